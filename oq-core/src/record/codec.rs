@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::id::WriteId;
 use crate::env::Entropy;
 use crate::error::Error;
-use crate::store::StoreKey;
+use crate::store::{Etag, Object, StoreKey};
 use crate::time::StoreTime;
 
 /// How many write ids a stamp remembers.
@@ -194,6 +194,27 @@ fn explain(body: &[u8], e: &serde_json::Error) -> String {
         _ if e.is_eof() => "its end is missing".into(),
         _ => format!("it is not a record of format version 1 ({e})"),
     }
+}
+
+/// A record together with the witness of the version that was read or written.
+#[derive(Debug, Clone)]
+pub struct Seen<R> {
+    /// What it says.
+    pub record: R,
+    /// Which version it is.
+    pub etag: Etag,
+    /// When that version was written; unknown (`None`) right after an own write.
+    pub last_modified: Option<StoreTime>,
+}
+
+/// The record in an object that was read.
+pub fn seen<R: Record>(key: &StoreKey, object: Object) -> Result<Seen<R>, Error> {
+    let record = decode(key, &object.body)?;
+    Ok(Seen {
+        record,
+        etag: object.etag,
+        last_modified: Some(object.last_modified),
+    })
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ mod options;
 mod outcome;
 mod settings;
 
-pub use codec::{Hint, Record, Stamp, V1, decode, encode};
+pub use codec::{Hint, Record, Seen, Stamp, V1, decode, encode, seen};
 pub use data::{Data, Json, PayloadRef};
 pub use dead::Dead;
 pub use done::{Done, DoneTask};
