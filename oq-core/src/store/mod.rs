@@ -16,6 +16,19 @@ use bytes::Bytes;
 
 use crate::time::StoreTime;
 
+#[cfg(any(test, feature = "testing"))]
+pub mod conformance;
+mod limits;
+mod memory;
+mod paging;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+mod wall;
+
+pub use memory::{MemoryStore, TimeSource};
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteStore;
+
 /// The most bytes that one object may have; larger ones are never read or written.
 pub const MAX_BODY: usize = 64 << 20;
 
