@@ -4,6 +4,9 @@
 //! nothing of tasks. Nine verbs; each conditional write answers with one of the four [`Write`]
 //! values, because losing a race is a value and not an error. There is no unconditional put.
 
+#[cfg(feature = "s3")]
+pub mod s3;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
