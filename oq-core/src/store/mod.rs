@@ -18,14 +18,20 @@ use crate::time::StoreTime;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
+mod faults;
+mod latency;
 mod limits;
 mod memory;
+mod meter;
 mod paging;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod wall;
 
+pub use faults::{Faults, Faulty};
+pub use latency::{Delayed, Latency};
 pub use memory::{MemoryStore, TimeSource};
+pub use meter::{Meter, Metered, Outcome, Prices, Requests, Verb};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
 
