@@ -23,6 +23,7 @@ mod latency;
 mod limits;
 mod memory;
 mod meter;
+mod open;
 mod paging;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -32,6 +33,7 @@ pub use faults::{Faults, Faulty};
 pub use latency::{Delayed, Latency};
 pub use memory::{MemoryStore, TimeSource};
 pub use meter::{Meter, Metered, Outcome, Prices, Requests, Verb};
+pub use open::open;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
 
