@@ -15,3 +15,6 @@ pub mod claim;
 pub mod readback;
 pub mod record_outcome;
 pub mod run;
+
+#[cfg(test)]
+mod tests;
