@@ -18,14 +18,22 @@ use crate::time::StoreTime;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
+mod faults;
+mod latency;
 mod limits;
 mod memory;
+mod meter;
+mod open;
 mod paging;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod wall;
 
+pub use faults::{Faults, Faulty};
+pub use latency::{Delayed, Latency};
 pub use memory::{MemoryStore, TimeSource};
+pub use meter::{Meter, Metered, Outcome, Prices, Requests, Verb};
+pub use open::open;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
 

@@ -6,7 +6,11 @@ use std::time::Instant;
 use super::*;
 
 fn name(n: usize) -> StoreKey {
-    StoreKey::listed(format!("queue/live/0{}/8/01J{n:023}", n % 10))
+    StoreKey::listed(format!(
+        "q{}/live/0{}/8/01J{n:023}",
+        std::process::id(),
+        n % 10
+    ))
 }
 
 /// Calls `op` for `0..total` from `width` tasks, and says how many were done a second.
@@ -66,7 +70,10 @@ async fn speed() {
     let list = |_| {
         let store = store.clone();
         async move {
-            let page = store.list(&List::prefix("queue/live/03/")).await.unwrap();
+            let page = store
+                .list(&List::prefix(format!("q{}/live/03/", std::process::id())))
+                .await
+                .unwrap();
             assert_eq!(page.value.entries.len(), 1000);
         }
     };
@@ -74,7 +81,7 @@ async fn speed() {
     let fold = |_| {
         let store = store.clone();
         async move {
-            let list = List::prefix("queue/live/").folded();
+            let list = List::prefix(format!("q{}/live/", std::process::id())).folded();
             let page = store.list(&list).await.unwrap();
             assert_eq!(page.value.folders.len(), 10);
         }
@@ -83,7 +90,9 @@ async fn speed() {
     for (width, total) in [(64, 40_000)] {
         let delete = |n| {
             let store = store.clone();
-            async move { drop(store.delete(&name(n)).await.unwrap()) }
+            async move {
+                store.delete(&name(n)).await.unwrap();
+            }
         };
         rate("delete", total, width, delete).await;
     }
