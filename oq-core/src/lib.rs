@@ -2,8 +2,11 @@
 
 pub mod env;
 mod error;
+pub mod protocol;
 pub mod record;
+pub mod state;
 pub mod store;
+pub mod testing;
 mod time;
 
 pub use error::{Error, Result};

@@ -128,7 +128,7 @@ fn in_shard(shard: &str, id: &str) -> Option<ObjectId> {
 }
 
 impl Part {
-    fn parse(text: &str) -> Option<Part> {
+    pub(super) fn parse(text: &str) -> Option<Part> {
         let (kind, index) = text.split_once('-')?;
         let n: u16 = index
             .parse()

@@ -1,10 +1,28 @@
 //! The formats of everything that oq stores: one file for each kind of object, with its key and
 //! its value. Nothing here does I/O, and nothing outside builds a key or a body by hand.
 
+mod codec;
+mod data;
+mod dead;
+mod done;
+mod format;
 mod id;
 mod key;
+mod live;
 mod name;
+mod options;
+mod outcome;
+mod settings;
 
+pub use codec::{Hint, Record, Seen, Stamp, V1, decode, encode, seen};
+pub use data::{Data, Json, PayloadRef};
+pub use dead::Dead;
+pub use done::{Done, DoneTask};
+pub use format::Format;
 pub use id::{MAX_PACK, ObjectId, Priority, Shard, ShardCode, TaskId, Token, WorkerId, WriteId};
 pub use key::{Key, KeyHash, Part, prefix};
+pub use live::{Event, Keyed, Lease, Live, LiveState, MAX_HISTORY, Progress, Slot, Step};
 pub use name::{MAX_TAGS, QueueName, TaskType};
+pub use options::{Growth, MAX_LEASE, MAX_SPAN, MIN_LEASE, MIN_RETENTION, Options, Retry};
+pub use outcome::{Ending, Failure, MAX_MESSAGE, Outcome};
+pub use settings::{DEFAULT_SHARDS, Settings};

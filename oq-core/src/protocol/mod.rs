@@ -1,0 +1,12 @@
+//! The protocol: pure state, a store and a clock put together, one file for each operation.
+
+pub mod claim;
+pub mod finish;
+pub mod hold;
+pub mod root;
+mod seal;
+pub mod submit;
+pub mod write;
+
+pub use root::Root;
+pub use write::Settled;

@@ -1,0 +1,191 @@
+//! [`Root`]: a store together with injected surroundings and the store's clock. Every request of
+//! the protocol goes through here, so that each is bounded in time, repeated where that is safe,
+//! and read for its date.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::env::{Env, Mono};
+use crate::store::{Changed, Dated, Etag, List, Object, Page, Store, StoreError, StoreKey, Write};
+use crate::time::StoreTime;
+
+/// How long one request may take before it counts as unanswered: a sixth of the default lease.
+pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often a read or deletion is tried in all.
+const READ_ATTEMPTS: u32 = 5;
+
+/// A date further behind the estimate than this is a clock that was set back, not truncation.
+const DATE_PRECISION: Duration = Duration::from_millis(1500);
+
+/// A store, seen by one client. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Root {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    store: Arc<dyn Store>,
+    env: Env,
+    attempt_timeout: Duration,
+    date: Mutex<Option<(StoreTime, Mono)>>,
+}
+
+impl Root {
+    /// A client of this store.
+    pub fn new(store: Arc<dyn Store>, env: Env) -> Root {
+        Root {
+            shared: Arc::new(Shared {
+                store,
+                env,
+                attempt_timeout: ATTEMPT_TIMEOUT,
+                date: Mutex::new(None),
+            }),
+        }
+    }
+
+    /// The store itself.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.shared.store
+    }
+
+    /// The injected surroundings.
+    pub fn env(&self) -> &Env {
+        &self.shared.env
+    }
+
+    /// How long one request may take.
+    pub fn attempt_timeout(&self) -> Duration {
+        self.shared.attempt_timeout
+    }
+
+    /// Store time: the date of the newest answer plus the time elapsed since; 1970 before the first.
+    pub fn now(&self) -> StoreTime {
+        let date = self
+            .shared
+            .date
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        match *date {
+            Some((date, at)) => date.plus(self.env().now().since(at)),
+            None => StoreTime(0),
+        }
+    }
+
+    /// Takes note of an answer's date. Dates are truncated to a second by some stores, so an
+    /// estimate that is ahead by less than that stands.
+    fn observe(&self, seen: StoreTime) {
+        let now = self.env().now();
+        let mut date = self
+            .shared
+            .date
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let keep = date.is_some_and(|(was, at)| {
+            let estimate = was.plus(now.since(at));
+            estimate >= seen && estimate.since(seen) < DATE_PRECISION
+        });
+        if !keep {
+            *date = Some((seen, now));
+        }
+    }
+
+    fn dated<T>(&self, answer: Dated<T>) -> Dated<T> {
+        self.observe(answer.date);
+        answer
+    }
+
+    /// Waits before try number `attempt` (from 1): 50 ms doubling to 3 s, with jitter.
+    pub async fn back_off(&self, attempt: u32) {
+        let base = Duration::from_millis(50).saturating_mul(1 << attempt.min(6));
+        self.env().sleep(self.env().jitter(base / 2)).await;
+    }
+
+    /// Runs a repeatable request until it is answered, a few times at most.
+    async fn repeat<T, F, Fut>(&self, what: &str, request: F) -> Result<Dated<T>, StoreError>
+    where
+        F: Fn() -> Fut,
+        Fut: Future<Output = Result<Dated<T>, StoreError>>,
+    {
+        let mut attempt = 1;
+        loop {
+            let answer = self
+                .env()
+                .within(self.shared.attempt_timeout, request())
+                .await;
+            let error = match answer {
+                Some(Ok(answer)) => return Ok(self.dated(answer)),
+                Some(Err(StoreError::Unavailable(why))) => StoreError::Unavailable(why),
+                Some(Err(other)) => return Err(other),
+                None => StoreError::Unavailable(format!("no answer to {what}")),
+            };
+            if attempt == READ_ATTEMPTS {
+                return Err(error);
+            }
+            self.back_off(attempt).await;
+            attempt += 1;
+        }
+    }
+
+    /// Reads one object.
+    pub async fn get(&self, key: &StoreKey) -> Result<Dated<Option<Object>>, StoreError> {
+        self.repeat("GET", || self.shared.store.get(key)).await
+    }
+
+    /// Reads one object unless it is still the version `seen`.
+    pub async fn get_if_changed(
+        &self,
+        key: &StoreKey,
+        seen: &Etag,
+    ) -> Result<Dated<Changed>, StoreError> {
+        self.repeat("GET", || self.shared.store.get_if_changed(key, seen))
+            .await
+    }
+
+    /// One page of a listing.
+    pub async fn list(&self, list: &List) -> Result<Dated<Page>, StoreError> {
+        self.repeat("LIST", || self.shared.store.list(list)).await
+    }
+
+    /// Deletes one object.
+    pub async fn delete(&self, key: &StoreKey) -> Result<(), StoreError> {
+        self.repeat("DELETE", || self.shared.store.delete(key))
+            .await
+            .map(|_| ())
+    }
+
+    /// Deletes many objects; returns those that could not be deleted.
+    pub async fn delete_many(
+        &self,
+        keys: &[StoreKey],
+    ) -> Result<Vec<(StoreKey, StoreError)>, StoreError> {
+        self.repeat("DELETE", || self.shared.store.delete_many(keys))
+            .await
+            .map(|a| a.value)
+    }
+
+    /// Sends one conditional write once: a create without `seen`, else an update.
+    pub async fn send(
+        &self,
+        key: &StoreKey,
+        body: Bytes,
+        seen: Option<&Etag>,
+    ) -> Result<Write, StoreError> {
+        let store = &self.shared.store;
+        let write = match seen {
+            None => store.create(key, body),
+            Some(etag) => store.update(key, body, etag),
+        };
+        match self.env().within(self.shared.attempt_timeout, write).await {
+            Some(Ok(Write::Won { etag, date })) => {
+                self.observe(date);
+                Ok(Write::Won { etag, date })
+            }
+            Some(answer) => answer,
+            None => Ok(Write::Unknown),
+        }
+    }
+}

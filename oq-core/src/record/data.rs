@@ -1,0 +1,152 @@
+//! Inputs and outputs: JSON carried verbatim inside a record, or in an object of its own.
+
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::id::Token;
+use super::key::Part;
+use crate::error::Error;
+
+/// A JSON text, kept byte for byte. Cheap to clone.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Json(Arc<RawValue>);
+
+impl Json {
+    /// The JSON of a value.
+    pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Json, Error> {
+        serde_json::value::to_raw_value(value)
+            .map(|raw| Json(raw.into()))
+            .map_err(|e| Error::invalid("value", format!("it has no JSON form: {e}")))
+    }
+
+    /// A JSON text, checked: syntax, Unicode, numbers, and nesting of at most 128.
+    pub fn parse(text: impl Into<String>) -> Result<Json, Error> {
+        let text = text.into();
+        let bad = |e: serde_json::Error| Error::invalid("payload", format!("not valid JSON: {e}"));
+        // Everything that can be wrong shows when it is read as a value; what is kept is the text.
+        serde_json::from_str::<serde_json::Value>(&text).map_err(bad)?;
+        Ok(Json(RawValue::from_string(text).map_err(bad)?.into()))
+    }
+
+    /// `null`.
+    pub fn null() -> Json {
+        Json(RawValue::NULL.to_owned().into())
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        self.0.get()
+    }
+
+    /// Read as a type.
+    pub fn to<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_str(self.0.get())
+    }
+}
+
+impl PartialEq for Json {
+    fn eq(&self, other: &Json) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Json {}
+
+/// An input or output.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Data {
+    /// Here, as JSON.
+    Json(Json),
+    /// In an object under `payload/`.
+    At(PayloadRef),
+}
+
+impl Data {
+    /// How many bytes it adds to its record.
+    pub fn inline_len(&self) -> usize {
+        match self {
+            Data::Json(json) => json.as_str().len(),
+            Data::At(_) => 160,
+        }
+    }
+}
+
+/// Where a large input or output is, and how to check it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PayloadRef {
+    /// The writer's token, part of the key.
+    pub token: Token,
+    /// Which part of the object's payloads.
+    #[serde(with = "part")]
+    pub part: Part,
+    /// Length of the JSON text.
+    pub size: u64,
+    /// SHA-256 of the JSON text, in hexadecimal.
+    pub sha256: String,
+    /// Whether it is compressed with zstd.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub zstd: bool,
+}
+
+mod part {
+    use super::Part;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(p: &Part, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(p)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Part, D::Error> {
+        let text = String::deserialize(d)?;
+        Part::parse(&text).ok_or_else(|| serde::de::Error::custom("not a part of a payload"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_kept_byte_for_byte() {
+        for text in [
+            "null",
+            "{\"a\": 1,\n \"a\":2}",
+            "123456789012345678901234567890",
+            "1.0",
+            "[ ]",
+        ] {
+            let json = Json::parse(text).unwrap();
+            assert_eq!(json.as_str(), text);
+            let back: Data =
+                serde_json::from_str(&serde_json::to_string(&Data::Json(json.clone())).unwrap())
+                    .unwrap();
+            assert_eq!(back, Data::Json(json));
+        }
+    }
+
+    #[test]
+    fn what_is_not_json_is_refused_with_a_reason() {
+        let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
+        for bad in [
+            "",
+            " ",
+            "{",
+            "NaN",
+            "Infinity",
+            "'a'",
+            "\"\\ud800\"",
+            "{\"a\":1}x",
+            "\u{feff}1",
+            &deep,
+        ] {
+            let e = Json::parse(bad).expect_err(&bad[..bad.len().min(20)]);
+            assert!(e.to_string().contains("not valid JSON"), "{e}");
+        }
+        assert!(Json::of(&f64::NAN).unwrap().as_str() == "null");
+    }
+}

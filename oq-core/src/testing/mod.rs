@@ -1,0 +1,3 @@
+//! For tests of oq and of programs built on it.
+
+pub mod mutant;
