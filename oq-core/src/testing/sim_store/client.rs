@@ -10,6 +10,7 @@ use super::SimStore;
 use super::fate::fate;
 use super::wire::{Reply, carry};
 use super::world::{Answer, Op};
+use crate::store::limits::{few, fits};
 use crate::store::{
     Abilities, Changed, Dated, Etag, List, Object, Page, Store, StoreError, StoreKey, Write,
 };
@@ -91,10 +92,12 @@ impl Store for SimClient {
     }
 
     async fn create(&self, key: &StoreKey, body: Bytes) -> Result<Write, StoreError> {
+        fits(&body)?;
         self.write(Op::Create(key.clone(), body)).await
     }
 
     async fn update(&self, key: &StoreKey, body: Bytes, seen: &Etag) -> Result<Write, StoreError> {
+        fits(&body)?;
         self.write(Op::Update(key.clone(), body, seen.clone()))
             .await
     }
@@ -110,6 +113,7 @@ impl Store for SimClient {
         &self,
         keys: &[StoreKey],
     ) -> Result<Dated<Vec<(StoreKey, StoreError)>>, StoreError> {
+        few(keys)?;
         match self.ask(Op::DeleteMany(keys.to_vec())).await? {
             Answer::Deleted(failed) => Ok(failed),
             other => Err(mistaken(&other)),

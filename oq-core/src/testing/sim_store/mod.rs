@@ -28,8 +28,8 @@ use crate::store::{Etag, Object, StoreKey};
 use crate::time::StoreTime;
 use world::World;
 
-/// The store's clock at the beginning of a run.
-pub const EPOCH: StoreTime = StoreTime(1_700_000_000_000);
+/// The store's clock at the beginning of a run: 2026.
+pub const EPOCH: StoreTime = StoreTime(1_767_225_600_000);
 
 /// The simulated store. Cheap to clone.
 #[derive(Clone)]

@@ -151,3 +151,16 @@ async fn a_seed_says_everything() {
     assert_eq!(run(5).await, (a, faults));
     assert_ne!(run(6).await.0, a);
 }
+
+#[tokio::test(start_paused = true)]
+async fn without_faults_it_is_a_store_like_any_other() {
+    for etag in [EtagKind::Content, EtagKind::Counter, EtagKind::Opaque] {
+        let modes = Modes {
+            etag,
+            ..Modes::default()
+        };
+        let store = SimStore::new(1, modes, Plan::calm());
+        let client = store.client(&host());
+        crate::store::conformance::run(|| async { client.clone() as Arc<dyn Store> }).await;
+    }
+}
