@@ -15,3 +15,4 @@ pub mod claim;
 pub mod readback;
 pub mod record_outcome;
 pub mod run;
+pub mod submit;
