@@ -3,6 +3,8 @@
 
 mod cancel;
 mod get;
+mod groups;
+mod many;
 mod settings;
 mod submit;
 mod task;
@@ -11,6 +13,7 @@ mod view;
 use std::sync::{Arc, Mutex};
 
 pub use cancel::Cancelled;
+pub use many::{Batch, DEFAULT_IN_FLIGHT, SubmitMany, Summary};
 pub use task::{DEFAULT_KEY_WINDOW, MAX_KEY, MAX_NESTING, Submitted, Task};
 pub use view::{TaskState, TaskView};
 

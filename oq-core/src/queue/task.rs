@@ -208,9 +208,9 @@ impl Task {
         &self.input
     }
 
-    /// Its idempotency key.
-    pub(super) fn idempotency_key(&self) -> Option<&str> {
-        self.key.as_deref()
+    /// Whether it has an idempotency key.
+    pub(super) fn is_keyed(&self) -> bool {
+        self.key.is_some()
     }
 
     /// Refuses what cannot work, whatever the queue's settings are.
