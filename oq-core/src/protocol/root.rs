@@ -124,7 +124,7 @@ impl Root {
         loop {
             let answer = self
                 .env()
-                .within(self.shared.attempt_timeout, request())
+                .within(limit, request())
                 .await;
             let error = match answer {
                 Some(Ok(answer)) => return Ok(self.dated(answer)),
