@@ -3,6 +3,7 @@
 pub mod env;
 mod error;
 pub mod protocol;
+pub mod queue;
 pub mod record;
 pub mod state;
 pub mod store;

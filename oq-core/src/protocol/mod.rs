@@ -3,6 +3,9 @@
 pub mod claim;
 pub mod finish;
 pub mod hold;
+pub mod keyed;
+pub mod lookup;
+pub mod payload;
 pub mod root;
 mod seal;
 pub mod submit;

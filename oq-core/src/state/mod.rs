@@ -15,6 +15,7 @@ pub mod claim;
 pub mod readback;
 pub mod record_outcome;
 pub mod run;
+pub mod submit;
 
 #[cfg(test)]
 mod tests;

@@ -64,8 +64,9 @@ async fn complete(root: &Root, attempt: &Attempt, output: Json, inline_limit: us
         return Verdict::Completed(None);
     }
     let part = Part::Output(u16::try_from(attempt.id.index()).unwrap_or(u16::MAX));
-    let place = (&attempt.queue, attempt.id.object(), &attempt.token);
-    match payload::store(root, place.0, place.1, place.2, part, output, inline_limit).await {
+    let (queue, id, token) = (&attempt.queue, attempt.id.object(), &attempt.token);
+    let place = payload::Place { queue, id, token, part };
+    match payload::store(root, place, &output, inline_limit).await {
         Ok(data) => Verdict::Completed(Some(data)),
         Err(e) => {
             let failure = Failure::new("payload", format!("its result cannot be stored: {e}"));

@@ -30,6 +30,10 @@ pub(super) enum Ended {
     LetGo,
 }
 
+/// How many bytes of results one record holds; each task has its share.
+const PACK_RESULTS: usize = 1 << 20;
+
+/// The runner of one held object.
 pub(super) struct Runner {
     shared: Arc<Shared>,
     meters: Meters,
@@ -137,7 +141,8 @@ impl Runner {
             attempt: attempt.clone(),
             handler,
             input: slot.input.clone(),
-            inline_limit: self.shared.inline_limit,
+            // A pack's results share one record, which has to stay quick to write.
+            inline_limit: self.shared.inline_limit.min(PACK_RESULTS / self.hold.id().count()),
             cancel_grace: self.shared.cancel_grace,
         };
         let span = tracing::info_span!(
