@@ -6,6 +6,7 @@ holds the other end of a pipe, so however the starter dies, no server is left be
 
 import os
 import runpy
+import socket
 import sys
 import threading
 
@@ -17,10 +18,33 @@ def until_eof() -> None:
     os._exit(0)
 
 
+def loopback_only() -> None:
+    """Bind every wildcard address to loopback instead.
+
+    LocalStack 4.13 drops the host of GATEWAY_LISTEN and listens on all interfaces, with
+    credentials that anybody can guess.
+    """
+    bind = socket.socket.bind
+    loopback = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
+
+    def guarded(self: socket.socket, address: object) -> None:
+        if isinstance(address, tuple):
+            host = loopback.get(address[0], address[0])
+            if host == "127.0.0.1" and self.family == socket.AF_INET6:
+                host = "::1"
+            if host not in ("127.0.0.1", "::1", "localhost"):
+                raise PermissionError(f"not a loopback address: {host}")
+            address = (host, *address[1:])
+        bind(self, address)
+
+    socket.socket.bind = guarded
+
+
 def main() -> None:
     kind, port = sys.argv[1], sys.argv[2]
     if os.environ.pop("OQ_SERVE_UNTIL_EOF", None):
         threading.Thread(target=until_eof, daemon=True).start()
+    loopback_only()
     if kind == "moto":
         sys.argv = ["moto_server", "-H", "127.0.0.1", "-p", port]
         runpy.run_module("moto.server", run_name="__main__")

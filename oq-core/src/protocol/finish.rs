@@ -21,6 +21,10 @@ pub enum Finished {
     Doubt,
 }
 
+/// No record is longer than this: what is submitted together and the results that are kept inline
+/// are bounded below it.
+const LARGEST_RECORD: usize = 4 << 20;
+
 /// How often recording is begun again before it is left to others.
 const ROUNDS: u32 = 4;
 
@@ -29,7 +33,7 @@ const ROUNDS: u32 = 4;
 pub async fn completed(hold: &mut Hold) -> Result<Finished> {
     let key = Key::Done(hold.queue.clone(), hold.id);
     // A send that times out may still land this much later and must find the lease alive.
-    let needed = hold.root.attempt_timeout() + std::time::Duration::from_secs(1);
+    let needed = hold.root.time_for(LARGEST_RECORD) + std::time::Duration::from_secs(1);
     for _ in 0..ROUNDS {
         if hold.left() < needed && !mutated(Mutant::FinishWithoutLeaseCheck) {
             match hold.renew().await? {

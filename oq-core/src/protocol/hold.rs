@@ -140,10 +140,17 @@ impl Hold {
         }
     }
 
-    /// Gives back what has no outcome: the tasks become pending.
-    pub async fn give_back(mut self, step: Step, reason: Option<String>) -> Result<Renewed> {
+    /// Gives back what has no outcome: the tasks become pending. Tried again while the answer is in
+    /// doubt and the lease lasts; afterwards whoever takes the object over finds it.
+    pub async fn give_back(&mut self, step: Step, reason: Option<String>) -> Result<Renewed> {
         let next = run::give_back(&self.mine, step, reason, self.root.now());
-        self.write(next).await
+        for _ in 0..MERGES {
+            match self.write(next.clone()).await? {
+                Renewed::Doubt if !self.is_lost() => {}
+                answer => return Ok(answer),
+            }
+        }
+        Ok(Renewed::Doubt)
     }
 
     /// Marks the object as over, so that anyone can record the outcomes.

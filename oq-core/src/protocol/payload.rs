@@ -81,7 +81,7 @@ pub async fn load(root: &Root, queue: &QueueName, id: ObjectId, data: &Data) -> 
     if at.size > MAX_BODY as u64 {
         return Err(bad(format!("it is said to have {} bytes", at.size)));
     }
-    let Some(object) = root.get(&key).await?.value else {
+    let Some(object) = root.get_sized(&key, at.size as usize).await?.value else {
         return Err(bad("it is missing".into()));
     };
     let text = unpack(object.body, at).map_err(bad)?;

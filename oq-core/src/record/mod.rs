@@ -30,3 +30,6 @@ pub(crate) use options::span;
 pub use options::{Growth, MAX_LEASE, MAX_SPAN, MIN_LEASE, MIN_RETENTION, Options, Retry};
 pub use outcome::{Ending, Failure, MAX_MESSAGE, Outcome};
 pub use settings::{DEFAULT_SHARDS, Settings};
+
+#[cfg(test)]
+mod tests;

@@ -16,3 +16,6 @@ pub mod readback;
 pub mod record_outcome;
 pub mod run;
 pub mod submit;
+
+#[cfg(test)]
+mod tests;

@@ -208,11 +208,11 @@ fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a 
     std::iter::successors(Some(error), |&e| e.source()).find_map(|e| e.downcast_ref::<T>())
 }
 
-/// An error with its causes, each once.
+/// An error with its causes, each once, on one line.
 pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
     let mut said: Vec<String> = Vec::new();
     for cause in std::iter::successors(Some(error), |&e| e.source()) {
-        let text = cause.to_string();
+        let text = cause.to_string().replace('\n', " ");
         if !said.iter().any(|s| s.contains(&text)) {
             said.push(text);
         }

@@ -14,9 +14,11 @@ use aws_sdk_s3::config::{
     StalledStreamProtectionConfig,
 };
 use aws_smithy_http_client::tls;
+use aws_types::SdkConfig;
+use aws_types::service_config::ServiceConfigKey;
 
 use super::S3Store;
-use super::url::{S3Url, check_bucket, check_prefix};
+use super::url::{S3Url, check_bucket, check_endpoint, check_prefix};
 use crate::env::Env;
 use crate::store::{Abilities, StoreError};
 
@@ -97,17 +99,16 @@ impl S3Store {
             ));
         };
         let region = region.clone();
-        // The environment may name an endpoint too (AWS_ENDPOINT_URL). For one that it names for
-        // S3 alone the SDK keeps what it found to itself.
-        let endpoint = url
-            .endpoint
-            .clone()
-            .or_else(|| std::env::var("AWS_ENDPOINT_URL_S3").ok())
-            .or_else(|| sdk.endpoint_url().map(str::to_owned));
+        let endpoint = url.endpoint.clone().or_else(|| configured_endpoint(&sdk));
+        if let Some(endpoint) = &endpoint {
+            check_endpoint(endpoint)?;
+        }
         let path_style = url.path_style.unwrap_or(endpoint.is_some());
-        let config = Builder::from(&sdk)
+        let mut config = Builder::from(&sdk)
             .region(region)
             .force_path_style(path_style);
+        // What is judged below must be what is used.
+        config.set_endpoint_url(endpoint.clone());
         let options = S3Options {
             delete_if: url.delete_if.or(options.delete_if),
             ..options.clone()
@@ -185,6 +186,20 @@ impl S3Store {
             endpoint,
         })
     }
+}
+
+/// The endpoint that the environment or the profile names, for S3 or for all services. It decides
+/// whether this is Amazon's S3, and the SDK does not tell what it found.
+fn configured_endpoint(sdk: &SdkConfig) -> Option<String> {
+    let key = ServiceConfigKey::builder()
+        .service_id("S3")
+        .env("AWS_ENDPOINT_URL")
+        .profile("endpoint_url")
+        .build()
+        .ok()?;
+    sdk.service_config()
+        .and_then(|found| found.load_config(key))
+        .or_else(|| sdk.endpoint_url().map(str::to_owned))
 }
 
 fn http_client() -> SharedHttpClient {

@@ -27,8 +27,8 @@ use bytes::{Bytes, BytesMut};
 use self::answer::Failure;
 use self::witness::Witness;
 use super::{
-    Abilities, Changed, Dated, Etag, List, MAX_BODY, MAX_DELETE, Object, Page, Store, StoreError,
-    StoreKey, Write,
+    Abilities, Changed, Dated, Etag, List, MAX_BODY, Object, Page, Store, StoreError, StoreKey,
+    Write, limits,
 };
 use crate::env::Env;
 
@@ -132,9 +132,7 @@ impl S3Store {
         seen: Option<&Etag>,
     ) -> Result<Write, StoreError> {
         let length = body.len() as u64;
-        if body.len() > MAX_BODY {
-            return Err(StoreError::TooLarge(length));
-        }
+        limits::fits(&body)?;
         let witness = Witness::default();
         let request = self
             .client
@@ -248,13 +246,7 @@ impl Store for S3Store {
         &self,
         keys: &[StoreKey],
     ) -> Result<Dated<Vec<(StoreKey, StoreError)>>, StoreError> {
-        if keys.len() > MAX_DELETE {
-            let why = format!(
-                "{} keys in one deletion of at most {MAX_DELETE}",
-                keys.len()
-            );
-            return Err(StoreError::Unsupported(why));
-        }
+        limits::few(keys)?;
         if keys.is_empty() {
             // S3 refuses an empty batch, and the caller is owed a date.
             let listed = self.list(&List::prefix("").limit(1)).await?;

@@ -177,7 +177,7 @@ pub(super) fn check_prefix(prefix: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn check_endpoint(endpoint: &str) -> Result<(), StoreError> {
+pub(super) fn check_endpoint(endpoint: &str) -> Result<(), StoreError> {
     let rest = endpoint
         .strip_prefix("http://")
         .or_else(|| endpoint.strip_prefix("https://"))

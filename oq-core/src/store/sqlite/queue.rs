@@ -50,6 +50,12 @@ impl<T> Queue<T> {
         !jobs.is_empty()
     }
 
+    /// Closes the queue when its thread ends, whatever ends it: nobody may wait for a thread that
+    /// panicked.
+    pub(super) fn serve(&self) -> Serving<'_, T> {
+        Serving(self)
+    }
+
     /// Lets the threads end when nothing waits any more.
     pub(super) fn close(&self) {
         self.inner
@@ -57,5 +63,42 @@ impl<T> Queue<T> {
             .unwrap_or_else(PoisonError::into_inner)
             .closed = true;
         self.filled.notify_all();
+    }
+}
+
+/// Held by a thread for as long as it takes jobs.
+pub(super) struct Serving<'a, T>(&'a Queue<T>);
+
+impl<T> Drop for Serving<'_, T> {
+    fn drop(&mut self) {
+        self.0.close();
+        let mut left = Vec::new();
+        if self.0.take(&mut left) {
+            // Whoever waits for one of these learns of it by the end of its channel.
+            drop(left);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn nobody_waits_for_a_thread_that_panicked() {
+        let queue = Arc::new(Queue::new());
+        let (waiting, answer) = std::sync::mpsc::channel::<()>();
+        queue.push(waiting).unwrap();
+        let served = queue.clone();
+        let thread = std::thread::spawn(move || {
+            let _serving = served.serve();
+            panic!("as asked for");
+        });
+        thread.join().unwrap_err();
+        answer.recv().unwrap_err();
+        let (late, _) = std::sync::mpsc::channel();
+        assert!(queue.push(late).is_err(), "taken by nobody");
     }
 }

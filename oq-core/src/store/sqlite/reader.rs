@@ -29,6 +29,7 @@ pub(super) enum Read {
 
 /// Answers questions until the queue is closed.
 pub(super) fn run(mut db: Connection, queue: &Queue<Read>, clock: &WallClock) {
+    let _serving = queue.serve();
     db.set_prepared_statement_cache_capacity(16);
     let mut jobs = Vec::new();
     while queue.take(&mut jobs) {

@@ -50,6 +50,7 @@ enum End {
 
 /// Writes until the queue is closed and empty.
 pub(super) fn run(mut db: Connection, queue: &Queue<Job>, clock: &WallClock) {
+    let _serving = queue.serve();
     db.set_prepared_statement_cache_capacity(16);
     let mut jobs = Vec::new();
     while queue.take(&mut jobs) {

@@ -1,6 +1,7 @@
 //! Several stores on one file: in this process, and in others.
 
-use std::process::{Command, Stdio};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
@@ -71,12 +72,28 @@ const PROCESSES: usize = 4;
 const RACES: usize = 50;
 const STEPS: usize = 50;
 
+/// Starts this program again, to do one thing on the file at `path`.
+fn start(what: &str, path: &Path) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .arg(format!("store::sqlite::tests::processes::{what}"))
+        .args(["--exact", "--ignored", "--nocapture"])
+        .env("OQ_TEST_FILE", path)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// The file that [`start`] named; none if nobody started this.
+fn given() -> Option<Arc<dyn Store>> {
+    let path = std::env::var_os("OQ_TEST_FILE")?;
+    Some(open(Path::new(&path)))
+}
+
 /// What each process of the race does; run by [`processes_race_on_one_file`] alone.
 #[tokio::test]
 #[ignore = "a part of processes_race_on_one_file"]
 async fn racer() {
-    let path = std::env::var("OQ_TEST_RACE").expect("started by the race");
-    let store = open(Path::new(&path));
+    let Some(store) = given() else { return };
     for race in 0..RACES {
         let key = StoreKey::listed(format!("race/{race:03}"));
         if let Write::Won { etag, .. } = store.create(&key, Bytes::new()).await.unwrap() {
@@ -105,16 +122,7 @@ async fn racer() {
 #[tokio::test]
 async fn processes_race_on_one_file() {
     let path = file();
-    let race = || {
-        Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "store::sqlite::tests::processes::racer"])
-            .args(["--ignored", "--nocapture"])
-            .env("OQ_TEST_RACE", &path)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap()
-    };
-    let racers: Vec<_> = (0..PROCESSES).map(|_| race()).collect();
+    let racers: Vec<_> = (0..PROCESSES).map(|_| start("racer", &path)).collect();
     let mut lines = Vec::new();
     for racer in racers {
         let output = racer.wait_with_output().unwrap();
@@ -149,4 +157,52 @@ async fn processes_race_on_one_file() {
     let end = open(&path).get(&StoreKey::listed("counter")).await.unwrap();
     let end = end.value.expect("counted").body;
     assert_eq!(end, (PROCESSES * STEPS).to_string().as_bytes());
+}
+
+/// Writes without end and says what was answered; run by
+/// [`what_was_answered_survives_a_killed_process`] alone.
+#[tokio::test]
+#[ignore = "a part of what_was_answered_survives_a_killed_process"]
+async fn endless() {
+    let Some(store) = given() else { return };
+    let write = |n: usize| {
+        let store = store.clone();
+        async move {
+            let key = format!("k/{n:06}");
+            let body = Bytes::from(key.clone());
+            let answer = store.create(&StoreKey::listed(key.as_str()), body).await;
+            assert!(matches!(answer, Ok(Write::Won { .. })), "{answer:?}");
+            println!("answered {key}");
+        }
+    };
+    for begin in (0..1_000_000).step_by(16) {
+        futures::future::join_all((begin..begin + 16).map(write)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_answered_survives_a_killed_process() {
+    let path = file();
+    let store = open(&path);
+    let mut writer = start("endless", &path);
+    let mut lines = BufReader::new(writer.stdout.take().unwrap()).lines();
+    let mut answered = Vec::new();
+    let mut note = |line: std::io::Result<String>| {
+        // The last line may have been cut off by the kill.
+        let line = line.unwrap_or_default();
+        if let Some((_, key)) = line.split_once("answered ").filter(|(_, k)| k.len() == 8) {
+            answered.push(key.to_owned());
+        }
+    };
+    lines.by_ref().take(400).for_each(&mut note);
+    writer.kill().unwrap();
+    lines.for_each(&mut note);
+    writer.wait().unwrap();
+    assert!(answered.len() > 300, "{}", answered.len());
+    for key in answered {
+        let got = store.get(&StoreKey::listed(key.as_str())).await.unwrap();
+        assert_eq!(got.value.expect("it was answered").body, key);
+    }
+    let answer = store.create(&StoreKey::listed("after"), Bytes::new()).await;
+    assert!(matches!(answer, Ok(Write::Won { .. })), "{answer:?}");
 }
