@@ -13,6 +13,15 @@ use bytes::Bytes;
 
 use crate::time::StoreTime;
 
+#[cfg(any(test, feature = "testing"))]
+pub mod conformance;
+mod limits;
+mod memory;
+mod paging;
+mod wall;
+
+pub use memory::{MemoryStore, TimeSource};
+
 /// The most bytes that one object may have; larger ones are never read or written.
 pub const MAX_BODY: usize = 64 << 20;
 
