@@ -8,6 +8,9 @@ pub mod state;
 pub mod store;
 pub mod testing;
 mod time;
+// Nothing but tests calls the worker's discovery until the dispatcher is here.
+#[allow(dead_code)]
+pub(crate) mod worker;
 
 pub use error::{Error, Result};
 pub use time::StoreTime;
