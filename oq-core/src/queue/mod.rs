@@ -2,18 +2,27 @@
 //! settings of a queue.
 
 mod cancel;
+mod filter;
 mod get;
 mod groups;
+mod list;
 mod many;
+mod purge;
+mod retry;
 mod settings;
+mod stats;
 mod submit;
 mod task;
 mod view;
 
 use std::sync::{Arc, Mutex};
 
-pub use cancel::Cancelled;
+pub use cancel::{Cancelled, CancelledMany};
+pub use filter::Filter;
+pub use list::{Listed, Listing};
 pub use many::{Batch, DEFAULT_IN_FLIGHT, SubmitMany, Summary};
+pub use purge::Purged;
+pub use stats::Stats;
 pub use task::{DEFAULT_KEY_WINDOW, MAX_KEY, MAX_NESTING, Submitted, Task};
 pub use view::{TaskState, TaskView};
 
@@ -165,6 +174,9 @@ impl Queue {
 
     /// Tells the owner of this shard that there is work. Lost rings are found by sweeps.
     fn ring(&self, _shard: Shard) {}
+
+    /// Tells workers that the settings changed; they look by themselves later.
+    async fn bump(&self) {}
 
     /// Waits until what goes on in the background is done; call it before the program ends.
     pub async fn flush(&self) {}
