@@ -3,14 +3,15 @@
 pub mod env;
 mod error;
 pub mod protocol;
+pub mod queue;
 pub mod record;
 pub mod state;
 pub mod store;
 pub mod testing;
 mod time;
-// Nothing but tests calls the worker's discovery until the dispatcher is here.
-#[allow(dead_code)]
-pub(crate) mod worker;
+pub mod worker;
 
 pub use error::{Error, Result};
+pub use queue::{Queue, Task};
 pub use time::StoreTime;
+pub use worker::{Context, TaskError, Worker};

@@ -1,7 +1,15 @@
 //! The protocol: pure state, a store and a clock put together, one file for each operation.
 
 pub mod bell;
+pub mod claim;
+pub mod finish;
+pub mod hold;
+pub mod keyed;
+pub mod lookup;
+pub mod payload;
 pub mod root;
+mod seal;
+pub mod submit;
 pub mod write;
 
 pub use root::Root;

@@ -62,6 +62,11 @@ impl Root {
         self.shared.attempt_timeout
     }
 
+    /// How long one request with a body of this many bytes may take: a second more for each MiB.
+    pub fn time_for(&self, bytes: usize) -> Duration {
+        self.attempt_timeout() + Duration::from_secs((bytes >> 20) as u64)
+    }
+
     /// Store time: the date of the newest answer plus the time elapsed since; 1970 before the first.
     pub fn now(&self) -> StoreTime {
         let date = self
@@ -105,17 +110,19 @@ impl Root {
     }
 
     /// Runs a repeatable request until it is answered, a few times at most.
-    async fn repeat<T, F, Fut>(&self, what: &str, request: F) -> Result<Dated<T>, StoreError>
+    async fn repeat<T, F, Fut>(
+        &self,
+        what: &str,
+        limit: Duration,
+        request: F,
+    ) -> Result<Dated<T>, StoreError>
     where
         F: Fn() -> Fut,
         Fut: Future<Output = Result<Dated<T>, StoreError>>,
     {
         let mut attempt = 1;
         loop {
-            let answer = self
-                .env()
-                .within(self.shared.attempt_timeout, request())
-                .await;
+            let answer = self.env().within(limit, request()).await;
             let error = match answer {
                 Some(Ok(answer)) => return Ok(self.dated(answer)),
                 Some(Err(StoreError::Unavailable(why))) => StoreError::Unavailable(why),
@@ -132,7 +139,17 @@ impl Root {
 
     /// Reads one object.
     pub async fn get(&self, key: &StoreKey) -> Result<Dated<Option<Object>>, StoreError> {
-        self.repeat("GET", || self.shared.store.get(key)).await
+        self.get_sized(key, 0).await
+    }
+
+    /// Reads one object that is known to be about so large.
+    pub async fn get_sized(
+        &self,
+        key: &StoreKey,
+        bytes: usize,
+    ) -> Result<Dated<Option<Object>>, StoreError> {
+        self.repeat("GET", self.time_for(bytes), || self.shared.store.get(key))
+            .await
     }
 
     /// Reads one object unless it is still the version `seen`.
@@ -141,20 +158,27 @@ impl Root {
         key: &StoreKey,
         seen: &Etag,
     ) -> Result<Dated<Changed>, StoreError> {
-        self.repeat("GET", || self.shared.store.get_if_changed(key, seen))
-            .await
+        self.repeat("GET", self.attempt_timeout(), || {
+            self.shared.store.get_if_changed(key, seen)
+        })
+        .await
     }
 
     /// One page of a listing.
     pub async fn list(&self, list: &List) -> Result<Dated<Page>, StoreError> {
-        self.repeat("LIST", || self.shared.store.list(list)).await
+        self.repeat("LIST", self.attempt_timeout(), || {
+            self.shared.store.list(list)
+        })
+        .await
     }
 
     /// Deletes one object.
     pub async fn delete(&self, key: &StoreKey) -> Result<(), StoreError> {
-        self.repeat("DELETE", || self.shared.store.delete(key))
-            .await
-            .map(|_| ())
+        self.repeat("DELETE", self.attempt_timeout(), || {
+            self.shared.store.delete(key)
+        })
+        .await
+        .map(|_| ())
     }
 
     /// Deletes many objects; returns those that could not be deleted.
@@ -162,9 +186,11 @@ impl Root {
         &self,
         keys: &[StoreKey],
     ) -> Result<Vec<(StoreKey, StoreError)>, StoreError> {
-        self.repeat("DELETE", || self.shared.store.delete_many(keys))
-            .await
-            .map(|a| a.value)
+        self.repeat("DELETE", self.attempt_timeout(), || {
+            self.shared.store.delete_many(keys)
+        })
+        .await
+        .map(|a| a.value)
     }
 
     /// Sends one conditional write once: a create without `seen`, else an update.
@@ -175,11 +201,12 @@ impl Root {
         seen: Option<&Etag>,
     ) -> Result<Write, StoreError> {
         let store = &self.shared.store;
+        let limit = self.time_for(body.len());
         let write = match seen {
             None => store.create(key, body),
             Some(etag) => store.update(key, body, etag),
         };
-        match self.env().within(self.shared.attempt_timeout, write).await {
+        match self.env().within(limit, write).await {
             Some(Ok(Write::Won { etag, date })) => {
                 self.observe(date);
                 Ok(Write::Won { etag, date })

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::codec::{Hint, Record, Stamp, V1};
 use super::data::Data;
-use super::id::TaskId;
+use super::id::{TaskId, Token, WriteId};
 use super::live::{Event, Keyed};
 use super::name::TaskType;
 use super::options::Options;
@@ -25,6 +25,10 @@ pub struct Done {
     /// Set in a seal: the delivery that may write over it. A seal counts as absent for readers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open: Option<u32>,
+    /// Whose write this is: the lease's token, by which a holder knows its own outcome again.
+    pub token: Token,
+    /// The write that created the live object, by which its submitter knows it again.
+    pub life: WriteId,
     /// Which handler ran the tasks.
     #[serde(rename = "type")]
     pub task_type: TaskType,

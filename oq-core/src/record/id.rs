@@ -81,7 +81,7 @@ impl<'de> Deserialize<'de> for Priority {
 }
 
 /// One of up to 1024 parts of a queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
 #[serde(transparent)]
 pub struct Shard(u16);
 

@@ -8,13 +8,15 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::codec::{Hint, Record, Stamp, V1};
+use super::codec::{Hint, Record, Seen, Stamp, V1, seen};
 use super::data::{Data, Json};
-use super::id::{TaskId, Token, WorkerId};
+use super::id::{ObjectId, TaskId, Token, WorkerId};
 use super::key::KeyHash;
 use super::name::TaskType;
 use super::options::Options;
 use super::outcome::{Failure, Outcome};
+use crate::error::Error;
+use crate::store::{Object, StoreKey};
 use crate::time::{StoreTime, millis};
 
 /// The body of a live object.
@@ -203,6 +205,23 @@ impl Live {
             .iter()
             .enumerate()
             .filter(|(_, slot)| slot.outcome.is_none())
+    }
+
+    /// The record in the object `id`, which says how many tasks there must be.
+    pub fn in_object(id: ObjectId, key: &StoreKey, object: Object) -> Result<Seen<Live>, Error> {
+        let seen: Seen<Live> = seen(key, object)?;
+        if seen.record.tasks.len() == id.count() {
+            return Ok(seen);
+        }
+        let why = format!(
+            "it has {} tasks, its id says {}",
+            seen.record.tasks.len(),
+            id.count()
+        );
+        Err(Error::Unreadable {
+            key: key.to_string(),
+            why,
+        })
     }
 
     /// Adds an event and drops the oldest beyond [`MAX_HISTORY`].

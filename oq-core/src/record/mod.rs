@@ -8,6 +8,7 @@ mod dead;
 mod done;
 mod format;
 mod id;
+mod idempotency;
 mod key;
 mod live;
 mod name;
@@ -23,10 +24,16 @@ pub use dead::Dead;
 pub use done::{Done, DoneTask};
 pub use format::Format;
 pub use id::{MAX_PACK, ObjectId, Priority, Shard, ShardCode, TaskId, Token, WorkerId, WriteId};
+pub use idempotency::Idempotency;
 pub use key::{Key, KeyHash, Part, prefix};
 pub use live::{Event, Keyed, Lease, Live, LiveState, MAX_HISTORY, Progress, Slot, Step};
 pub use name::{MAX_TAGS, QueueName, TaskType};
+pub(crate) use name::{check_tag, quoted};
+pub(crate) use options::span;
 pub use options::{Growth, MAX_LEASE, MAX_SPAN, MIN_LEASE, MIN_RETENTION, Options, Retry};
 pub use outcome::{Ending, Failure, MAX_MESSAGE, Outcome};
 pub use presence::Presence;
 pub use settings::{DEFAULT_SHARDS, Settings};
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,9 @@
 //! nothing of tasks. Nine verbs; each conditional write answers with one of the four [`Write`]
 //! values, because losing a race is a value and not an error. There is no unconditional put.
 
+#[cfg(feature = "s3")]
+pub mod s3;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,12 +18,24 @@ use crate::time::StoreTime;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
-mod limits;
+mod faults;
+mod latency;
+pub(crate) mod limits;
 mod memory;
+mod meter;
+mod open;
 mod paging;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod wall;
 
+pub use faults::{Faults, Faulty};
+pub use latency::{Delayed, Latency};
 pub use memory::{MemoryStore, TimeSource};
+pub use meter::{Meter, Metered, Outcome, Prices, Requests, Verb};
+pub use open::open;
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteStore;
 
 /// The most bytes that one object may have; larger ones are never read or written.
 pub const MAX_BODY: usize = 64 << 20;

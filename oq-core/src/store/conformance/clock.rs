@@ -6,7 +6,7 @@ use super::*;
 const SANE: std::ops::Range<StoreTime> = StoreTime(1_704_067_200_000)..StoreTime(4_102_444_800_000);
 
 /// Waits until the store's clock has moved on to another second, which all stores can show.
-async fn next_second(ground: &Ground) {
+pub(super) async fn next_second(ground: &Ground) {
     let start = ground.date().await.as_millis() / 1000;
     for _ in 0..500 {
         if ground.date().await.as_millis() / 1000 > start {

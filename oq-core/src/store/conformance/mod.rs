@@ -278,6 +278,9 @@ impl Ground {
     }
 }
 
+#[cfg(test)]
+mod tests;
+
 fn won(answer: Write) -> (Etag, StoreTime) {
     match answer {
         Write::Won { etag, date } => (etag, date),

@@ -1,0 +1,56 @@
+"""Run one S3 server in this process: ``serve.py localstack|moto PORT``.
+
+With OQ_SERVE_UNTIL_EOF set, the server ends when its standard input does. Whoever starts it
+holds the other end of a pipe, so however the starter dies, no server is left behind.
+"""
+
+import os
+import runpy
+import socket
+import sys
+import threading
+
+
+def until_eof() -> None:
+    while os.read(0, 4096):
+        pass
+    # Servers have threads that do not end when asked; there is nothing here worth keeping.
+    os._exit(0)
+
+
+def loopback_only() -> None:
+    """Bind every wildcard address to loopback instead.
+
+    LocalStack 4.13 drops the host of GATEWAY_LISTEN and listens on all interfaces, with
+    credentials that anybody can guess.
+    """
+    bind = socket.socket.bind
+    loopback = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
+
+    def guarded(self: socket.socket, address: object) -> None:
+        if isinstance(address, tuple):
+            host = loopback.get(address[0], address[0])
+            if host == "127.0.0.1" and self.family == socket.AF_INET6:
+                host = "::1"
+            if host not in ("127.0.0.1", "::1", "localhost"):
+                raise PermissionError(f"not a loopback address: {host}")
+            address = (host, *address[1:])
+        bind(self, address)
+
+    socket.socket.bind = guarded
+
+
+def main() -> None:
+    kind, port = sys.argv[1], sys.argv[2]
+    if os.environ.pop("OQ_SERVE_UNTIL_EOF", None):
+        threading.Thread(target=until_eof, daemon=True).start()
+    loopback_only()
+    if kind == "moto":
+        sys.argv = ["moto_server", "-H", "127.0.0.1", "-p", port]
+        runpy.run_module("moto.server", run_name="__main__")
+    else:
+        sys.argv = ["localstack"]
+        runpy.run_module("localstack.runtime.main", run_name="__main__")
+
+
+main()

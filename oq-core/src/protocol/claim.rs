@@ -1,0 +1,297 @@
+//! Claiming: two GET in parallel and one conditional PUT; for a take-over also the seal.
+
+use futures::future::join;
+
+use super::hold::{Hold, Renewed};
+use super::root::Root;
+use super::write::{Settled, update, update_while};
+use super::{finish, seal};
+use crate::error::Result;
+use crate::record::{
+    Done, Key, Live, LiveState, ObjectId, QueueName, Record, Seen, TaskType, Token, seen,
+};
+use crate::state::claim::{self as state, Claimant, LEFT_BEHIND, Refusal};
+use crate::state::run;
+use crate::store::{Dated, Etag, Object};
+use crate::testing::mutant::{Mutant, mutated};
+use crate::time::StoreTime;
+
+/// What a claim came to.
+#[derive(Debug)]
+pub enum Claimed {
+    /// It is ours: run the declared tasks.
+    Held(Box<Hold>),
+    /// It waits until then.
+    Waiting {
+        /// Until when.
+        until: StoreTime,
+        /// The version that says so.
+        etag: Etag,
+    },
+    /// Somebody holds it.
+    Running {
+        /// When it may be taken over, unless renewed.
+        until: StoreTime,
+        /// The version that says so.
+        etag: Etag,
+    },
+    /// It was over, and what was left of recording that was done now.
+    Repaired,
+    /// It is not there.
+    Gone,
+    /// Others were faster.
+    LostRace,
+    /// This worker has no handler for it.
+    Foreign {
+        /// Its type.
+        task_type: TaskType,
+        /// The version that says so.
+        etag: Etag,
+    },
+    /// The answer was lost; if the claim landed after all, this token tells.
+    Doubt(Token),
+}
+
+/// How a worker claims.
+#[derive(Clone, Copy)]
+pub struct Claiming<'a> {
+    /// Which queue.
+    pub queue: &'a QueueName,
+    /// Which task types have a handler.
+    pub wants: &'a (dyn Fn(&TaskType) -> bool + Send + Sync),
+    /// Tasks submitted before this moment were purged.
+    pub purged_before: Option<StoreTime>,
+    /// Tokens of own claims whose answer was lost.
+    pub doubtful: &'a (dyn Fn(&Token) -> bool + Send + Sync),
+}
+
+/// Tries to claim one object. `listed` is the version that a listing showed, if one did.
+pub async fn claim(
+    root: &Root,
+    how: Claiming<'_>,
+    id: ObjectId,
+    listed: Option<&Etag>,
+    who: &Claimant,
+) -> Result<Claimed> {
+    let live_key = Key::Live(how.queue.clone(), id).store_key();
+    let done_key = Key::Done(how.queue.clone(), id).store_key();
+    let (object, done) = if mutated(Mutant::ClaimWithoutDoneCheck) {
+        (
+            root.get(&live_key).await,
+            Ok(Dated {
+                date: root.now(),
+                value: None,
+            }),
+        )
+    } else if mutated(Mutant::StaleDoneCheck) {
+        let done = root.get(&done_key).await;
+        (root.get(&live_key).await, done)
+    } else {
+        join(root.get(&live_key), root.get(&done_key)).await
+    };
+    let Dated {
+        date,
+        value: Some(object),
+    } = object?
+    else {
+        return Ok(Claimed::Gone);
+    };
+    let mut done = done?.value;
+    // The outcome was looked for while the live object was read. That is late enough only if this
+    // version was there before: it may be the late copy of a create whose life is over.
+    let same = listed == Some(&object.etag);
+    if !same && !mutated(Mutant::StaleDoneCheck) && !mutated(Mutant::ClaimWithoutDoneCheck) {
+        done = root.get(&done_key).await?.value;
+    }
+    let last_modified = object.last_modified;
+    let live = Live::in_object(id, &live_key, object)?;
+    let done: Option<Seen<Done>> = done.map(|o: Object| seen(&done_key, o)).transpose()?;
+    let (seal, outcome) = match done {
+        Some(d) if d.record.is_seal() => (Some(d), None),
+        other => (None, other),
+    };
+    if let Some(outcome) = outcome {
+        finish::clear(root, how.queue, id, &outcome.record).await?;
+        return Ok(Claimed::Repaired);
+    }
+    decide(
+        root,
+        how,
+        id,
+        who,
+        At {
+            date,
+            last_modified,
+        },
+        live,
+        seal,
+    )
+    .await
+}
+
+#[derive(Clone, Copy)]
+struct At {
+    date: StoreTime,
+    last_modified: StoreTime,
+}
+
+async fn decide(
+    root: &Root,
+    how: Claiming<'_>,
+    id: ObjectId,
+    who: &Claimant,
+    at: At,
+    live: Seen<Live>,
+    seal: Option<Seen<Done>>,
+) -> Result<Claimed> {
+    let now = root.now();
+    let etag = live.etag.clone();
+    let record = &live.record;
+    match record.state {
+        LiveState::Terminal if at.date.since(at.last_modified) >= LEFT_BEHIND => {
+            finish::terminal(root, how.queue, id, record, seal).await?;
+            return Ok(Claimed::Repaired);
+        }
+        LiveState::Terminal => {
+            return Ok(Claimed::Running {
+                until: at.last_modified.plus(LEFT_BEHIND),
+                etag,
+            });
+        }
+        LiveState::Running => {
+            if record
+                .lease
+                .as_ref()
+                .is_some_and(|l| (how.doubtful)(&l.token))
+            {
+                return adopt(root, how.queue, id, live, seal).await;
+            }
+            let until = state::take_over_at(record, at.last_modified);
+            if at.date < until {
+                return Ok(Claimed::Running { until, etag });
+            }
+        }
+        LiveState::Pending => {}
+    }
+    if how
+        .purged_before
+        .is_some_and(|before| record.write.created < before)
+    {
+        root.delete(&Key::Live(how.queue.clone(), id).store_key())
+            .await?;
+        return Ok(Claimed::Gone);
+    }
+    let taking_over = record.state == LiveState::Running;
+    let next = match state::take_over(record, who, at.last_modified, at.date, now) {
+        Ok(next) => next,
+        Err(Refusal::NotYet(until)) => return Ok(Claimed::Waiting { until, etag }),
+        Err(Refusal::Held(until)) => return Ok(Claimed::Running { until, etag }),
+        Err(Refusal::Expired) => return expire(root, how.queue, id, live, seal, now).await,
+        Err(Refusal::Terminal) => return Ok(Claimed::LostRace),
+    };
+    // Without a handler an expired lease is left to workers that have one.
+    if !(how.wants)(&record.task_type) {
+        return Ok(Claimed::Foreign {
+            task_type: record.task_type.clone(),
+            etag,
+        });
+    }
+    let sent = root.env().now();
+    let key = Key::Live(how.queue.clone(), id);
+    // A claim is cheap to lose: it is not worth sending for longer than a fraction of the lease.
+    let patience = next.options.lease / 3;
+    let may_send = |_| root.env().now().since(sent) < patience;
+    let (seen, recovered) = match update_while(root, &key, &live, next, may_send).await? {
+        Settled::Won { seen, recovered } => (seen, recovered),
+        Settled::Lost(_) => return Ok(Claimed::LostRace),
+        Settled::Doubt => return Ok(Claimed::Doubt(who.token.clone())),
+    };
+    if seen
+        .record
+        .lease
+        .as_ref()
+        .is_none_or(|l| l.token != who.token)
+    {
+        return Ok(Claimed::LostRace);
+    }
+    let sent = if mutated(Mutant::LeaseFromAnswer) {
+        root.env().now()
+    } else {
+        sent
+    };
+    let mut hold = Hold::new(root.clone(), how.queue.clone(), id, seen, sent);
+    if taking_over && !mutated(Mutant::TakeOverWithoutSeal) {
+        match seal::put(root, how.queue, id, &hold, seal).await? {
+            seal::Sealed::In(seal) => hold.seal = Some(*seal),
+            seal::Sealed::Over(done) => {
+                finish::clear(root, how.queue, id, &done).await?;
+                return Ok(Claimed::Repaired);
+            }
+            seal::Sealed::Not => return Ok(Claimed::LostRace),
+        }
+    } else {
+        hold.seal = seal;
+    }
+    if recovered && !mutated(Mutant::RenewIgnoresDoubt) && hold.renew().await? == Renewed::Lost {
+        return Ok(Claimed::LostRace);
+    }
+    Ok(Claimed::Held(Box::new(hold)))
+}
+
+/// Our own claim landed after its answer was lost. Its tasks were declared and not started.
+async fn adopt(
+    root: &Root,
+    queue: &QueueName,
+    id: ObjectId,
+    live: Seen<Live>,
+    seal: Option<Seen<Done>>,
+) -> Result<Claimed> {
+    let taken_over = live
+        .record
+        .history
+        .iter()
+        .rev()
+        .find(|e| e.delivery == live.record.delivery);
+    let needs_seal = taken_over.is_some_and(|e| e.what == crate::record::Step::TakenOver)
+        && seal
+            .as_ref()
+            .is_none_or(|s| s.record.open != Some(live.record.delivery));
+    if needs_seal {
+        // The seal is part of the take-over; without it the lease is left to run out.
+        let until = root.now().plus(live.record.options.lease);
+        return Ok(Claimed::Running {
+            until,
+            etag: live.etag,
+        });
+    }
+    let sent = root.env().now();
+    let next = state::adopt(&live.record, root.now());
+    let key = Key::Live(queue.clone(), id);
+    match update(root, &key, &live, next).await? {
+        Settled::Won { seen, .. } => {
+            let mut hold = Hold::new(root.clone(), queue.clone(), id, seen, sent);
+            hold.seal = seal;
+            Ok(Claimed::Held(Box::new(hold)))
+        }
+        _ => Ok(Claimed::LostRace),
+    }
+}
+
+async fn expire(
+    root: &Root,
+    queue: &QueueName,
+    id: ObjectId,
+    live: Seen<Live>,
+    seal: Option<Seen<Done>>,
+    now: StoreTime,
+) -> Result<Claimed> {
+    let key = Key::Live(queue.clone(), id);
+    match update(root, &key, &live, run::expire(&live.record, now)).await? {
+        Settled::Won { seen, .. } => {
+            debug_assert!(seen.record.stamp().generation > 0);
+            finish::terminal(root, queue, id, &seen.record, seal).await?;
+            Ok(Claimed::Repaired)
+        }
+        _ => Ok(Claimed::LostRace),
+    }
+}

@@ -1,0 +1,275 @@
+//! Submitting under an idempotency key: the key's record first, then the task that it names.
+//!
+//! The record says which id the key stands for, and is decided by one conditional write; after that
+//! there is only one id under which a task for this key may be created, so it does not matter who
+//! creates it. Whoever finds the record without a task **helps**: creates it under the recorded id.
+//!
+//! What could go wrong, and why it does not:
+//!
+//! - *The first submitter dies after the record.* The next one helps; the dead one never got an
+//!   answer, so nobody expects its input to be the one that runs.
+//! - *It is merely slow.* Its create finds the helper's task (412), and it reports that one.
+//! - *Both created, one of them late.* The late copy lands when the task is over: the outcome is
+//!   kept longer than anything late can land, so a poller repairs the copy instead of running it.
+//! - *Somebody stalls between reading the record and creating the task.* Nothing is created on the
+//!   strength of a record read more than [`FRESH`] ago; it is read again.
+//! - *Neither task nor outcome is there, long after.* The outcome was swept, or its writer died long
+//!   ago. Nothing of that life can land any more ([`FORGOTTEN`]), so the key begins a new one.
+
+use std::time::Duration;
+
+use super::finish::{self, Finished};
+use super::lookup::{Found, lookup};
+use super::root::Root;
+use super::submit::{self, Submitted};
+use super::write::{Settled, create, read, update};
+use crate::env::Mono;
+use crate::error::{Error, Result};
+use crate::record::{
+    Done, Ending, Idempotency, Key, KeyHash, Live, LiveState, ObjectId, QueueName, Seen, Stamp, V1,
+};
+use crate::state::{claim::is_expired, run};
+use crate::testing::mutant::{Mutant, mutated};
+use crate::time::StoreTime;
+
+/// How old may be what is known of the record when the task is created.
+pub const FRESH: Duration = Duration::from_secs(60);
+
+/// A record this old with neither task nor outcome belongs to a life that is over: longer than
+/// [`FRESH`], the time in which creates are repeated, and the time that a late copy may take.
+pub const FORGOTTEN: Duration = Duration::from_secs(3600);
+
+/// Dates may be truncated to a second on either side.
+const DATE_MARGIN: Duration = Duration::from_secs(2);
+
+/// How often the record is looked at anew before giving up.
+const ROUNDS: u32 = 10;
+
+/// A key and what it may stand for.
+#[derive(Clone, Copy)]
+pub struct Keying<'a> {
+    /// Which queue.
+    pub queue: &'a QueueName,
+    /// The key.
+    pub hash: &'a KeyHash,
+    /// How long it shall stand for a completed task, if it is ours.
+    pub window: Duration,
+    /// Tasks submitted before this moment were purged.
+    pub purged_before: Option<StoreTime>,
+    /// An id for the task, if it is ours. Holds one task.
+    pub new_id: &'a (dyn Fn() -> ObjectId + Send + Sync),
+}
+
+/// The task that the key stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stands {
+    /// Its object.
+    pub id: ObjectId,
+    /// Whether somebody else created it.
+    pub existing: bool,
+}
+
+/// What to do about a record that is there.
+enum Decision {
+    /// It stands for this task.
+    Stands,
+    /// It has no task: create it.
+    Help,
+    /// It stands for nothing any more: use it again.
+    Reuse,
+    /// Something changed meanwhile: look again.
+    Again,
+}
+
+/// Submits one task under a key. `make` builds it for an id and a window; it may be asked again.
+pub async fn submit_keyed<F, Fut>(root: &Root, how: Keying<'_>, make: F) -> Result<Stands>
+where
+    F: Fn(ObjectId, Duration) -> Fut,
+    Fut: Future<Output = Result<Live>>,
+{
+    let key = Key::Idempotency(how.queue.clone(), how.hash.clone());
+    let first_id = (how.new_id)();
+    let mut seen: Option<Seen<Idempotency>> = None;
+    let mut built: Option<(ObjectId, Live)> = None;
+    for round in 1..=ROUNDS {
+        let since = root.env().now();
+        let (record, helping) = match seen.take() {
+            None => match create(root, &key, |stamp| record(first_id, how.window, stamp)).await? {
+                Settled::Won { seen, .. } => (seen.record, false),
+                Settled::Lost(there) => {
+                    seen = match there {
+                        Some(there) => Some(there),
+                        None => read(root, &key).await?,
+                    };
+                    continue;
+                }
+                Settled::Doubt => return Err(unanswered(&key)),
+            },
+            Some(there) => match decide(root, how, &key, &there).await? {
+                Decision::Stands => {
+                    let (id, existing) = (there.record.id, true);
+                    return Ok(Stands { id, existing });
+                }
+                Decision::Help => (there.record, true),
+                Decision::Again => {
+                    root.back_off(round).await;
+                    seen = read(root, &key).await?;
+                    continue;
+                }
+                Decision::Reuse => {
+                    let id = (how.new_id)();
+                    if id == there.record.id {
+                        // The one id that was asked for has been used and is over.
+                        return Ok(Stands { id, existing: true });
+                    }
+                    let next = record(id, how.window, there.record.write.clone());
+                    match update(root, &key, &there, next).await? {
+                        Settled::Won { seen, .. } => (seen.record, false),
+                        Settled::Lost(_) => {
+                            seen = read(root, &key).await?;
+                            continue;
+                        }
+                        Settled::Doubt => return Err(unanswered(&key)),
+                    }
+                }
+            },
+        };
+        let live = match built.take() {
+            Some((id, live)) if id == record.id => live,
+            _ => make(record.id, record.window).await?,
+        };
+        // Writing a large input may take longer than the record stays fresh: then it is read again,
+        // and the input need not be written again.
+        built = Some((record.id, live.clone()));
+        if let Some(stands) = place(root, how.queue, record.id, live, since, helping).await? {
+            return Ok(stands);
+        }
+        seen = read(root, &key).await?;
+    }
+    Err(Error::Unavailable(format!(
+        "{key} could not be settled: too many others use it"
+    )))
+}
+
+fn record(id: ObjectId, window: Duration, write: Stamp) -> Idempotency {
+    Idempotency {
+        v: V1,
+        write,
+        id,
+        window,
+        extra: Default::default(),
+    }
+}
+
+/// The record may name an id of ours now, but its task was never sent: nothing was accepted.
+fn unanswered(key: &Key) -> Error {
+    Error::Unavailable(format!("no answer to the write of {key}"))
+}
+
+/// Creates the task under the recorded id; `None` to look at the record again.
+async fn place(
+    root: &Root,
+    queue: &QueueName,
+    id: ObjectId,
+    live: Live,
+    since: Mono,
+    helping: bool,
+) -> Result<Option<Stands>> {
+    if root.env().now().since(since) > FRESH {
+        return Ok(None);
+    }
+    match submit::submit(root, queue, id, live).await? {
+        Submitted::Accepted => {}
+        Submitted::Taken => return Ok(None),
+        Submitted::Refused => {
+            return Err(Error::Unavailable(
+                "the task was not accepted under its key".into(),
+            ));
+        }
+        Submitted::Doubt => {
+            return Err(Error::InDoubt {
+                ids: vec![id.task(0)],
+            });
+        }
+    }
+    let quick = root.env().now().since(since) < Duration::from_secs(1);
+    if !helping && quick {
+        return Ok(Some(Stands {
+            id,
+            existing: false,
+        }));
+    }
+    // Others may have created, run and finished it meanwhile: then ours is a late copy.
+    match read::<Done>(root, &Key::Done(queue.clone(), id)).await? {
+        Some(done) if !done.record.is_seal() => {
+            finish::clear(root, queue, id, &done.record).await?;
+            Ok(None)
+        }
+        _ => Ok(Some(Stands {
+            id,
+            existing: false,
+        })),
+    }
+}
+
+async fn decide(
+    root: &Root,
+    how: Keying<'_>,
+    key: &Key,
+    there: &Seen<Idempotency>,
+) -> Result<Decision> {
+    let id = there.record.id;
+    if id.count() != 1 {
+        return Err(Error::Unreadable {
+            key: key.to_string(),
+            why: "it stands for a pack".into(),
+        });
+    }
+    let now = root.now();
+    match lookup(root, how.queue, id).await? {
+        None => {
+            let written = there.last_modified.unwrap_or(now);
+            let purged = how
+                .purged_before
+                .is_some_and(|before| written.plus(DATE_MARGIN) < before);
+            let over = now.since(written) > FORGOTTEN || purged || mutated(Mutant::KeyReplaced);
+            Ok(if over {
+                Decision::Reuse
+            } else {
+                Decision::Help
+            })
+        }
+        Some(Found::Done { done, left_behind }) => {
+            if left_behind {
+                finish::clear(root, how.queue, id, &done.record).await?;
+            }
+            let outcome = done.record.tasks.first().map(|t| &t.outcome);
+            let stands = outcome.is_some_and(|o| {
+                o.ending == Ending::Completed && now < o.at.plus(there.record.window)
+            });
+            Ok(if stands {
+                Decision::Stands
+            } else {
+                Decision::Reuse
+            })
+        }
+        Some(Found::Live { live, seal }) => {
+            let over = match live.record.state {
+                LiveState::Terminal => live.record.clone(),
+                // Nobody may be there to say that its time is over.
+                LiveState::Pending if is_expired(&live.record, now) => {
+                    let key = Key::Live(how.queue.clone(), id);
+                    match update(root, &key, &live, run::expire(&live.record, now)).await? {
+                        Settled::Won { seen, .. } => seen.record,
+                        Settled::Lost(_) | Settled::Doubt => return Ok(Decision::Again),
+                    }
+                }
+                LiveState::Pending | LiveState::Running => return Ok(Decision::Stands),
+            };
+            match finish::terminal(root, how.queue, id, &over, seal).await? {
+                Finished::Recorded | Finished::Lost => Ok(Decision::Again),
+                Finished::Doubt => Err(unanswered(&Key::Done(how.queue.clone(), id))),
+            }
+        }
+    }
+}

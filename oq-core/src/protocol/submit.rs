@@ -1,0 +1,99 @@
+//! Submitting: one conditional PUT of the live object.
+
+use futures::future::join;
+use std::time::Duration;
+
+use super::root::Root;
+use crate::env::Mono;
+use crate::error::Result;
+use crate::record::{Done, Key, Live, ObjectId, QueueName, Record, Stamp, WriteId, encode, seen};
+use crate::store::Write;
+use crate::testing::mutant::{Mutant, mutated};
+
+/// What is known of a submission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Submitted {
+    /// It is accepted.
+    Accepted,
+    /// The id is taken by another object: submit under a new one.
+    Taken,
+    /// It was not accepted and never will be.
+    Refused,
+    /// It may have been accepted, or may be yet.
+    Doubt,
+}
+
+const SENDS: u32 = 8;
+
+/// A late copy of a create is known for what it is only while the outcome is kept: nothing is sent
+/// again after this time.
+const WINDOW: Duration = Duration::from_secs(300);
+
+/// Creates the live object `id`. `live`'s stamp is set here, afresh for every send.
+pub async fn submit(
+    root: &Root,
+    queue: &QueueName,
+    id: ObjectId,
+    mut live: Live,
+) -> Result<Submitted> {
+    let key = Key::Live(queue.clone(), id).store_key();
+    let env = root.env();
+    let first: Mono = env.now();
+    let mut sent: Vec<WriteId> = Vec::new();
+    let mut doubt = false;
+    for attempt in 1..=SENDS {
+        if env.now().since(first) > WINDOW {
+            break;
+        }
+        if !(mutated(Mutant::SameBytesForEveryCreate) && attempt > 1) {
+            *live.stamp_mut() = Stamp::first(root.now(), env.entropy.as_ref());
+        }
+        sent.push(live.stamp().created_by.clone());
+        match root.send(&key, encode(&live), None).await {
+            Ok(Write::Won { .. }) => return Ok(Submitted::Accepted),
+            Ok(Write::Lost) if !doubt => return Ok(Submitted::Taken),
+            Ok(Write::Again { after }) => {
+                if let Some(after) = after {
+                    env.sleep(after.min(Duration::from_secs(5))).await;
+                }
+            }
+            Ok(Write::Unknown) if mutated(Mutant::SubmitDoubtMeansFailure) => {
+                return Ok(Submitted::Refused);
+            }
+            Ok(Write::Lost | Write::Unknown) => {
+                doubt = true;
+                match look(root, queue, id, &sent).await {
+                    Some(true) => return Ok(Submitted::Accepted),
+                    // Another's object under our id, and ours did not land before it.
+                    Some(false) => return Ok(Submitted::Taken),
+                    None => {}
+                }
+            }
+            Err(e) if doubt => {
+                tracing::warn!(%key, error = %e, "a submission is in doubt and the store now refuses");
+                return Ok(Submitted::Doubt);
+            }
+            Err(e) => return Err(e.into()),
+        }
+        root.back_off(attempt).await;
+    }
+    Ok(if doubt {
+        Submitted::Doubt
+    } else {
+        Submitted::Refused
+    })
+}
+
+/// Whether the object under this id, live or done, is one that was sent as one of `sent`; `None`
+/// when there is none or it cannot be read.
+async fn look(root: &Root, queue: &QueueName, id: ObjectId, sent: &[WriteId]) -> Option<bool> {
+    let live = Key::Live(queue.clone(), id).store_key();
+    let done = Key::Done(queue.clone(), id).store_key();
+    let (l, d) = join(root.get(&live), root.get(&done)).await;
+    if let Some(object) = l.ok().and_then(|l| l.value) {
+        let found = seen::<Live>(&live, object).ok()?;
+        return Some(sent.contains(&found.record.write.created_by));
+    }
+    let found = seen::<Done>(&done, d.ok()?.value?).ok()?;
+    Some(sent.contains(&found.record.life))
+}

@@ -1,0 +1,130 @@
+//! Cancelling tasks.
+
+use super::Queue;
+use crate::error::{Error, Result};
+use crate::protocol::finish::{self, Finished};
+use crate::protocol::lookup::{Found, lookup};
+use crate::protocol::write::{Settled, update};
+use crate::record::{Done, Ending, Key, Live, LiveState, Seen, TaskId};
+use crate::state::cancel::{Cancel, cancel};
+
+/// What a request to cancel came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cancelled {
+    /// It is cancelled, that is recorded, and it will not be started.
+    Cancelled,
+    /// A worker holds it, or it shares its object with others: the worker will see the request at
+    /// its next write, or whoever claims the object next. It may still end in another way.
+    Requested,
+    /// It was over before.
+    AlreadyOver(Ending),
+}
+
+/// How often others may change the object in between.
+const ROUNDS: u32 = 10;
+
+impl Queue {
+    /// Asks to cancel one task: two GET, and one PUT, or two and a DELETE if nobody holds it.
+    ///
+    /// ```
+    /// # use oq_core::queue::{Cancelled, Queue, Task};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> oq_core::Result<()> {
+    /// let queue = Queue::connect("memory:").await?;
+    /// let task = queue.submit(Task::new("resize", "cat.png")?).await?;
+    /// assert_eq!(queue.cancel(task.id).await?, Cancelled::Cancelled);
+    /// # Ok(()) }
+    /// ```
+    pub async fn cancel(&self, id: TaskId) -> Result<Cancelled> {
+        self.cancel_because(id, None).await
+    }
+
+    /// The same, with a reason for the task's history.
+    pub async fn cancel_because(&self, id: TaskId, reason: Option<&str>) -> Result<Cancelled> {
+        self.cancel_tasks(id, &[id.index()], reason).await
+    }
+
+    /// Asks to cancel these tasks of the object of `id`; answers for `id`.
+    pub(super) async fn cancel_tasks(
+        &self,
+        id: TaskId,
+        which: &[usize],
+        reason: Option<&str>,
+    ) -> Result<Cancelled> {
+        let key = Key::Live(self.name().clone(), id.object());
+        let reason = reason.map(str::to_owned);
+        for round in 1..=ROUNDS {
+            let (live, seal) = match lookup(self.root(), self.name(), id.object()).await? {
+                None => return Err(Error::NotFound(id.to_string())),
+                Some(Found::Done { done, .. }) => return over(id, &done.record),
+                Some(Found::Live { live, seal }) => (live, seal),
+            };
+            if live.record.state == LiveState::Terminal {
+                if self.settle(id, &live.record, seal).await? == Finished::Doubt {
+                    return Ok(Cancelled::Requested);
+                }
+                continue;
+            }
+            match cancel(&live.record, which, reason.clone(), self.root().now()) {
+                Cancel::Nothing => return nothing(id, &live.record),
+                Cancel::Requested(next) => match update(self.root(), &key, &live, *next).await? {
+                    Settled::Won { .. } => return Ok(Cancelled::Requested),
+                    Settled::Lost(_) => {}
+                    Settled::Doubt => return Err(unanswered(id)),
+                },
+                Cancel::Over(next) => match update(self.root(), &key, &live, *next).await? {
+                    // Won, but "cancelled" is true only when the outcome says so: an older
+                    // holder's outcome may have been there first.
+                    Settled::Won { seen, .. } => {
+                        match self.settle(id, &seen.record, seal).await? {
+                            Finished::Doubt => return Ok(Cancelled::Requested),
+                            Finished::Recorded | Finished::Lost => {}
+                        }
+                        return match lookup(self.root(), self.name(), id.object()).await? {
+                            Some(Found::Done { done, .. }) => match over(id, &done.record)? {
+                                Cancelled::AlreadyOver(Ending::Cancelled) => {
+                                    self.count("oq_cancelled_total", which.len() as u64);
+                                    Ok(Cancelled::Cancelled)
+                                }
+                                other => Ok(other),
+                            },
+                            _ => Ok(Cancelled::Requested),
+                        };
+                    }
+                    Settled::Lost(_) => {}
+                    Settled::Doubt => return Err(unanswered(id)),
+                },
+            }
+            self.root().back_off(round).await;
+        }
+        Err(Error::Unavailable(format!(
+            "{id} could not be cancelled: it keeps changing"
+        )))
+    }
+
+    async fn settle(&self, id: TaskId, live: &Live, seal: Option<Seen<Done>>) -> Result<Finished> {
+        finish::terminal(self.root(), self.name(), id.object(), live, seal).await
+    }
+}
+
+fn over(id: TaskId, done: &Done) -> Result<Cancelled> {
+    let task = done.tasks.get(id.index());
+    let task = task.ok_or_else(|| Error::NotFound(id.to_string()))?;
+    Ok(Cancelled::AlreadyOver(task.outcome.ending))
+}
+
+/// The task of a held object was asked for before, or has an outcome that is not recorded yet.
+fn nothing(id: TaskId, live: &Live) -> Result<Cancelled> {
+    let slot = live.tasks.get(id.index());
+    let slot = slot.ok_or_else(|| Error::NotFound(id.to_string()))?;
+    Ok(match &slot.outcome {
+        Some(outcome) => Cancelled::AlreadyOver(outcome.ending),
+        None => Cancelled::Requested,
+    })
+}
+
+fn unanswered(id: TaskId) -> Error {
+    Error::Unavailable(format!(
+        "no answer to the request to cancel {id}, which may have been made: look it up"
+    ))
+}

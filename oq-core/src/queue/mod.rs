@@ -1,0 +1,197 @@
+//! The producer's side: submit tasks, look them up, wait for them, list, cancel, try again; and the
+//! settings of a queue.
+
+mod cancel;
+mod get;
+mod groups;
+mod many;
+mod settings;
+mod submit;
+mod task;
+mod view;
+
+use std::sync::{Arc, Mutex};
+
+pub use cancel::Cancelled;
+pub use many::{Batch, DEFAULT_IN_FLIGHT, SubmitMany, Summary};
+pub use task::{DEFAULT_KEY_WINDOW, MAX_KEY, MAX_NESTING, Submitted, Task};
+pub use view::{TaskState, TaskView};
+
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::protocol::Root;
+use crate::protocol::payload::{DEFAULT_INLINE, MAX_INLINE};
+use crate::protocol::write::{Settled, create, read};
+use crate::record::{Format, Key, QueueName, Shard, V1};
+use crate::store::{self, Meter, Metered, Requests};
+
+/// The queue that a program uses which names none.
+pub const DEFAULT_QUEUE: &str = "default";
+
+/// One queue of a store, seen by a program that submits and looks up tasks. Cheap to clone.
+///
+/// ```
+/// use oq_core::queue::{Queue, Task};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> oq_core::Result<()> {
+/// let queue = Queue::connect("memory:").await?;
+/// let task = queue.submit(Task::new("resize", "cat.png")?).await?;
+/// println!("{} is {}", task.id, queue.get(task.id).await?.state);
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Queue {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    root: Root,
+    name: QueueName,
+    /// The name as a metric's label.
+    label: Arc<str>,
+    /// Longer inputs get an object of their own.
+    inline: usize,
+    /// Of a store that was opened by its URL.
+    meter: Option<Meter>,
+    settings: Mutex<settings::Cached>,
+}
+
+impl Queue {
+    /// Opens the store that a URL names (`memory:`, `sqlite:path`, `s3://bucket/prefix`) and the
+    /// queue `default` in it.
+    pub async fn connect(url: &str) -> Result<Queue> {
+        let store = Metered::new(store::open(url).await?);
+        let meter = store.meter();
+        let root = Root::new(Arc::new(store), Env::system());
+        check_format(&root).await?;
+        let name = QueueName::new(DEFAULT_QUEUE)?;
+        Queue::with(root, name, DEFAULT_INLINE, Some(meter)).await
+    }
+
+    /// A queue in an opened store: checks or writes the mark `oq.json` and reads the settings,
+    /// which also tells the store's time.
+    pub async fn open(root: Root, name: QueueName) -> Result<Queue> {
+        check_format(&root).await?;
+        Queue::with(root, name, DEFAULT_INLINE, None).await
+    }
+
+    /// Another queue of the same store.
+    ///
+    /// ```
+    /// # use oq_core::queue::Queue;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> oq_core::Result<()> {
+    /// let queue = Queue::connect("memory:").await?;
+    /// let mail = queue.named("mail").await?;
+    /// assert_eq!(mail.name().as_str(), "mail");
+    /// assert!(queue.named("../mail").await.is_err());
+    /// # Ok(()) }
+    /// ```
+    pub async fn named(&self, name: &str) -> Result<Queue> {
+        let name = QueueName::new(name)?;
+        self.like(name, self.inner.inline).await
+    }
+
+    /// The same queue, but inputs longer than this many bytes get an object of their own; 128 KiB
+    /// unless set, at most 4 MiB.
+    pub async fn inline_up_to(&self, bytes: usize) -> Result<Queue> {
+        if bytes > MAX_INLINE {
+            return Err(Error::invalid(
+                format!("inputs of {bytes} bytes in their record"),
+                format!("use at most {MAX_INLINE}"),
+            ));
+        }
+        self.like(self.inner.name.clone(), bytes).await
+    }
+
+    async fn like(&self, name: QueueName, inline: usize) -> Result<Queue> {
+        let inner = &self.inner;
+        Queue::with(inner.root.clone(), name, inline, inner.meter.clone()).await
+    }
+
+    async fn with(
+        root: Root,
+        name: QueueName,
+        inline: usize,
+        meter: Option<Meter>,
+    ) -> Result<Queue> {
+        let settings = settings::Cached::read(&root, &name).await?;
+        Ok(Queue {
+            inner: Arc::new(Inner {
+                label: name.as_str().into(),
+                inline,
+                meter,
+                settings: Mutex::new(settings),
+                root,
+                name,
+            }),
+        })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &QueueName {
+        &self.inner.name
+    }
+
+    /// The store it is in.
+    pub fn root(&self) -> &Root {
+        &self.inner.root
+    }
+
+    /// The requests made so far through the store that [`Queue::connect`] opened, by this queue and
+    /// by all others of the same store; zero for a store that the program brought.
+    ///
+    /// ```
+    /// # use oq_core::queue::{Queue, Task};
+    /// # use oq_core::store::Prices;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> oq_core::Result<()> {
+    /// let queue = Queue::connect("memory:").await?;
+    /// let before = queue.requests();
+    /// queue.submit(Task::new("resize", "cat.png")?).await?;
+    /// let used = queue.requests() - before;
+    /// println!("{} requests, ${}", used.total(), used.cost(&Prices::S3_STANDARD));
+    /// # Ok(()) }
+    /// ```
+    pub fn requests(&self) -> Requests {
+        self.inner
+            .meter
+            .as_ref()
+            .map(Meter::snapshot)
+            .unwrap_or_default()
+    }
+
+    /// Tells the owner of this shard that there is work. Lost rings are found by sweeps.
+    fn ring(&self, _shard: Shard) {}
+
+    /// Waits until what goes on in the background is done; call it before the program ends.
+    pub async fn flush(&self) {}
+
+    /// Counts into a metric of this queue; free when no recorder is installed.
+    fn count(&self, metric: &'static str, n: u64) {
+        metrics::counter!(metric, "queue" => self.inner.label.clone()).increment(n);
+    }
+}
+
+/// A root that another program marked is used as it is; a new one gets its mark.
+async fn check_format(root: &Root) -> Result<()> {
+    if read::<Format>(root, &Key::Format).await?.is_some() {
+        return Ok(());
+    }
+    let make = |write| Format {
+        v: V1,
+        write,
+        extra: Default::default(),
+    };
+    match create(root, &Key::Format, make).await? {
+        Settled::Won { .. } => Ok(()),
+        // Others connect for the first time too; what they wrote must be readable.
+        Settled::Lost(_) => read::<Format>(root, &Key::Format).await.map(|_| ()),
+        Settled::Doubt => Err(Error::Unavailable("no answer to the first write".into())),
+    }
+}
+
+#[cfg(test)]
+mod tests;

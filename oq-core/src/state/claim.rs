@@ -1,0 +1,187 @@
+//! From pending to running, and from one holder to the next.
+
+use std::time::Duration;
+
+use crate::record::{Failure, Lease, Live, LiveState, Step, Token, WorkerId};
+use crate::testing::mutant::{Mutant, mutated};
+use crate::time::StoreTime;
+
+/// How long after the end of a lease others wait before they take over: twice the truncation of
+/// dates, and room for a holder that renews at the last moment.
+pub const TAKE_OVER_MARGIN: Duration = Duration::from_secs(5);
+
+/// A terminal record older than this was left behind: whoever meets it finishes it.
+pub const LEFT_BEHIND: Duration = Duration::from_secs(5);
+
+/// Why a record cannot be claimed now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// It waits until then.
+    NotYet(StoreTime),
+    /// Somebody holds it; it may be taken over from then on, unless renewed.
+    Held(StoreTime),
+    /// It is over.
+    Terminal,
+    /// It is pending and its time is over.
+    Expired,
+}
+
+/// Who claims.
+#[derive(Debug, Clone)]
+pub struct Claimant {
+    /// The worker.
+    pub worker: WorkerId,
+    /// The token of the new lease.
+    pub token: Token,
+    /// The longest lease that this worker can use.
+    pub longest_lease: Duration,
+}
+
+/// pending → running.
+pub fn claim(live: &Live, who: &Claimant, now: StoreTime) -> Result<Live, Refusal> {
+    match live.state {
+        LiveState::Terminal => return Err(Refusal::Terminal),
+        LiveState::Running => return Err(Refusal::Held(StoreTime::MAX)),
+        LiveState::Pending => {}
+    }
+    if is_expired(live, now) {
+        return Err(Refusal::Expired);
+    }
+    if let Some(at) = live.available_at.filter(|at| *at > now) {
+        return Err(Refusal::NotYet(at));
+    }
+    let mut next = live.clone();
+    hold(&mut next, who);
+    next.log(now, Step::Claimed, None);
+    if mutated(Mutant::AttemptsPerPack) {
+        next.tasks
+            .iter_mut()
+            .filter(|s| s.outcome.is_none())
+            .for_each(|s| s.starts += 1);
+    }
+    declare(&mut next, now);
+    Ok(next)
+}
+
+/// When a running record that was written at `last_modified` may be taken over.
+pub fn take_over_at(live: &Live, last_modified: StoreTime) -> StoreTime {
+    let lease = live.lease.as_ref().map_or(Duration::ZERO, |l| l.length);
+    if mutated(Mutant::TakeOverTooEarly) {
+        return last_modified.plus(lease / 3);
+    }
+    last_modified
+        .plus(lease.min(crate::record::MAX_LEASE))
+        .plus(TAKE_OVER_MARGIN)
+}
+
+/// running → running, by another holder. `date` and `last_modified` must come from one answer.
+///
+/// If several tasks were declared when the holder fell silent, nobody knows which one is to blame:
+/// all are excused, and half as many are declared from now on. One that was alone is charged. So a
+/// task that kills its worker is isolated and runs out of attempts, and its neighbours do not.
+pub fn take_over(
+    live: &Live,
+    who: &Claimant,
+    last_modified: StoreTime,
+    date: StoreTime,
+    now: StoreTime,
+) -> Result<Live, Refusal> {
+    if live.state != LiveState::Running {
+        return claim(live, who, now);
+    }
+    let from = take_over_at(live, last_modified);
+    if date < from {
+        return Err(Refusal::Held(from));
+    }
+    let mut next = live.clone();
+    let silent = live
+        .lease
+        .as_ref()
+        .map_or("nobody".into(), |l| l.worker.to_string());
+    hold(&mut next, who);
+    next.log(now, Step::TakenOver, Some(format!("{silent} fell silent")));
+    let suspects = live.tasks.iter().filter(|s| s.running).count();
+    for slot in next.tasks.iter_mut().filter(|s| s.running) {
+        slot.running = false;
+        slot.failure = Some(Failure::new(
+            Failure::CRASHED,
+            format!("worker {silent} died or fell silent while it ran this task"),
+        ));
+        if suspects > 1 && !mutated(Mutant::AttemptsPerPack) {
+            slot.excused += 1;
+        }
+    }
+    if suspects > 0 {
+        next.width = Some(u16::try_from(suspects / 2).unwrap_or(u16::MAX).max(1));
+    }
+    if mutated(Mutant::OutcomesBeforeSeal) {
+        super::run::settle_overdue(&mut next, now);
+    }
+    declare(&mut next, now);
+    Ok(next)
+}
+
+/// running → running, by the holder that did not know its claim had landed: renewed at once.
+pub fn adopt(live: &Live, now: StoreTime) -> Live {
+    let mut next = live.clone();
+    next.log(now, Step::Adopted, None);
+    next
+}
+
+fn hold(next: &mut Live, who: &Claimant) {
+    next.state = LiveState::Running;
+    next.available_at = None;
+    next.delivery = next.delivery.saturating_add(1);
+    next.lease = Some(Lease {
+        token: who.token.clone(),
+        worker: who.worker.clone(),
+        length: next.options.lease.min(who.longest_lease),
+    });
+}
+
+/// Declares the next tasks to start, the least tried first, and charges them. Only what was
+/// declared in a write that won may start. Returns their places.
+pub fn declare(live: &mut Live, now: StoreTime) -> Vec<usize> {
+    let running = live.tasks.iter().filter(|s| s.running).count();
+    let mut due: Vec<usize> = live
+        .open()
+        .filter(|(_, s)| {
+            !s.running
+                && !s.cancel_requested
+                && s.available_at.is_none_or(|at| at <= now)
+                && may_start(live, s.attempts(), now)
+        })
+        .map(|(i, _)| i)
+        .collect();
+    if let Some(width) = live.width {
+        due.sort_by_key(|i| live.tasks[*i].starts);
+        due.truncate(usize::from(width).saturating_sub(running));
+    }
+    for i in &due {
+        let slot = &mut live.tasks[*i];
+        slot.running = true;
+        slot.available_at = None;
+        if !mutated(Mutant::AttemptsPerPack) {
+            slot.starts += 1;
+        }
+    }
+    due
+}
+
+/// After the declared tasks ended well: twice as many may be declared next.
+pub fn widen(live: &mut Live) {
+    if let Some(width) = live.width {
+        let width = width.saturating_mul(2);
+        live.width = (usize::from(width) < live.tasks.len()).then_some(width);
+    }
+}
+
+fn may_start(live: &Live, attempts: u32, now: StoreTime) -> bool {
+    (attempts < live.options.retry.attempts || mutated(Mutant::NoAttemptCap))
+        && !is_expired(live, now)
+}
+
+/// Whether its tasks may not be started any more.
+pub fn is_expired(live: &Live, now: StoreTime) -> bool {
+    live.options.expires_at.is_some_and(|at| at <= now)
+}

@@ -1,0 +1,205 @@
+//! Counts what is asked of a store, and what S3 would charge for it.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use metrics::Counter;
+
+use super::{
+    Abilities, Changed, Dated, Etag, List, Object, Page, Store, StoreError, StoreKey, Write,
+};
+
+mod requests;
+
+use requests::{OUTCOMES, VERBS};
+pub use requests::{Outcome, Prices, Requests, Verb};
+
+/// Reads what a [`Metered`] store has counted; clones read the same.
+#[derive(Clone, Default)]
+pub struct Meter(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    cells: [[Cell; OUTCOMES]; VERBS],
+    bytes_in: Cell,
+    bytes_out: Cell,
+}
+
+/// A count, and its counter in the `metrics` facade: registered at its first use, so that a
+/// scrape shows no outcomes that a verb cannot have.
+#[derive(Default)]
+struct Cell {
+    count: AtomicU64,
+    shown: OnceLock<Counter>,
+}
+
+impl Cell {
+    fn add(&self, n: u64, register: impl FnOnce() -> Counter) {
+        self.count.fetch_add(n, Ordering::Relaxed);
+        self.shown.get_or_init(register).increment(n);
+    }
+
+    fn read(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
+    }
+}
+
+impl Meter {
+    /// What was counted so far.
+    pub fn snapshot(&self) -> Requests {
+        let inner = &*self.0;
+        Requests {
+            counts: std::array::from_fn(|verb| {
+                std::array::from_fn(|outcome| inner.cells[verb][outcome].read())
+            }),
+            bytes_in: inner.bytes_in.read(),
+            bytes_out: inner.bytes_out.read(),
+        }
+    }
+
+    fn count(&self, verb: Verb, outcome: Outcome) {
+        self.0.cells[verb as usize][outcome as usize].add(1, || {
+            metrics::counter!(
+                "oq_requests_total",
+                "verb" => verb.as_str(),
+                "outcome" => outcome.as_str()
+            )
+        });
+    }
+
+    fn read(&self, bytes: usize) {
+        let register = || metrics::counter!("oq_bytes_total", "direction" => "in");
+        self.0.bytes_in.add(bytes as u64, register);
+    }
+
+    fn sent(&self, bytes: usize) {
+        let register = || metrics::counter!("oq_bytes_total", "direction" => "out");
+        self.0.bytes_out.add(bytes as u64, register);
+    }
+}
+
+impl fmt::Debug for Meter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.snapshot(), f)
+    }
+}
+
+/// A store whose requests are counted, for [`Meter::snapshot`] and for the recorder of the
+/// `metrics` facade that was installed before the first request.
+#[derive(Debug)]
+pub struct Metered {
+    inner: Arc<dyn Store>,
+    meter: Meter,
+}
+
+impl Metered {
+    /// Counts the requests to `inner`.
+    pub fn new(inner: Arc<dyn Store>) -> Metered {
+        Metered {
+            inner,
+            meter: Meter::default(),
+        }
+    }
+
+    /// The counts.
+    pub fn meter(&self) -> Meter {
+        self.meter.clone()
+    }
+
+    fn answered<T>(
+        &self,
+        verb: Verb,
+        answer: Result<T, StoreError>,
+        outcome: impl FnOnce(&T) -> Outcome,
+    ) -> Result<T, StoreError> {
+        let outcome = answer.as_ref().map_or(Outcome::Error, outcome);
+        self.meter.count(verb, outcome);
+        answer
+    }
+}
+
+fn written(write: &Write) -> Outcome {
+    match write {
+        Write::Won { .. } => Outcome::Won,
+        Write::Lost => Outcome::Lost,
+        Write::Again { .. } => Outcome::Again,
+        Write::Unknown => Outcome::Unknown,
+    }
+}
+
+#[async_trait]
+impl Store for Metered {
+    fn abilities(&self) -> Abilities {
+        self.inner.abilities()
+    }
+
+    async fn get(&self, key: &StoreKey) -> Result<Dated<Option<Object>>, StoreError> {
+        let answer = self.inner.get(key).await;
+        self.answered(Verb::Get, answer, |got| match &got.value {
+            Some(object) => {
+                self.meter.read(object.body.len());
+                Outcome::Ok
+            }
+            None => Outcome::Missing,
+        })
+    }
+
+    async fn get_if_changed(
+        &self,
+        key: &StoreKey,
+        seen: &Etag,
+    ) -> Result<Dated<Changed>, StoreError> {
+        let answer = self.inner.get_if_changed(key, seen).await;
+        self.answered(Verb::GetIfChanged, answer, |got| match &got.value {
+            Changed::Now(object) => {
+                self.meter.read(object.body.len());
+                Outcome::Ok
+            }
+            Changed::Same => Outcome::Same,
+            Changed::Missing => Outcome::Missing,
+        })
+    }
+
+    async fn create(&self, key: &StoreKey, body: Bytes) -> Result<Write, StoreError> {
+        let size = body.len();
+        let answer = self.inner.create(key, body).await;
+        self.meter.sent(size);
+        self.answered(Verb::Create, answer, written)
+    }
+
+    async fn update(&self, key: &StoreKey, body: Bytes, seen: &Etag) -> Result<Write, StoreError> {
+        let size = body.len();
+        let answer = self.inner.update(key, body, seen).await;
+        self.meter.sent(size);
+        self.answered(Verb::Update, answer, written)
+    }
+
+    async fn delete(&self, key: &StoreKey) -> Result<Dated<()>, StoreError> {
+        let answer = self.inner.delete(key).await;
+        self.answered(Verb::Delete, answer, |_| Outcome::Ok)
+    }
+
+    async fn delete_many(
+        &self,
+        keys: &[StoreKey],
+    ) -> Result<Dated<Vec<(StoreKey, StoreError)>>, StoreError> {
+        let answer = self.inner.delete_many(keys).await;
+        self.answered(Verb::DeleteMany, answer, |_| Outcome::Ok)
+    }
+
+    async fn delete_if(&self, key: &StoreKey, seen: &Etag) -> Result<Write, StoreError> {
+        let answer = self.inner.delete_if(key, seen).await;
+        self.answered(Verb::DeleteIf, answer, written)
+    }
+
+    async fn list(&self, list: &List) -> Result<Dated<Page>, StoreError> {
+        let answer = self.inner.list(list).await;
+        self.answered(Verb::List, answer, |_| Outcome::Ok)
+    }
+}
+
+#[cfg(test)]
+mod tests;

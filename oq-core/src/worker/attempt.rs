@@ -1,0 +1,104 @@
+//! One attempt of one task: loads its input, runs its handler within its limits, stores its output,
+//! and says what came of it. Never panics and never outlives its runner.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+
+use super::context::{Attempt, Context};
+use super::error::{Answer, TaskError};
+use super::registry::Handler;
+use crate::protocol::{Root, payload};
+use crate::record::{Data, Failure, Json, Part};
+use crate::state::run::Verdict;
+
+/// What an attempt needs beyond its context.
+pub(super) struct Work {
+    pub root: Root,
+    pub attempt: Arc<Attempt>,
+    pub handler: Handler,
+    pub input: Data,
+    pub inline_limit: usize,
+    pub cancel_grace: Duration,
+}
+
+/// Runs the attempt to a verdict.
+pub(super) async fn run(work: Work) -> Verdict {
+    let Work { root, attempt, handler, input, inline_limit, cancel_grace } = work;
+    let (queue, id) = (&attempt.queue, attempt.id);
+    let input = match payload::load(&root, queue, id.object(), &input).await {
+        Ok(input) => input,
+        Err(e) if e.is_transient() => {
+            return failed(&root, Failure::new("payload", format!("its input cannot be read: {e}")));
+        }
+        Err(e) => {
+            let why = format!("its input cannot be read: {e}");
+            return failed(&root, Failure::new("payload", why).fatal());
+        }
+    };
+    let context = Context { shared: attempt.clone() };
+    // A handler may panic when it is called, not only when it is awaited.
+    let call = AssertUnwindSafe(async move { handler(context, input).await }).catch_unwind();
+    let answer = tokio::select! {
+        biased;
+        answer = call => answer,
+        () = deadline(&attempt) => {
+            let why = "it did not finish within its timeout";
+            return failed(&root, Failure::new(Failure::TIMEOUT, why));
+        }
+        () = grace(&attempt, cancel_grace) => return Verdict::Cancelled,
+    };
+    match answer {
+        Ok(Ok(output)) => complete(&root, &attempt, output, inline_limit).await,
+        Ok(Err(TaskError(Answer::Failed(failure)))) => failed(&root, failure),
+        Ok(Err(TaskError(Answer::Later(delay)))) => Verdict::Later(delay),
+        Ok(Err(TaskError(Answer::Cancelled))) => Verdict::Cancelled,
+        Err(panic) => failed(&root, Failure::new(Failure::PANIC, panic_message(&*panic))),
+    }
+}
+
+async fn complete(root: &Root, attempt: &Attempt, output: Json, inline_limit: usize) -> Verdict {
+    if output.as_str() == "null" {
+        return Verdict::Completed(None);
+    }
+    let part = Part::Output(u16::try_from(attempt.id.index()).unwrap_or(u16::MAX));
+    let (queue, id, token) = (&attempt.queue, attempt.id.object(), &attempt.token);
+    let place = payload::Place { queue, id, token, part };
+    match payload::store(root, place, &output, inline_limit).await {
+        Ok(data) => Verdict::Completed(Some(data)),
+        Err(e) => {
+            let failure = Failure::new("payload", format!("its result cannot be stored: {e}"));
+            failed(root, if e.is_transient() { failure } else { failure.fatal() })
+        }
+    }
+}
+
+fn failed(root: &Root, failure: Failure) -> Verdict {
+    let unit = (root.env().entropy.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
+    Verdict::Failed(failure, unit)
+}
+
+/// Completes at the attempt's deadline, which the handler may move.
+async fn deadline(attempt: &Attempt) {
+    loop {
+        let left = attempt.said().deadline.since(attempt.env.now());
+        if left.is_zero() {
+            return;
+        }
+        attempt.env.sleep(left).await;
+    }
+}
+
+/// Completes when a cancelled handler had its time to stop by itself.
+async fn grace(attempt: &Attempt, grace: Duration) {
+    attempt.cancel.cancelled().await;
+    attempt.env.sleep(grace).await;
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("the handler panicked: {}", text.unwrap_or("no message"))
+}

@@ -1,0 +1,111 @@
+//! What a worker tells the program it runs in.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::record::{Ending, Failure, ObjectId, QueueName, TaskId, TaskType, WorkerId};
+
+/// Something that happened in a worker.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Event {
+    /// The worker began to look for tasks.
+    Started {
+        /// Its id.
+        worker: WorkerId,
+    },
+    /// An object was claimed.
+    Claimed {
+        /// The queue.
+        queue: QueueName,
+        /// The object.
+        id: ObjectId,
+        /// Its type.
+        task_type: TaskType,
+        /// How often it was claimed so far.
+        delivery: u32,
+        /// Whether it was taken over from a worker that fell silent.
+        taken_over: bool,
+    },
+    /// A task has an outcome, which is recorded.
+    Finished {
+        /// The queue.
+        queue: QueueName,
+        /// The task.
+        id: TaskId,
+        /// Its type.
+        task_type: TaskType,
+        /// How it ended.
+        ending: Ending,
+        /// What went wrong, if anything.
+        failure: Option<Failure>,
+    },
+    /// A task is tried again later.
+    Retried {
+        /// The queue.
+        queue: QueueName,
+        /// The task.
+        id: TaskId,
+        /// Its type.
+        task_type: TaskType,
+        /// What went wrong.
+        failure: Failure,
+    },
+    /// A handler answered "later".
+    Rescheduled {
+        /// The queue.
+        queue: QueueName,
+        /// The task.
+        id: TaskId,
+        /// In how long.
+        delay: Duration,
+    },
+    /// The worker lost a lease; what it ran was stopped, and others run it again.
+    Lost {
+        /// The queue.
+        queue: QueueName,
+        /// The object.
+        id: ObjectId,
+    },
+    /// An object could not be read. It was left as it is.
+    Unreadable {
+        /// The queue.
+        queue: QueueName,
+        /// What is wrong.
+        why: String,
+    },
+    /// The worker stopped claiming.
+    Stopping,
+    /// The worker is done.
+    Stopped,
+}
+
+/// A function that is told of every [`Event`].
+pub type Hook = Arc<dyn Fn(&Event) + Send + Sync>;
+
+/// The hooks of a worker.
+#[derive(Clone, Default)]
+pub(super) struct Hooks(pub Vec<Hook>);
+
+impl Hooks {
+    /// Tells every hook. Without hooks the event is not even made.
+    pub fn tell(&self, event: impl FnOnce() -> Event) {
+        if self.0.is_empty() {
+            return;
+        }
+        let event = event();
+        for hook in &self.0 {
+            // A hook that panics must not take the worker down with it.
+            let call = std::panic::AssertUnwindSafe(|| hook(&event));
+            if std::panic::catch_unwind(call).is_err() {
+                tracing::error!(?event, "a hook panicked");
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} hooks", self.0.len())
+    }
+}

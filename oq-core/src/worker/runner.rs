@@ -1,0 +1,364 @@
+//! Runs one held object from claim to outcome: starts what was declared, renews the lease, keeps
+//! what handlers say, and lets go in the one right way. It is the only user of the [`Hold`].
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::Shared;
+use super::attempt::{self, Work};
+use super::context::{Attempt, Said};
+use super::hooks::Event;
+use super::meters::Meters;
+use crate::env::Mono;
+use crate::protocol::finish::{self, Finished};
+use crate::protocol::hold::{Hold, Renewed};
+use crate::record::{Key, Step};
+use crate::state::claim::widen;
+use crate::state::run::{self, Rest, Verdict, rest, settle, settle_overdue};
+use crate::store::StoreKey;
+
+/// How a run ended, for whoever looks for the next object.
+pub(super) enum Ended {
+    /// The outcomes are recorded; the live object is still to be deleted, if its key is given.
+    Recorded(Option<StoreKey>),
+    /// Given back, lost or in doubt: look at it again.
+    LetGo,
+}
+
+/// How many bytes of results one record holds; each task has its share.
+const PACK_RESULTS: usize = 1 << 20;
+
+/// The runner of one held object.
+pub(super) struct Runner {
+    shared: Arc<Shared>,
+    meters: Meters,
+    hold: Hold,
+    slots: Vec<OwnedSemaphorePermit>,
+    waiting: VecDeque<usize>,
+    running: JoinSet<(usize, Verdict, Duration)>,
+    attempts: BTreeMap<usize, Arc<Attempt>>,
+    flush: Arc<Notify>,
+    renew_at: Mono,
+    step: Step,
+}
+
+impl Runner {
+    pub fn new(shared: Arc<Shared>, meters: Meters, hold: Hold, slot: OwnedSemaphorePermit) -> Runner {
+        let renew_at = next_renewal(&hold);
+        let declared = hold.live().tasks.iter().enumerate().filter(|(_, s)| s.running);
+        let waiting = declared.map(|(i, _)| i).collect();
+        Runner {
+            shared,
+            meters,
+            hold,
+            slots: vec![slot],
+            waiting,
+            running: JoinSet::new(),
+            attempts: BTreeMap::new(),
+            flush: Arc::new(Notify::new()),
+            renew_at,
+            step: Step::Released,
+        }
+    }
+
+    /// Runs until the object is finished, given back or lost.
+    pub async fn run(mut self) -> Ended {
+        let now = self.hold.root().now();
+        settle_overdue(self.hold.live_mut(), now);
+        loop {
+            if self.hold.is_lost() {
+                return self.lost();
+            }
+            self.start();
+            match rest(self.hold.live(), self.hold.root().now()) {
+                Rest::Running => self.wait().await,
+                Rest::Due if self.shared.releasing() => return self.give_back("shutdown").await,
+                Rest::Due => {
+                    widen(self.hold.live_mut());
+                    if !self.declare().await {
+                        return self.give_back("nothing could be started").await;
+                    }
+                }
+                Rest::Wait(_) => return self.give_back("what is left must wait").await,
+                Rest::AllCompleted | Rest::AllOver => return self.finish().await,
+            }
+        }
+    }
+
+    /// Starts what was declared, with as many slots as are free.
+    fn start(&mut self) {
+        while let Some(index) = self.waiting.front().copied() {
+            let slot = &self.hold.live().tasks[index];
+            if slot.cancel_requested || self.shared.releasing() {
+                self.waiting.pop_front();
+                self.settle(index, Verdict::Released);
+                continue;
+            }
+            if self.running.len() >= self.slots.len() {
+                match self.shared.slots.clone().try_acquire_owned() {
+                    Ok(slot) => self.slots.push(slot),
+                    Err(_) => return,
+                }
+            }
+            self.waiting.pop_front();
+            self.spawn(index);
+        }
+        // What this object no longer needs serves others.
+        self.slots.truncate(self.running.len().max(1));
+    }
+
+    fn spawn(&mut self, index: usize) {
+        let live = self.hold.live();
+        let slot = &live.tasks[index];
+        let env = self.hold.root().env().clone();
+        let Some(handler) = self.shared.registry.get(&live.task_type) else {
+            self.settle(index, Verdict::Released);
+            return;
+        };
+        let deadline = env.now() + live.options.timeout;
+        let attempt = Arc::new(Attempt {
+            id: self.hold.id().task(index),
+            queue: self.hold.queue().clone(),
+            task_type: live.task_type.clone(),
+            attempt: slot.attempts(),
+            delivery: live.delivery,
+            token: self.hold.token().clone(),
+            tags: slot.tags.clone(),
+            trace: slot.trace.clone(),
+            saved: slot.saved.clone(),
+            cancel: CancellationToken::new(),
+            said: Mutex::new(Said { saved: None, progress: None, deadline }),
+            flush: self.flush.clone(),
+            env: env.clone(),
+        });
+        let work = Work {
+            root: self.hold.root().clone(),
+            attempt: attempt.clone(),
+            handler,
+            input: slot.input.clone(),
+            // A pack's results share one record, which has to stay quick to write.
+            inline_limit: self.shared.inline_limit.min(PACK_RESULTS / self.hold.id().count()),
+            cancel_grace: self.shared.cancel_grace,
+        };
+        let span = tracing::info_span!(
+            "task",
+            id = %attempt.id,
+            r#type = %attempt.task_type,
+            attempt = attempt.attempt,
+            traceparent = attempt.trace.as_deref(),
+        );
+        self.attempts.insert(index, attempt);
+        self.meters.running.increment(1);
+        let run = async move {
+            let began = env.now();
+            let verdict = attempt::run(work).await;
+            (index, verdict, env.now().since(began))
+        };
+        self.running.spawn(tracing::Instrument::instrument(run, span));
+    }
+
+    /// Waits for the next thing to happen, and takes note of it.
+    async fn wait(&mut self) {
+        let env = self.hold.root().env().clone();
+        let renewal = env.sleep(self.renew_at.since(env.now()));
+        tokio::select! {
+            biased;
+            () = self.shared.release.cancelled(), if !self.running.is_empty() => {
+                self.stop_all().await;
+            }
+            Some(ended) = self.running.join_next() => {
+                self.ended(ended);
+                while let Some(ended) = self.running.try_join_next() {
+                    self.ended(ended);
+                }
+                let now = self.hold.root().now();
+                settle_overdue(self.hold.live_mut(), now);
+            }
+            () = renewal => { self.declare().await; }
+            () = self.flush.notified() => { self.declare().await; }
+        }
+    }
+
+    /// Takes note of a handler that came to its end.
+    fn ended(&mut self, ended: Result<(usize, Verdict, Duration), tokio::task::JoinError>) {
+        self.meters.running.decrement(1);
+        // Handlers catch their own panics; what is left is a task aborted by `stop_all`.
+        let Ok((index, verdict, took)) = ended else { return };
+        self.meters.run_time.record(took.as_secs_f64());
+        self.keep_said(index);
+        self.attempts.remove(&index);
+        self.settle(index, verdict);
+    }
+
+    /// Stops all handlers; what they ran is released and not charged.
+    async fn stop_all(&mut self) {
+        self.running.abort_all();
+        while let Some(ended) = self.running.join_next().await {
+            self.ended(ended);
+        }
+        for (index, _) in std::mem::take(&mut self.attempts) {
+            self.settle(index, Verdict::Released);
+        }
+    }
+
+    fn settle(&mut self, index: usize, verdict: Verdict) {
+        let now = self.hold.root().now();
+        let delay = if let Verdict::Later(delay) = verdict { Some(delay) } else { None };
+        settle(self.hold.live_mut(), index, verdict, now);
+        let (queue, id) = (self.hold.queue(), self.hold.id().task(index));
+        let slot = &self.hold.live().tasks[index];
+        if slot.outcome.is_some() || slot.available_at.is_none() {
+            return;
+        }
+        match (delay, &slot.failure) {
+            (Some(delay), _) => {
+                self.step = Step::Rescheduled;
+                self.meters.rescheduled.increment(1);
+                self.shared.hooks.tell(|| Event::Rescheduled { queue: queue.clone(), id, delay });
+            }
+            (None, Some(failure)) => {
+                self.step = Step::Retried;
+                self.meters.retried.increment(1);
+                self.shared.hooks.tell(|| Event::Retried {
+                    queue: queue.clone(),
+                    id,
+                    task_type: self.hold.live().task_type.clone(),
+                    failure: failure.clone(),
+                });
+            }
+            (None, None) => {}
+        }
+    }
+
+    /// Moves what a handler said into what the next write keeps.
+    fn keep_said(&mut self, index: usize) {
+        let Some(attempt) = self.attempts.get(&index) else { return };
+        let (saved, progress) = {
+            let said = attempt.said();
+            (said.saved.clone(), said.progress)
+        };
+        let live = self.hold.live_mut();
+        if let Some(saved) = saved {
+            run::save(live, index, saved);
+        }
+        if let Some(progress) = progress {
+            run::progress(live, index, progress);
+        }
+    }
+
+    /// Renews the lease, writes what is known, declares what is due and learns of cancellations.
+    /// Returns whether there is anything new to start.
+    async fn declare(&mut self) -> bool {
+        for index in self.attempts.keys().copied().collect::<Vec<_>>() {
+            self.keep_said(index);
+        }
+        let root = self.hold.root().clone();
+        let env = root.env();
+        settle_overdue(self.hold.live_mut(), root.now());
+        // A renewal that is not answered must not keep us from noticing that the lease is over.
+        let left = self.hold.left();
+        let answer = env.within(left, self.hold.declare()).await;
+        let soon = env.now() + self.hold.lease() / 12;
+        let declared = match answer {
+            Some(Ok((Renewed::Held, declared))) => {
+                self.renew_at = next_renewal(&self.hold);
+                declared
+            }
+            Some(Ok((Renewed::Lost, _))) | None => return false,
+            Some(Ok((Renewed::Doubt, _))) => {
+                self.renew_at = soon;
+                return false;
+            }
+            Some(Err(error)) => {
+                tracing::warn!(id = %self.hold.id(), %error, "a lease could not be renewed");
+                self.renew_at = soon;
+                return false;
+            }
+        };
+        for (index, attempt) in &self.attempts {
+            if self.hold.live().tasks[*index].cancel_requested {
+                attempt.cancel.cancel();
+            }
+        }
+        let new = !declared.is_empty();
+        self.waiting.extend(declared);
+        new
+    }
+
+    /// Gives back what has no outcome.
+    async fn give_back(mut self, reason: &str) -> Ended {
+        self.slots.clear();
+        let step = self.step;
+        match self.hold.give_back(step, Some(reason.into())).await {
+            Ok(Renewed::Held) => {}
+            Ok(Renewed::Lost | Renewed::Doubt) => return self.lost(),
+            Err(error) => {
+                tracing::warn!(id = %self.hold.id(), %error, "a task could not be given back; it is taken over when its lease ends");
+            }
+        }
+        Ended::LetGo
+    }
+
+    /// Records the outcomes, off the slot.
+    async fn finish(mut self) -> Ended {
+        // So many may be recorded at once that a slow store holds claims back, not memory up.
+        let finishing = self.shared.finishing.clone().acquire_owned().await;
+        self.slots.clear();
+        let now = self.hold.root().now();
+        let all_completed = rest(self.hold.live(), now) == Rest::AllCompleted;
+        let finished = if all_completed {
+            finish::completed(&mut self.hold).await
+        } else {
+            finish::over(&mut self.hold).await
+        };
+        drop(finishing);
+        match finished {
+            Ok(Finished::Recorded) => {
+                self.tell_outcomes();
+                let key = Key::Live(self.hold.queue().clone(), self.hold.id()).store_key();
+                Ended::Recorded(all_completed.then_some(key))
+            }
+            Ok(Finished::Lost) => self.lost(),
+            Ok(Finished::Doubt) => Ended::LetGo,
+            Err(error) => {
+                tracing::warn!(id = %self.hold.id(), %error, "an outcome could not be recorded; the task is taken over when its lease ends");
+                Ended::LetGo
+            }
+        }
+    }
+
+    fn tell_outcomes(&self) {
+        let live = self.hold.live();
+        for (index, slot) in live.tasks.iter().enumerate() {
+            let Some(outcome) = &slot.outcome else { continue };
+            self.meters.finished(outcome.ending);
+            self.shared.hooks.tell(|| Event::Finished {
+                queue: self.hold.queue().clone(),
+                id: self.hold.id().task(index),
+                task_type: live.task_type.clone(),
+                ending: outcome.ending,
+                failure: outcome.failure.clone(),
+            });
+        }
+    }
+
+    /// The object is somebody else's now: handlers are stopped by dropping them.
+    fn lost(self) -> Ended {
+        self.meters.running.decrement(self.running.len() as f64);
+        self.meters.leases_lost.increment(1);
+        let (queue, id) = (self.hold.queue().clone(), self.hold.id());
+        tracing::warn!(%queue, %id, "the lease was lost; what it ran was stopped and runs again elsewhere");
+        self.shared.hooks.tell(|| Event::Lost { queue, id });
+        Ended::LetGo
+    }
+}
+
+/// A third of the lease after the send of the last renewal.
+fn next_renewal(hold: &Hold) -> Mono {
+    hold.lease_until() - hold.lease() * 2 / 3
+}

@@ -1,0 +1,62 @@
+//! Measures what oq costs: requests, time, memory. `oq-bench all` prints the tables of
+//! `docs/benchmarks.md`; it ends with 1 when a bound is missed.
+
+#![allow(missing_docs)]
+
+mod backlog;
+mod idle;
+mod requests;
+mod table;
+mod throughput;
+mod world;
+
+use clap::{Parser, Subcommand};
+use oq_core::Result;
+
+#[derive(Parser)]
+#[command(name = "oq-bench", about = "Measures what oq costs in requests, time and memory")]
+struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Requests a task, on virtual time: the same on every machine
+    Requests,
+    /// What idle workers cost, on virtual time
+    Idle,
+    /// Tasks a second on this machine
+    Throughput,
+    /// The memory of a worker in front of a million tasks
+    Backlog,
+    /// Everything
+    All,
+    #[command(hide = true)]
+    BacklogWorker { url: String },
+}
+
+fn main() -> Result<()> {
+    let tables = match Args::parse().what {
+        What::Requests => requests::tables()?,
+        What::Idle => idle::tables()?,
+        What::Throughput => throughput::tables()?,
+        What::Backlog => backlog::tables()?,
+        What::All => {
+            let mut all = requests::tables()?;
+            all.extend(idle::tables()?);
+            all.extend(throughput::tables()?);
+            all.extend(backlog::tables()?);
+            all
+        }
+        What::BacklogWorker { url } => return backlog::worker(&url),
+    };
+    for table in &tables {
+        print!("{table}");
+    }
+    if tables.iter().all(table::Table::holds) {
+        return Ok(());
+    }
+    eprintln!("at least one bound is missed");
+    std::process::exit(1)
+}
