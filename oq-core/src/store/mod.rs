@@ -20,7 +20,7 @@ use crate::time::StoreTime;
 pub mod conformance;
 mod faults;
 mod latency;
-mod limits;
+pub(crate) mod limits;
 mod memory;
 mod meter;
 mod open;

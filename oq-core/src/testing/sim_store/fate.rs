@@ -1,0 +1,147 @@
+//! What will become of a request: drawn when it is sent.
+
+use std::time::Duration;
+
+use super::SimStore;
+use super::fault::Fault;
+use super::world::{Op, World};
+use crate::testing::sim_clock::{SimHost, now};
+use crate::testing::sim_entropy::Dice;
+
+const GET: Duration = Duration::from_millis(20);
+const PUT: Duration = Duration::from_millis(40);
+const LIST: Duration = Duration::from_millis(40);
+const DELETE: Duration = Duration::from_millis(20);
+const SIGMA: f64 = 0.45;
+
+/// What will become of a request.
+pub(super) struct Fate {
+    /// Until it arrives.
+    pub(super) there: Duration,
+    /// Until its answer is back.
+    pub(super) back: Duration,
+    /// The one thing that goes wrong.
+    pub(super) fault: Option<Fault>,
+    /// How late a zombie, duplicate or slow answer is.
+    pub(super) late: Duration,
+    /// The caller is not told that its request failed.
+    pub(super) silent: bool,
+    /// Where a damaged body is damaged, 0.0 … 1.0.
+    pub(super) place: f64,
+}
+
+const ON_WRITES: &[Fault] = &[
+    Fault::Refused,
+    Fault::Conflict,
+    Fault::FailedUnapplied,
+    Fault::AppliedThen500,
+    Fault::AppliedThenReset,
+    Fault::AppliedThenSilence,
+    Fault::LostRequest,
+    Fault::Zombie,
+    Fault::Duplicate,
+    Fault::SlowAnswer,
+    Fault::SlowRequest,
+];
+const ON_DELETES: &[Fault] = &[
+    Fault::ReadError,
+    Fault::AppliedThen500,
+    Fault::AppliedThenSilence,
+    Fault::LostRequest,
+    Fault::Zombie,
+    Fault::Duplicate,
+    Fault::SlowAnswer,
+];
+const ON_READS: &[Fault] = &[
+    Fault::ReadError,
+    Fault::LostRequest,
+    Fault::SlowAnswer,
+    Fault::EmptyBody,
+    Fault::CutBody,
+    Fault::CorruptBody,
+];
+const ON_LISTS: &[Fault] = &[
+    Fault::ReadError,
+    Fault::LostRequest,
+    Fault::SlowAnswer,
+    Fault::SplitList,
+];
+
+/// Draws what will become of `op`, and counts it as sent.
+pub(super) fn fate(store: &SimStore, host: &SimHost, op: &Op) -> Fate {
+    let world = &mut *store.world();
+    world.in_flight += 1;
+    let sent = world.requests.entry(host.id()).or_default();
+    let (median, count, faults) = match op {
+        Op::Get(_) | Op::GetIfChanged(..) => (GET, &mut sent.get, ON_READS),
+        Op::Create(..) | Op::Update(..) => (PUT, &mut sent.put, ON_WRITES),
+        Op::DeleteIf(..) => (DELETE, &mut sent.delete, ON_WRITES),
+        Op::Delete(_) | Op::DeleteMany(_) => (DELETE, &mut sent.delete, ON_DELETES),
+        Op::List(_) => (LIST, &mut sent.list, ON_LISTS),
+    };
+    *count += 1;
+    let total = world.dice.log_normal(median, SIGMA);
+    let share = 0.3 + 0.4 * world.dice.unit();
+    let mut fate = Fate {
+        there: total.mul_f64(share),
+        back: total.mul_f64(1.0 - share),
+        fault: spell(world, host, op),
+        late: Duration::ZERO,
+        silent: world.dice.chance(0.5),
+        place: world.dice.unit(),
+    };
+    if fate.fault.is_none() {
+        fate.fault = world.modes_fault(op).or_else(|| {
+            let drawn = |f: &&Fault| world.dice.chance(world.plan.rate(**f));
+            faults.iter().find(drawn).copied()
+        });
+    }
+    fate.late = lateness(&mut world.dice, fate.fault);
+    fate
+}
+
+/// What holds for a while, of everybody or of this machine.
+fn spell(world: &mut World, host: &SimHost, op: &Op) -> Option<Fault> {
+    let now = now();
+    let some_time = (Duration::from_secs(5), Duration::from_secs(60));
+    if world.dice.chance(world.plan.rate(Fault::ThrottleStorm)) {
+        let length = world.dice.log_between(some_time.0, some_time.1);
+        world.storm_until = world.storm_until.max(Some(now + length));
+    }
+    if world.dice.chance(world.plan.rate(Fault::Denied)) {
+        let length = world.dice.log_between(some_time.0, some_time.1);
+        world.denied_until.insert(host.id(), now + length);
+    }
+    if host.is_cut_out() {
+        return Some(Fault::CutOut);
+    }
+    if world.denied_until.get(&host.id()).is_some_and(|t| now < *t) {
+        return Some(Fault::Denied);
+    }
+    let storm = world.storm_until.is_some_and(|t| now < t);
+    // S3 throttles writes first.
+    let refused = if op.is_read() { 0.4 } else { 0.7 };
+    (storm && world.dice.chance(refused)).then_some(Fault::ThrottleStorm)
+}
+
+impl World {
+    fn modes_fault(&mut self, op: &Op) -> Option<Fault> {
+        if self.modes.stale.is_some() && op.is_read() && self.dice.chance(0.1) {
+            return Some(Fault::Stale);
+        }
+        let repeated = self.modes.hidden_retry && op.is_conditional() && self.dice.chance(0.02);
+        repeated.then_some(Fault::HiddenRetry)
+    }
+}
+
+fn lateness(dice: &mut Dice, fault: Option<Fault>) -> Duration {
+    let (low, high) = match fault {
+        Some(Fault::Zombie) => (2_000, 900_000),
+        Some(Fault::Duplicate) => (1, 120_000),
+        Some(Fault::HiddenRetry) => (100, 2_000),
+        Some(Fault::SlowAnswer | Fault::SlowRequest) => (1_000, 20_000),
+        Some(Fault::SplitList) => (1, 400),
+        _ => (1, 2),
+    };
+    dice.log_between(Duration::from_millis(low), Duration::from_millis(high))
+}

@@ -1,0 +1,160 @@
+//! A simulated object store on virtual time, with everything that can go wrong on the way to it.
+//!
+//! [`SimStore`] is the world; [`SimStore::client`] is one client's sight of it. Each request is a
+//! task of its own (sent, applied, answered), so that a caller that died or gave up does not take
+//! back what is already on the wire. Use it inside a `current_thread` runtime with paused time: the
+//! same seed then gives the same run.
+
+mod client;
+mod fate;
+mod fault;
+mod log;
+mod wire;
+mod world;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+pub use client::SimClient;
+pub use fault::{EtagKind, Fault, Fired, Modes, Plan};
+pub use log::{Applied, Requests, Trace};
+
+use super::sim_clock::SimHost;
+use crate::store::{Etag, Object, StoreKey};
+use crate::time::StoreTime;
+use world::World;
+
+/// The store's clock at the beginning of a run: 2026.
+pub const EPOCH: StoreTime = StoreTime(1_767_225_600_000);
+
+/// The simulated store. Cheap to clone.
+#[derive(Clone)]
+pub struct SimStore {
+    world: Arc<Mutex<World>>,
+}
+
+impl SimStore {
+    /// An empty store; what goes wrong follows from the seed and the plan.
+    pub fn new(seed: u64, modes: Modes, plan: Plan) -> SimStore {
+        SimStore {
+            world: Arc::new(Mutex::new(World::new(seed, modes, plan, EPOCH))),
+        }
+    }
+
+    /// The store as the client on this machine sees it.
+    pub fn client(&self, host: &Arc<SimHost>) -> Arc<SimClient> {
+        Arc::new(SimClient::new(self.clone(), host.clone()))
+    }
+
+    /// From now on nothing new goes wrong. What is late on the wire still lands.
+    pub fn heal(&self) {
+        let mut world = self.world();
+        world.plan = Plan::calm();
+        world.storm_until = None;
+        world.denied_until.clear();
+    }
+
+    /// Changes how often things go wrong.
+    pub fn set_plan(&self, plan: Plan) {
+        self.world().plan = plan;
+    }
+
+    /// Time since the beginning of the run.
+    pub fn elapsed(&self) -> Duration {
+        self.world().elapsed()
+    }
+
+    /// The store's clock, in full precision.
+    pub fn now(&self) -> StoreTime {
+        self.world().now()
+    }
+
+    /// Requests that have not been applied or answered yet, zombies included.
+    pub fn in_flight(&self) -> usize {
+        self.world().in_flight
+    }
+
+    /// How many writes were applied so far.
+    pub fn writes(&self) -> usize {
+        self.world().log.len()
+    }
+
+    /// Takes the log of applied writes.
+    pub fn take_log(&self) -> Vec<Applied> {
+        std::mem::take(&mut self.world().log)
+    }
+
+    /// Everything that is stored now.
+    pub fn objects(&self) -> BTreeMap<StoreKey, Object> {
+        self.world().objects.clone()
+    }
+
+    /// Puts an object there by hand, as nobody's client.
+    pub fn put_by_hand(&self, key: StoreKey, body: Bytes) {
+        let mut world = self.world();
+        let last_modified = world.now();
+        let etag = Etag::new(format!("\"by-hand-{}\"", last_modified.0));
+        let object = Object {
+            body,
+            etag,
+            last_modified,
+        };
+        world.objects.insert(key, object);
+    }
+
+    /// How often each kind of fault happened.
+    pub fn fired(&self) -> Fired {
+        self.world().fired.clone()
+    }
+
+    /// The requests of each client.
+    pub fn requests(&self) -> BTreeMap<u16, Requests> {
+        self.world().requests.clone()
+    }
+
+    /// The hash of everything that happened so far.
+    pub fn trace(&self) -> u64 {
+        self.world().trace.value()
+    }
+
+    /// Mixes something that happened outside of the store into the hash.
+    pub fn mix(&self, what: &[u8]) {
+        let mut world = self.world();
+        let at = world.elapsed().as_nanos() as u64;
+        world.trace.number(at);
+        world.trace.bytes(what);
+    }
+
+    /// From now on keeps a line for every request.
+    pub fn tell_story(&self) {
+        self.world().story = Some(Vec::new());
+    }
+
+    /// Adds a line to the story, if one is told.
+    pub fn tell(&self, line: impl FnOnce() -> String) {
+        self.world().tell(line);
+    }
+
+    /// The story so far.
+    pub fn take_story(&self) -> Vec<String> {
+        let mut world = self.world();
+        world.story.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for SimStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SimStore")
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,229 @@
+//! A small worker straight on the protocol, without discovery: it lists everything and tries what
+//! is due. It shows faults of the protocol without those of the worker.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use oq_core::protocol::Root;
+use oq_core::protocol::claim::{Claimed, Claiming, claim};
+use oq_core::protocol::finish;
+use oq_core::protocol::hold::{Hold, Renewed};
+use oq_core::record::{
+    Data, Failure, Json, Key, MAX_LEASE, ObjectId, QueueName, Step, Token, WorkerId, prefix,
+};
+use oq_core::state::claim::{Claimant, widen};
+use oq_core::state::run::{Rest, Verdict, rest, settle, settle_overdue};
+use oq_core::store::{Etag, List};
+use oq_core::testing::sim_clock::SimHost;
+use oq_core::StoreTime;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::stage::{Call, Reply, Stage};
+
+/// One small worker.
+#[derive(Debug, Clone)]
+pub struct Small {
+    pub root: Root,
+    pub host: Arc<SimHost>,
+    pub stage: Arc<Stage>,
+    pub queues: Vec<QueueName>,
+    pub concurrency: usize,
+    pub poll: Duration,
+}
+
+/// What is known of objects that need not be tried yet.
+type Memory = BTreeMap<ObjectId, (Etag, StoreTime)>;
+
+impl Small {
+    /// Works until `stop` says so, then gives everything back.
+    pub async fn run(self, stop: watch::Receiver<bool>) {
+        let id = WorkerId::new(self.root.env().entropy.as_ref());
+        let doubtful: Arc<Mutex<Vec<Token>>> = Arc::default();
+        let mut memory: Vec<Memory> = vec![Memory::new(); self.queues.len()];
+        let mut runs = JoinSet::new();
+        while !*stop.borrow() {
+            for (q, queue) in self.queues.iter().enumerate() {
+                let Some(found) = self.list(queue).await else { continue };
+                let memory = &mut memory[q];
+                for (object, etag) in found {
+                    while runs.try_join_next().is_some() {}
+                    if runs.len() >= self.concurrency || *stop.borrow() {
+                        break;
+                    }
+                    let now = self.root.now();
+                    let known = memory.get(&object).filter(|(e, _)| *e == etag);
+                    if object.due() > now || known.is_some_and(|(_, until)| *until > now) {
+                        continue;
+                    }
+                    let who = Claimant {
+                        worker: id.clone(),
+                        token: Token::new(self.root.env().entropy.as_ref()),
+                        longest_lease: MAX_LEASE,
+                    };
+                    let tokens = doubtful.clone();
+                    let how = Claiming {
+                        queue,
+                        wants: &|_| true,
+                        purged_before: None,
+                        doubtful: &move |t| lock(&tokens).contains(t),
+                    };
+                    match claim(&self.root, how, object, Some(&etag), &who).await {
+                        Ok(Claimed::Held(hold)) => {
+                            let token = hold.token().clone();
+                            lock(&doubtful).retain(|t| *t != token);
+                            let run = Run { worker: self.clone(), queue: q, hold: *hold };
+                            runs.spawn(run.run(stop.clone()));
+                        }
+                        Ok(Claimed::Waiting { until, etag } | Claimed::Running { until, etag }) => {
+                            memory.insert(object, (etag, until));
+                        }
+                        Ok(Claimed::Doubt(token)) => lock(&doubtful).push(token),
+                        Ok(_) | Err(_) => {}
+                    }
+                }
+            }
+            self.root.env().sleep(self.poll).await;
+        }
+        while runs.join_next().await.is_some() {}
+    }
+
+    async fn list(&self, queue: &QueueName) -> Option<Vec<(ObjectId, Etag)>> {
+        let mut found = Vec::new();
+        let mut list = List::prefix(prefix::live(queue));
+        loop {
+            let page = self.root.list(&list).await.ok()?.value;
+            for entry in page.entries {
+                if let Some(Key::Live(_, id)) = Key::parse(entry.key.as_str()) {
+                    found.push((id, entry.etag));
+                }
+            }
+            match page.next {
+                Some(next) => list = list.after(next),
+                None => return Some(found),
+            }
+        }
+    }
+}
+
+fn lock(tokens: &Mutex<Vec<Token>>) -> std::sync::MutexGuard<'_, Vec<Token>> {
+    tokens.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct Run {
+    worker: Small,
+    queue: usize,
+    hold: Hold,
+}
+
+impl Run {
+    async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        let env = self.worker.root.env().clone();
+        let mut running: JoinSet<(usize, Verdict)> = JoinSet::new();
+        let now = self.worker.root.now();
+        settle_overdue(self.hold.live_mut(), now);
+        let mut due: Vec<usize> = self.declared();
+        loop {
+            if self.hold.is_lost() {
+                return;
+            }
+            for index in due.drain(..) {
+                let call = self.call(index);
+                let stage = self.worker.stage.clone();
+                running.spawn(async move {
+                    let reply = stage.play(call, std::future::pending()).await;
+                    (index, verdict(reply))
+                });
+            }
+            match rest(self.hold.live(), self.worker.root.now()) {
+                Rest::Running => {}
+                Rest::Due => {
+                    widen(self.hold.live_mut());
+                    match self.hold.declare().await {
+                        Ok((Renewed::Held, declared)) if !declared.is_empty() => due = declared,
+                        _ => return,
+                    }
+                    continue;
+                }
+                Rest::Wait(_) => {
+                    // What is not given back is taken over.
+                    let _ = self.hold.give_back(Step::Retried, None).await;
+                    return;
+                }
+                Rest::AllCompleted => {
+                    if let Ok(finish::Finished::Recorded) = finish::completed(&mut self.hold).await {
+                        let key = Key::Live(self.hold.queue().clone(), self.hold.id());
+                        let _ = self.worker.root.delete(&key.store_key()).await;
+                    }
+                    return;
+                }
+                Rest::AllOver => {
+                    let _ = finish::over(&mut self.hold).await;
+                    return;
+                }
+            }
+            let renew_at = self.hold.lease_until() - self.hold.lease() * 2 / 3;
+            tokio::select! {
+                biased;
+                _ = stop.wait_for(|stop| *stop) => {
+                    drop(running);
+                    let _ = self.hold.give_back(Step::Released, None).await;
+                    return;
+                }
+                Some(Ok((index, verdict))) = running.join_next() => {
+                    let now = self.worker.root.now();
+                    settle(self.hold.live_mut(), index, verdict, now);
+                    settle_overdue(self.hold.live_mut(), now);
+                }
+                () = env.sleep(renew_at.since(env.now())) => {
+                    let left = self.hold.left();
+                    match env.within(left, self.hold.renew()).await {
+                        Some(Ok(Renewed::Held)) => {}
+                        Some(Ok(Renewed::Lost)) | None => return,
+                        Some(Ok(Renewed::Doubt) | Err(_)) => {
+                            env.sleep((self.hold.lease() / 12).min(self.hold.left())).await;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn declared(&self) -> Vec<usize> {
+        let slots = self.hold.live().tasks.iter().enumerate();
+        slots.filter(|(_, s)| s.running).map(|(i, _)| i).collect()
+    }
+
+    fn call(&self, index: usize) -> Call {
+        let live = self.hold.live();
+        let slot = &live.tasks[index];
+        Call {
+            host: self.worker.host.clone(),
+            env: self.worker.root.env().clone(),
+            queue: self.queue,
+            task: self.hold.id().task(index),
+            attempt: slot.attempts(),
+            delivery: live.delivery,
+            token: self.hold.token().clone(),
+            script: script(&slot.input),
+        }
+    }
+}
+
+/// Which script an input names.
+pub fn script(input: &Data) -> usize {
+    match input {
+        Data::Json(json) => json.to().unwrap_or(usize::MAX),
+        Data::At(_) => usize::MAX,
+    }
+}
+
+fn verdict(reply: Reply) -> Verdict {
+    match reply {
+        Reply::Done(serial) => Verdict::Completed(Json::of(&serial).ok().map(Data::Json)),
+        Reply::Fail => Verdict::Failed(Failure::new("error", "as the script says"), 0.5),
+        Reply::Later(delay) => Verdict::Later(delay),
+        Reply::Cancelled => Verdict::Cancelled,
+    }
+}
