@@ -215,6 +215,16 @@ pub mod prefix {
         format!("{q}/dead/")
     }
 
+    /// The dead letters of a shard.
+    pub fn dead_shard(q: &QueueName, s: Shard) -> String {
+        format!("{q}/dead/{}/", s.code())
+    }
+
+    /// The payloads of a queue.
+    pub fn payloads(q: &QueueName) -> String {
+        format!("{q}/payload/")
+    }
+
     /// The payloads of a shard.
     pub fn payload_shard(q: &QueueName, s: Shard) -> String {
         format!("{q}/payload/{}/", s.code())

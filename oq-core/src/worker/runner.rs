@@ -48,9 +48,19 @@ pub(super) struct Runner {
 }
 
 impl Runner {
-    pub fn new(shared: Arc<Shared>, meters: Meters, hold: Hold, slot: OwnedSemaphorePermit) -> Runner {
+    pub fn new(
+        shared: Arc<Shared>,
+        meters: Meters,
+        hold: Hold,
+        slot: OwnedSemaphorePermit,
+    ) -> Runner {
         let renew_at = next_renewal(&hold);
-        let declared = hold.live().tasks.iter().enumerate().filter(|(_, s)| s.running);
+        let declared = hold
+            .live()
+            .tasks
+            .iter()
+            .enumerate()
+            .filter(|(_, s)| s.running);
         let waiting = declared.map(|(i, _)| i).collect();
         Runner {
             shared,
@@ -132,7 +142,11 @@ impl Runner {
             trace: slot.trace.clone(),
             saved: slot.saved.clone(),
             cancel: CancellationToken::new(),
-            said: Mutex::new(Said { saved: None, progress: None, deadline }),
+            said: Mutex::new(Said {
+                saved: None,
+                progress: None,
+                deadline,
+            }),
             flush: self.flush.clone(),
             env: env.clone(),
         });
@@ -142,7 +156,10 @@ impl Runner {
             handler,
             input: slot.input.clone(),
             // A pack's results share one record, which has to stay quick to write.
-            inline_limit: self.shared.inline_limit.min(PACK_RESULTS / self.hold.id().count()),
+            inline_limit: self
+                .shared
+                .inline_limit
+                .min(PACK_RESULTS / self.hold.id().count()),
             cancel_grace: self.shared.cancel_grace,
         };
         let span = tracing::info_span!(
@@ -159,7 +176,8 @@ impl Runner {
             let verdict = attempt::run(work).await;
             (index, verdict, env.now().since(began))
         };
-        self.running.spawn(tracing::Instrument::instrument(run, span));
+        self.running
+            .spawn(tracing::Instrument::instrument(run, span));
     }
 
     /// Waits for the next thing to happen, and takes note of it.
@@ -188,7 +206,9 @@ impl Runner {
     fn ended(&mut self, ended: Result<(usize, Verdict, Duration), tokio::task::JoinError>) {
         self.meters.running.decrement(1);
         // Handlers catch their own panics; what is left is a task aborted by `stop_all`.
-        let Ok((index, verdict, took)) = ended else { return };
+        let Ok((index, verdict, took)) = ended else {
+            return;
+        };
         self.meters.run_time.record(took.as_secs_f64());
         self.keep_said(index);
         self.attempts.remove(&index);
@@ -208,7 +228,11 @@ impl Runner {
 
     fn settle(&mut self, index: usize, verdict: Verdict) {
         let now = self.hold.root().now();
-        let delay = if let Verdict::Later(delay) = verdict { Some(delay) } else { None };
+        let delay = if let Verdict::Later(delay) = verdict {
+            Some(delay)
+        } else {
+            None
+        };
         settle(self.hold.live_mut(), index, verdict, now);
         let (queue, id) = (self.hold.queue(), self.hold.id().task(index));
         let slot = &self.hold.live().tasks[index];
@@ -219,7 +243,11 @@ impl Runner {
             (Some(delay), _) => {
                 self.step = Step::Rescheduled;
                 self.meters.rescheduled.increment(1);
-                self.shared.hooks.tell(|| Event::Rescheduled { queue: queue.clone(), id, delay });
+                self.shared.hooks.tell(|| Event::Rescheduled {
+                    queue: queue.clone(),
+                    id,
+                    delay,
+                });
             }
             (None, Some(failure)) => {
                 self.step = Step::Retried;
@@ -237,7 +265,9 @@ impl Runner {
 
     /// Moves what a handler said into what the next write keeps.
     fn keep_said(&mut self, index: usize) {
-        let Some(attempt) = self.attempts.get(&index) else { return };
+        let Some(attempt) = self.attempts.get(&index) else {
+            return;
+        };
         let (saved, progress) = {
             let said = attempt.said();
             (said.saved.clone(), said.progress)
@@ -335,7 +365,9 @@ impl Runner {
     fn tell_outcomes(&self) {
         let live = self.hold.live();
         for (index, slot) in live.tasks.iter().enumerate() {
-            let Some(outcome) = &slot.outcome else { continue };
+            let Some(outcome) = &slot.outcome else {
+                continue;
+            };
             self.meters.finished(outcome.ending);
             self.shared.hooks.tell(|| Event::Finished {
                 queue: self.hold.queue().clone(),

@@ -88,7 +88,8 @@ fn secs(n: u64) -> Duration {
 async fn keys(queue: &Queue) -> Vec<String> {
     let page = queue.root().list(&List::prefix("")).await.unwrap().value;
     let all = page.entries.into_iter().map(|e| e.key.to_string());
-    all.filter(|key| key != "oq.json").collect()
+    all.filter(|key| key != "oq.json" && !key.ends_with("/bell"))
+        .collect()
 }
 
 /// Claims as a worker does.

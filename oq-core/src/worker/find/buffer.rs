@@ -105,6 +105,14 @@ impl Buffer {
         }
     }
 
+    /// What is still good but should be listed again soon.
+    pub fn aging(&self, now: Mono) -> Vec<ObjectId> {
+        let all = self.sure.iter().chain(&self.guesses);
+        all.filter(|(_, e)| e.older_than(RENEW, now))
+            .map(|((_, id), _)| *id)
+            .collect()
+    }
+
     /// Drops what listings showed of a shard, which is being listed again.
     pub fn clear(&mut self, shard: Shard) {
         for map in [&mut self.sure, &mut self.guesses] {

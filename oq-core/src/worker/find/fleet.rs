@@ -95,6 +95,7 @@ impl Finder {
                 tokio::select! {
                     biased;
                     () = self.muster.notified() => stale = true,
+                    () = self.capacity.notified() => {}
                     () = env.sleep(wait) => {}
                 }
                 continue;

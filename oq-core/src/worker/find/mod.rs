@@ -139,8 +139,10 @@ pub(crate) struct Finder {
     listen: Notify,
     /// The settings should be read.
     settings: Notify,
-    /// The fleet should be read, or the worker has become full or free.
+    /// The fleet should be read.
     muster: Notify,
+    /// The worker has become full or free.
+    capacity: Notify,
 }
 
 impl Finder {
@@ -157,6 +159,7 @@ impl Finder {
             listen: Notify::new(),
             settings: Notify::new(),
             muster: Notify::new(),
+            capacity: Notify::new(),
             root,
             queue,
             me,
@@ -216,7 +219,7 @@ impl Finder {
             self.look.notify_one();
         }
         if (room == 0) != (before == 0) {
-            self.muster.notify_one();
+            self.capacity.notify_one();
         }
     }
 

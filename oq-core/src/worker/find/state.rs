@@ -77,6 +77,8 @@ pub(super) struct State {
     pub workers: usize,
     pub own: BTreeSet<Shard>,
     pub shards: BTreeMap<Shard, ShardState>,
+    /// Where helping with the shards of others may begin.
+    pub foreign: BTreeMap<Shard, Vec<Stretch>>,
     pub buffer: Buffer,
     pub memory: Memory,
     pub steal: Steal,
@@ -104,6 +106,7 @@ impl State {
             workers: 1,
             own: BTreeSet::new(),
             shards: BTreeMap::new(),
+            foreign: BTreeMap::new(),
             buffer: Buffer::default(),
             memory: Memory::new(REMEMBERED),
             steal: Steal::default(),
@@ -115,6 +118,17 @@ impl State {
             bell: None,
             odd: BTreeSet::new(),
         }
+    }
+
+    /// These are the settings now; returns what they were.
+    pub fn set_settings(&mut self, settings: Arc<Settings>) -> Option<Arc<Settings>> {
+        let was_open = self.open();
+        let was = self.settings.replace(settings);
+        if self.open() && !was_open {
+            // Nobody swept meanwhile.
+            self.shards.values_mut().for_each(|s| s.rung = true);
+        }
+        was
     }
 
     /// Whether anything may be claimed at all.
