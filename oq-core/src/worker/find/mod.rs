@@ -37,7 +37,7 @@ use self::fleet::Fleet;
 use self::state::State;
 use crate::protocol::Root;
 use crate::protocol::bell::Ringer;
-use crate::record::{Hint, ObjectId, QueueName, Settings, Stamp, WorkerId};
+use crate::record::{Hint, ObjectId, QueueName, Settings, Shard, Stamp, WorkerId};
 use crate::store::Etag;
 use crate::time::StoreTime;
 
@@ -255,9 +255,14 @@ impl Finder {
             .unwrap_or_else(|| self.initial.clone())
     }
 
-    /// Whether all own shards were listed and nothing is left to take, to be listed or to fall due.
-    pub fn drained(&self) -> bool {
-        self.state().drained()
+    /// Tells others of work in a shard.
+    pub fn ring(&self, shard: Shard) {
+        self.ringer.ring(shard);
+    }
+
+    /// Waits until others were told.
+    pub async fn flush(&self) {
+        self.ringer.flush().await;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

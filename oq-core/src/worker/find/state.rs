@@ -394,18 +394,6 @@ impl State {
         self.room = room;
     }
 
-    /// Whether nothing is left to take, to be listed or to fall due.
-    pub fn drained(&self) -> bool {
-        let idle = |s: &ShardState| {
-            !s.rung && s.listed_at.is_some() && s.backlog.is_none() && s.next_look.is_none()
-        };
-        self.settings.is_some()
-            && self.buffer.is_empty()
-            && !self.memory.expects()
-            && !self.shards.is_empty()
-            && self.shards.values().all(idle)
-    }
-
     /// For how long there has been no room and no task has ended.
     pub fn full_for(&self, now: Mono) -> Duration {
         self.full_since.map_or(Duration::ZERO, |at| now.since(at))
