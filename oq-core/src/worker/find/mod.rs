@@ -169,10 +169,10 @@ impl Finder {
 
     /// Looks for work until it is dropped. Errors of the store are waited out.
     pub async fn run(&self) {
-        // The bell before the first listing: a ring between them must not be missed.
         self.read_settings().await;
-        let (seen, _) = self.ask(None).await;
         self.join().await;
+        // The bell before the first listing: a ring between them must not be missed.
+        let (seen, _) = self.ask(None).await;
         self.sweep_first().await;
         let bell = self.run_bell(seen);
         let (look, sweep) = (self.run_look(), self.run_sweep());

@@ -342,6 +342,11 @@ impl State {
         }
     }
 
+    /// The view number that the bell last told.
+    pub fn view(&self) -> Option<u64> {
+        self.bell.as_ref().map(|b| b.view)
+    }
+
     /// What the bell says now, compared with what it said before.
     pub fn hear(&mut self, bell: Bell, now: Mono) -> Heard {
         let Some(old) = self.bell.replace(bell.clone()) else {
