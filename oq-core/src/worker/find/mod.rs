@@ -37,7 +37,7 @@ use self::fleet::Fleet;
 use self::state::State;
 use crate::protocol::Root;
 use crate::protocol::bell::Ringer;
-use crate::record::{Hint, ObjectId, QueueName, Settings, Stamp, WorkerId};
+use crate::record::{Hint, ObjectId, QueueName, Settings, Shard, Stamp, WorkerId};
 use crate::store::Etag;
 use crate::time::StoreTime;
 
@@ -169,10 +169,10 @@ impl Finder {
 
     /// Looks for work until it is dropped. Errors of the store are waited out.
     pub async fn run(&self) {
-        // The bell before the first listing: a ring between them must not be missed.
         self.read_settings().await;
-        let (seen, _) = self.ask(None).await;
         self.join().await;
+        // The bell before the first listing: a ring between them must not be missed.
+        let (seen, _) = self.ask(None).await;
         self.sweep_first().await;
         let bell = self.run_bell(seen);
         let (look, sweep) = (self.run_look(), self.run_sweep());
@@ -255,9 +255,14 @@ impl Finder {
             .unwrap_or_else(|| self.initial.clone())
     }
 
-    /// Whether all own shards were listed and nothing is left to take, to be listed or to fall due.
-    pub fn drained(&self) -> bool {
-        self.state().drained()
+    /// Tells others of work in a shard.
+    pub fn ring(&self, shard: Shard) {
+        self.ringer.ring(shard);
+    }
+
+    /// Waits until others were told.
+    pub async fn flush(&self) {
+        self.ringer.flush().await;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

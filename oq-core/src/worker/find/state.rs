@@ -342,6 +342,11 @@ impl State {
         }
     }
 
+    /// The view number that the bell last told.
+    pub fn view(&self) -> Option<u64> {
+        self.bell.as_ref().map(|b| b.view)
+    }
+
     /// What the bell says now, compared with what it said before.
     pub fn hear(&mut self, bell: Bell, now: Mono) -> Heard {
         let Some(old) = self.bell.replace(bell.clone()) else {
@@ -392,18 +397,6 @@ impl State {
             self.full_since = Some(now);
         }
         self.room = room;
-    }
-
-    /// Whether nothing is left to take, to be listed or to fall due.
-    pub fn drained(&self) -> bool {
-        let idle = |s: &ShardState| {
-            !s.rung && s.listed_at.is_some() && s.backlog.is_none() && s.next_look.is_none()
-        };
-        self.settings.is_some()
-            && self.buffer.is_empty()
-            && !self.memory.expects()
-            && !self.shards.is_empty()
-            && self.shards.values().all(idle)
     }
 
     /// For how long there has been no room and no task has ended.
