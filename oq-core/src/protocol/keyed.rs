@@ -90,6 +90,7 @@ where
     let key = Key::Idempotency(how.queue.clone(), how.hash.clone());
     let first_id = (how.new_id)();
     let mut seen: Option<Seen<Idempotency>> = None;
+    let mut built: Option<(ObjectId, Live)> = None;
     for round in 1..=ROUNDS {
         let since = root.env().now();
         let (record, helping) = match seen.take() {
@@ -133,7 +134,13 @@ where
                 }
             },
         };
-        let live = make(record.id, record.window).await?;
+        let live = match built.take() {
+            Some((id, live)) if id == record.id => live,
+            _ => make(record.id, record.window).await?,
+        };
+        // Writing a large input may take longer than the record stays fresh: then it is read again,
+        // and the input need not be written again.
+        built = Some((record.id, live.clone()));
         if let Some(stands) = place(root, how.queue, record.id, live, since, helping).await? {
             return Ok(stands);
         }

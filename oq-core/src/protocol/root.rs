@@ -122,10 +122,7 @@ impl Root {
     {
         let mut attempt = 1;
         loop {
-            let answer = self
-                .env()
-                .within(limit, request())
-                .await;
+            let answer = self.env().within(limit, request()).await;
             let error = match answer {
                 Some(Ok(answer)) => return Ok(self.dated(answer)),
                 Some(Err(StoreError::Unavailable(why))) => StoreError::Unavailable(why),

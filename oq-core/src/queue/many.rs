@@ -217,7 +217,9 @@ impl SubmitMany<'_> {
 
     fn linger(&self) -> BoxFuture<'static, ()> {
         let env = self.queue.root().env();
-        let waited = self.waiting.map_or(Duration::ZERO, |at| env.now().since(at));
+        let waited = self
+            .waiting
+            .map_or(Duration::ZERO, |at| env.now().since(at));
         env.clock
             .sleep(LINGER.min(LONGEST_LINGER.saturating_sub(waited)))
     }
@@ -311,7 +313,10 @@ impl std::fmt::Debug for SubmitMany<'_> {
 fn stops(e: &Error) -> bool {
     !matches!(
         e,
-        Error::Invalid { .. } | Error::InDoubt { .. } | Error::Conflict(_) | Error::Unreadable { .. }
+        Error::Invalid { .. }
+            | Error::InDoubt { .. }
+            | Error::Conflict(_)
+            | Error::Unreadable { .. }
     )
 }
 

@@ -23,7 +23,7 @@ use crate::protocol::Root;
 use crate::protocol::payload::{DEFAULT_INLINE, MAX_INLINE};
 use crate::protocol::write::{Settled, create, read};
 use crate::record::{Format, Key, QueueName, Shard, V1};
-use crate::store::MemoryStore;
+use crate::store::{self, Meter, Metered, Requests};
 
 /// The queue that a program uses which names none.
 pub const DEFAULT_QUEUE: &str = "default";
@@ -53,6 +53,8 @@ struct Inner {
     label: Arc<str>,
     /// Longer inputs get an object of their own.
     inline: usize,
+    /// Of a store that was opened by its URL.
+    meter: Option<Meter>,
     settings: Mutex<settings::Cached>,
 }
 
@@ -60,25 +62,19 @@ impl Queue {
     /// Opens the store that a URL names (`memory:`, `sqlite:path`, `s3://bucket/prefix`) and the
     /// queue `default` in it.
     pub async fn connect(url: &str) -> Result<Queue> {
-        let store = match url.strip_prefix("memory:") {
-            Some("") => Arc::new(MemoryStore::new()),
-            Some(name) => MemoryStore::shared(name),
-            None => {
-                return Err(Error::Unusable(format!(
-                    "{} is not the URL of a store",
-                    crate::record::quoted(url)
-                )));
-            }
-        };
-        let root = Root::new(store, Env::system());
-        Queue::open(root, QueueName::new(DEFAULT_QUEUE)?).await
+        let store = Metered::new(store::open(url).await?);
+        let meter = store.meter();
+        let root = Root::new(Arc::new(store), Env::system());
+        check_format(&root).await?;
+        let name = QueueName::new(DEFAULT_QUEUE)?;
+        Queue::with(root, name, DEFAULT_INLINE, Some(meter)).await
     }
 
     /// A queue in an opened store: checks or writes the mark `oq.json` and reads the settings,
     /// which also tells the store's time.
     pub async fn open(root: Root, name: QueueName) -> Result<Queue> {
         check_format(&root).await?;
-        Queue::with(root, name, DEFAULT_INLINE).await
+        Queue::with(root, name, DEFAULT_INLINE, None).await
     }
 
     /// Another queue of the same store.
@@ -95,7 +91,7 @@ impl Queue {
     /// ```
     pub async fn named(&self, name: &str) -> Result<Queue> {
         let name = QueueName::new(name)?;
-        Queue::with(self.inner.root.clone(), name, self.inner.inline).await
+        self.like(name, self.inner.inline).await
     }
 
     /// The same queue, but inputs longer than this many bytes get an object of their own; 128 KiB
@@ -107,15 +103,26 @@ impl Queue {
                 format!("use at most {MAX_INLINE}"),
             ));
         }
-        Queue::with(self.inner.root.clone(), self.inner.name.clone(), bytes).await
+        self.like(self.inner.name.clone(), bytes).await
     }
 
-    async fn with(root: Root, name: QueueName, inline: usize) -> Result<Queue> {
+    async fn like(&self, name: QueueName, inline: usize) -> Result<Queue> {
+        let inner = &self.inner;
+        Queue::with(inner.root.clone(), name, inline, inner.meter.clone()).await
+    }
+
+    async fn with(
+        root: Root,
+        name: QueueName,
+        inline: usize,
+        meter: Option<Meter>,
+    ) -> Result<Queue> {
         let settings = settings::Cached::read(&root, &name).await?;
         Ok(Queue {
             inner: Arc::new(Inner {
                 label: name.as_str().into(),
                 inline,
+                meter,
                 settings: Mutex::new(settings),
                 root,
                 name,
@@ -131,6 +138,29 @@ impl Queue {
     /// The store it is in.
     pub fn root(&self) -> &Root {
         &self.inner.root
+    }
+
+    /// The requests made so far through the store that [`Queue::connect`] opened, by this queue and
+    /// by all others of the same store; zero for a store that the program brought.
+    ///
+    /// ```
+    /// # use oq_core::queue::{Queue, Task};
+    /// # use oq_core::store::Prices;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> oq_core::Result<()> {
+    /// let queue = Queue::connect("memory:").await?;
+    /// let before = queue.requests();
+    /// queue.submit(Task::new("resize", "cat.png")?).await?;
+    /// let used = queue.requests() - before;
+    /// println!("{} requests, ${}", used.total(), used.cost(&Prices::S3_STANDARD));
+    /// # Ok(()) }
+    /// ```
+    pub fn requests(&self) -> Requests {
+        self.inner
+            .meter
+            .as_ref()
+            .map(Meter::snapshot)
+            .unwrap_or_default()
     }
 
     /// Tells the owner of this shard that there is work. Lost rings are found by sweeps.

@@ -31,7 +31,8 @@ use crate::record::{Json, MAX_LEASE, MIN_LEASE, QueueName, TaskType};
 ///     .handler("double", |_: Context, n: i64| async move { Ok::<_, TaskError>(2 * n) })
 ///     .build()?;
 /// let waiting = queue.clone();
-/// worker.run(async move { waiting.wait(id, None).await.map(drop).unwrap_or(()) }).await?;
+/// let minute = std::time::Duration::from_secs(60);
+/// worker.run(async move { drop(waiting.wait(id, minute).await) }).await?;
 /// assert_eq!(queue.result::<i64>(id).await?, 42);
 /// # Ok(())
 /// # }

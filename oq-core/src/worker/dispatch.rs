@@ -162,7 +162,10 @@ async fn try_one(shared: Arc<Shared>, lane: Arc<Lane>, candidate: Candidate, slo
                 queue: lane.queue.clone(),
                 why: error.to_string(),
             });
-            News::Unreadable { etag: candidate.etag.clone() }
+            match candidate.etag.clone() {
+                Some(etag) => News::Unreadable { etag },
+                None => News::Failed,
+            }
         }
         Err(error) => {
             tracing::warn!(queue = %lane.queue, %id, %error, "a task could not be claimed");

@@ -14,7 +14,7 @@ use crate::protocol::hold::Hold;
 use crate::record::{Data, Failure, Json, ObjectId, Token, WorkerId};
 use crate::state::claim::Claimant;
 use crate::state::run::{Verdict, settle};
-use crate::store::{List, Store};
+use crate::store::{List, MemoryStore, Store};
 use crate::time::StoreTime;
 
 /// tokio's paused clock.
