@@ -188,7 +188,9 @@ impl SubmitMany<'_> {
                 self.take(task);
             }
             let room = self.may_read();
-            if !room && self.writing.len() < self.in_flight {
+            // What was read just now may be sent or reported before there is anything to wait for.
+            let sendable = !self.ready.is_empty() && self.writing.len() < self.in_flight;
+            if sendable || !self.refused.is_empty() {
                 continue;
             }
             let linger = self.linger();
