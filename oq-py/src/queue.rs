@@ -19,7 +19,9 @@ const SIGNALS: Duration = Duration::from_millis(100);
 /// One queue of a store.
 #[pyclass(frozen, module = "oq._oq")]
 pub struct Queue {
-    inner: queue::Queue,
+    /// Always there, until it is dropped.
+    inner: Option<queue::Queue>,
+    name: String,
     process: u32,
 }
 
@@ -30,7 +32,8 @@ pub fn connect(py: Python<'_>, url: String, name: String) -> PyResult<Queue> {
         queue::Queue::connect(&url).await?.named(&name).await
     })?;
     Ok(Queue {
-        inner,
+        name: inner.name().to_string(),
+        inner: Some(inner),
         process: std::process::id(),
     })
 }
@@ -40,7 +43,7 @@ impl Queue {
     /// Its name.
     #[getter]
     fn name(&self) -> &str {
-        self.inner.name().as_str()
+        &self.name
     }
 
     /// Submits a task whose input is a JSON text; returns its id.
@@ -132,11 +135,22 @@ impl Queue {
     }
 }
 
+/// In a fork it is left as it is: closing a store waits for threads that the fork does not have.
+impl Drop for Queue {
+    fn drop(&mut self) {
+        if self.process != std::process::id() {
+            std::mem::forget(self.inner.take());
+        }
+    }
+}
+
 impl Queue {
     /// The queue, in the process that opened it: a fork has none of the threads that serve it.
     fn here(&self, py: Python<'_>) -> PyResult<queue::Queue> {
-        if self.process == std::process::id() {
-            return Ok(self.inner.clone());
+        if let Some(inner) = &self.inner
+            && self.process == std::process::id()
+        {
+            return Ok(inner.clone());
         }
         let why = "this process was forked after oq.connect: connect after the fork";
         Err(raise(py, Error::Unusable(why.into())))
