@@ -9,6 +9,9 @@ pub mod state;
 pub mod store;
 pub mod testing;
 mod time;
+pub mod worker;
 
 pub use error::{Error, Result};
+pub use queue::{Queue, Task};
 pub use time::StoreTime;
+pub use worker::{Context, TaskError, Worker};

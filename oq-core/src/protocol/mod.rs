@@ -1,5 +1,6 @@
 //! The protocol: pure state, a store and a clock put together, one file for each operation.
 
+pub mod bell;
 pub mod claim;
 pub mod finish;
 pub mod hold;

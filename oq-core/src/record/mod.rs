@@ -1,6 +1,7 @@
 //! The formats of everything that oq stores: one file for each kind of object, with its key and
 //! its value. Nothing here does I/O, and nothing outside builds a key or a body by hand.
 
+mod bell;
 mod codec;
 mod data;
 mod dead;
@@ -13,8 +14,10 @@ mod live;
 mod name;
 mod options;
 mod outcome;
+mod presence;
 mod settings;
 
+pub use bell::{Bell, Help};
 pub use codec::{Hint, Record, Seen, Stamp, V1, decode, encode, seen};
 pub use data::{Data, Json, PayloadRef};
 pub use dead::Dead;
@@ -29,6 +32,7 @@ pub(crate) use name::{check_tag, quoted};
 pub(crate) use options::span;
 pub use options::{Growth, MAX_LEASE, MAX_SPAN, MIN_LEASE, MIN_RETENTION, Options, Retry};
 pub use outcome::{Ending, Failure, MAX_MESSAGE, Outcome};
+pub use presence::Presence;
 pub use settings::{DEFAULT_SHARDS, Settings};
 
 #[cfg(test)]

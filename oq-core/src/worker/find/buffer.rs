@@ -1,0 +1,185 @@
+//! What may be tried now, the most urgent and oldest first.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::Why;
+use crate::env::Mono;
+use crate::record::{Hint, ObjectId, Priority, Shard};
+use crate::store::Etag;
+use crate::time::StoreTime;
+
+/// A listing is believed for this long: others may have taken what it showed.
+pub(super) const TTL: Duration = Duration::from_secs(2);
+
+/// It is renewed a little earlier, so that slots do not wait for it.
+const RENEW: Duration = Duration::from_millis(1500);
+
+/// One guess is handed out after so many sure things, so that guesses neither starve nor crowd.
+const SURE_PER_GUESS: u32 = 3;
+
+/// The order of candidates within and across shards: that of their keys.
+pub(super) type Rank = (Priority, ObjectId);
+
+pub(super) fn rank(id: ObjectId) -> Rank {
+    (id.priority(), id)
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub etag: Option<Etag>,
+    pub last_modified: Option<StoreTime>,
+    pub hint: Hint,
+    pub why: Why,
+    pub probe: bool,
+    /// When a listing showed it; `None`: remembered, which does not age.
+    pub listed: Option<Mono>,
+}
+
+impl Entry {
+    fn older_than(&self, age: Duration, now: Mono) -> bool {
+        self.listed.is_some_and(|at| now.since(at) >= age)
+    }
+}
+
+/// How many candidates are kept in all, for the sake of queues with a thousand shards.
+const LIMIT: usize = 16_384;
+
+#[derive(Debug, Default)]
+pub(super) struct Buffer {
+    sure: BTreeMap<Rank, Entry>,
+    guesses: BTreeMap<Rank, Entry>,
+    since_guess: u32,
+}
+
+impl Buffer {
+    /// Adds a candidate; returns the least urgent one that had to go for it, which may be itself.
+    pub fn insert(&mut self, id: ObjectId, entry: Entry) -> Option<ObjectId> {
+        self.remove(id);
+        let map = if entry.probe {
+            &mut self.guesses
+        } else {
+            &mut self.sure
+        };
+        map.insert(rank(id), entry);
+        if map.len() <= LIMIT {
+            return None;
+        }
+        map.pop_last().map(|((_, id), _)| id)
+    }
+
+    pub fn remove(&mut self, id: ObjectId) {
+        self.sure.remove(&rank(id));
+        self.guesses.remove(&rank(id));
+    }
+
+    /// Takes the best candidate; what is too old goes to `aged` instead.
+    pub fn pop(&mut self, now: Mono, mut aged: impl FnMut(ObjectId)) -> Option<(ObjectId, Entry)> {
+        loop {
+            let guess = self.sure.is_empty() || self.since_guess >= SURE_PER_GUESS;
+            let popped = if guess {
+                self.guesses.pop_first().or_else(|| self.sure.pop_first())
+            } else {
+                self.sure.pop_first()
+            };
+            let ((_, id), entry) = popped?;
+            if entry.older_than(TTL, now) {
+                aged(id);
+                continue;
+            }
+            self.since_guess = if entry.probe { 0 } else { self.since_guess + 1 };
+            return Some((id, entry));
+        }
+    }
+
+    /// Drops what is too old and tells of each.
+    pub fn prune(&mut self, now: Mono, mut aged: impl FnMut(ObjectId)) {
+        for map in [&mut self.sure, &mut self.guesses] {
+            map.retain(|(_, id), entry| {
+                let keep = !entry.older_than(TTL, now);
+                if !keep {
+                    aged(*id);
+                }
+                keep
+            });
+        }
+    }
+
+    /// Drops what listings showed of a shard, which is being listed again.
+    pub fn clear(&mut self, shard: Shard) {
+        for map in [&mut self.sure, &mut self.guesses] {
+            map.retain(|(_, id), entry| id.shard() != shard || entry.listed.is_none());
+        }
+    }
+
+    /// How many candidates will do for a while yet, counted up to `enough`.
+    pub fn fresh(&self, now: Mono, enough: usize) -> usize {
+        let all = self.sure.values().chain(self.guesses.values());
+        all.filter(|e| !e.older_than(RENEW, now))
+            .take(enough)
+            .count()
+    }
+
+    /// The most urgent sure candidate.
+    pub fn best(&self) -> Option<Rank> {
+        self.sure.keys().next().copied()
+    }
+
+    /// Something of this shard that could be tried.
+    pub fn some_of(&self, own: impl Fn(Shard) -> bool) -> Option<Shard> {
+        let all = self.sure.keys().chain(self.guesses.keys());
+        all.map(|(_, id)| id.shard()).find(|s| own(*s))
+    }
+
+    pub fn len(&self) -> usize {
+        self.sure.len() + self.guesses.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.sure.is_empty() && self.guesses.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(priority: u8, due: u64) -> ObjectId {
+        let p = Priority::new(priority).unwrap();
+        ObjectId::from_parts(StoreTime(due), 1, p, 1, Shard::new(0).unwrap())
+    }
+
+    fn entry(probe: bool, secs: u64) -> Entry {
+        Entry {
+            etag: None,
+            last_modified: None,
+            hint: Hint::Runnable,
+            why: Why::Runnable,
+            probe,
+            listed: Some(Mono(Duration::from_secs(secs))),
+        }
+    }
+
+    #[test]
+    fn urgent_then_old_and_every_fourth_a_guess() {
+        let mut buffer = Buffer::default();
+        for (p, due) in [(16, 3), (16, 2), (8, 9), (16, 1)] {
+            buffer.insert(id(p, due), entry(false, 0));
+        }
+        buffer.insert(id(0, 7), entry(true, 0));
+        let order: Vec<_> =
+            std::iter::from_fn(|| buffer.pop(Mono::default(), |_| ()).map(|(id, _)| id)).collect();
+        assert_eq!(order, [id(8, 9), id(16, 1), id(16, 2), id(0, 7), id(16, 3)]);
+    }
+
+    #[test]
+    fn what_was_listed_long_ago_is_not_handed_out() {
+        let mut buffer = Buffer::default();
+        buffer.insert(id(16, 1), entry(false, 0));
+        buffer.insert(id(16, 2), entry(false, 2));
+        let mut aged = Vec::new();
+        let now = Mono(Duration::from_secs(3));
+        let got = buffer.pop(now, |id| aged.push(id)).map(|(id, _)| id);
+        assert_eq!((got, aged), (Some(id(16, 2)), vec![id(16, 1)]));
+    }
+}

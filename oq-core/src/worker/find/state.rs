@@ -1,0 +1,399 @@
+//! All that a finder knows, without any I/O: what may be tried, what is being tried, what is to be
+//! left alone, and how its shards stand. Planning is in `plan`, the reading of listings in `absorb`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::buffer::{Buffer, Entry, Rank, rank};
+use super::judge::{Verdict, judge};
+use super::memory::{Known, Memory, Then};
+use super::plan::{HelpCall, Steal};
+use super::walk::Stretch;
+use super::{Candidate, News, Why};
+use crate::env::Mono;
+use crate::record::{Bell, Hint, Key, ObjectId, QueueName, Settings, Shard};
+use crate::store::Listed;
+use crate::time::StoreTime;
+
+/// How many objects are remembered that run or wait.
+const REMEMBERED: usize = 10_000;
+
+/// An attempt that was never reported on counts as given up after this long.
+const ABANDONED: Duration = Duration::from_secs(120);
+
+/// A listing may be so much older than what an attempt found out.
+const SETTLED: Duration = Duration::from_secs(5);
+
+/// Two attempts at an object that was said to wait are at least so far apart.
+const APART: Duration = Duration::from_millis(100);
+
+/// A lost race is remembered this long, unless the object changes.
+const LOST: Duration = Duration::from_secs(60);
+
+/// How a shard of one's own stands.
+#[derive(Debug, Default)]
+pub(super) struct ShardState {
+    /// It is to be listed.
+    pub rung: bool,
+    pub listed_at: Option<Mono>,
+    pub head_at: Option<Mono>,
+    /// Something in it may be worth a try then.
+    pub next_look: Option<StoreTime>,
+    /// There is more than the buffer holds, from here on.
+    pub backlog: Option<Rank>,
+    pub stretches: Vec<Stretch>,
+}
+
+/// An object that was handed out.
+#[derive(Debug)]
+struct Hand {
+    at: Mono,
+    entry: Entry,
+    claimed: bool,
+}
+
+/// What the bell said that matters to other parts than this one.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Heard {
+    /// Read the settings and the fleet again.
+    pub view: bool,
+    /// A shard beyond those known was rung: read the settings again.
+    pub settings: bool,
+    pub changed: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub queue: QueueName,
+    pub settings: Option<Arc<Settings>>,
+    pub room: usize,
+    /// Since when there has been no room and no task has ended.
+    pub full_since: Option<Mono>,
+    pub last_take: Option<Mono>,
+    pub streak: u32,
+    pub stopped: bool,
+    /// How many workers are present, at least one.
+    pub workers: usize,
+    pub own: BTreeSet<Shard>,
+    pub shards: BTreeMap<Shard, ShardState>,
+    pub buffer: Buffer,
+    pub memory: Memory,
+    pub steal: Steal,
+    pub help: HelpCall,
+    pub lists: u64,
+    /// The last wide listing showed the whole queue.
+    pub small: bool,
+    /// Something was found since the bell was last asked.
+    pub found: bool,
+    hands: BTreeMap<ObjectId, Hand>,
+    bell: Option<Bell>,
+    odd: BTreeSet<u64>,
+}
+
+impl State {
+    pub fn new(queue: QueueName) -> State {
+        State {
+            queue,
+            settings: None,
+            room: 0,
+            full_since: None,
+            last_take: None,
+            streak: 0,
+            stopped: false,
+            workers: 1,
+            own: BTreeSet::new(),
+            shards: BTreeMap::new(),
+            buffer: Buffer::default(),
+            memory: Memory::new(REMEMBERED),
+            steal: Steal::default(),
+            help: HelpCall::default(),
+            lists: 0,
+            small: false,
+            found: false,
+            hands: BTreeMap::new(),
+            bell: None,
+            odd: BTreeSet::new(),
+        }
+    }
+
+    /// Whether anything may be claimed at all.
+    pub fn open(&self) -> bool {
+        !self.stopped && self.settings.as_ref().is_some_and(|s| !s.paused)
+    }
+
+    /// Takes the best candidate.
+    pub fn take(&mut self, now: Mono, date: StoreTime) -> Option<Candidate> {
+        if !self.open() {
+            return None;
+        }
+        self.promote(date);
+        let mut aged = Vec::new();
+        let popped = self.buffer.pop(now, |id| aged.push(id));
+        self.owe(&aged);
+        let (id, entry) = popped?;
+        self.last_take = Some(now);
+        let candidate = Candidate {
+            queue: self.queue.clone(),
+            id,
+            etag: entry.etag.clone(),
+            last_modified: entry.last_modified,
+            hint: entry.hint,
+            why: entry.why,
+        };
+        let hand = Hand {
+            at: now,
+            entry,
+            claimed: false,
+        };
+        self.hands.insert(id, hand);
+        Some(candidate)
+    }
+
+    /// Moves what is due by now from the memory to the buffer.
+    pub fn promote(&mut self, date: StoreTime) {
+        while let Some((id, known)) = self.memory.pop_due(date) {
+            if let Some(then) = known.then {
+                let entry = Entry {
+                    etag: known.etag,
+                    last_modified: then.last_modified,
+                    hint: then.hint,
+                    why: then.why,
+                    probe: then.probe,
+                    listed: None,
+                };
+                let dropped = self.buffer.insert(id, entry);
+                self.owe(dropped.as_slice());
+            }
+        }
+    }
+
+    /// These were dropped from the buffer untried: their shards have work.
+    pub fn owe(&mut self, aged: &[ObjectId]) {
+        for id in aged {
+            if let Some(s) = self.shards.get_mut(&id.shard()) {
+                s.backlog = Some(s.backlog.map_or(rank(*id), |r| r.min(rank(*id))));
+            }
+        }
+    }
+
+    /// What an attempt found.
+    ///
+    /// A lease of a foreign shard is left to its owner for the time of `courtesy` more.
+    pub fn report(
+        &mut self,
+        id: ObjectId,
+        news: News,
+        courtesy: Duration,
+        (now, date): (Mono, StoreTime),
+    ) {
+        let hand = self.hands.remove(&id);
+        let claimed = hand.as_ref().is_some_and(|h| h.claimed);
+        let seen = hand.as_ref().and_then(|h| h.entry.etag.clone());
+        let then = |why, probe, hint| {
+            Some(Then {
+                why,
+                probe,
+                hint,
+                last_modified: None,
+            })
+        };
+        if claimed && !matches!(news, News::Claimed) && self.full_since.is_some() {
+            self.full_since = Some(now);
+        }
+        let known = match news {
+            News::Claimed => {
+                self.found = true;
+                self.streak = self.streak.saturating_add(1);
+                if let Some(hand) = hand {
+                    let claimed = Hand {
+                        at: now,
+                        claimed: true,
+                        ..hand
+                    };
+                    self.hands.insert(id, claimed);
+                }
+                return;
+            }
+            News::LostRace => Known {
+                until: date.plus(if seen.is_some() { LOST } else { SETTLED }),
+                etag: seen,
+                then: None,
+            },
+            News::Gone => Known {
+                until: date.plus(SETTLED),
+                etag: None,
+                then: None,
+            },
+            News::Released => match seen {
+                Some(etag) => Known {
+                    until: date.plus(SETTLED),
+                    etag: Some(etag),
+                    then: None,
+                },
+                None => return,
+            },
+            // The clocks of the one who tried and of this estimate may differ a little.
+            News::Waiting { until, etag } => Known {
+                until: until.max(date.plus(APART)),
+                etag,
+                then: then(Why::Due, false, Hint::Waiting(Duration::ZERO)),
+            },
+            News::Running { until, etag } => Known {
+                until: if self.own.contains(&id.shard()) {
+                    until.max(date.plus(APART))
+                } else {
+                    until.max(date.plus(APART)).plus(courtesy)
+                },
+                etag,
+                then: then(Why::MaybeExpired, true, Hint::Running(Duration::ZERO)),
+            },
+            News::Foreign { etag } | News::Unreadable { etag } => {
+                self.buffer.remove(id);
+                return self.memory.never(id, &etag);
+            }
+            News::Failed => Known {
+                until: date.plus(SETTLED),
+                etag: seen,
+                then: hand.map(|h| Then {
+                    why: h.entry.why,
+                    probe: h.entry.probe,
+                    hint: h.entry.hint,
+                    last_modified: h.entry.last_modified,
+                }),
+            },
+        };
+        self.buffer.remove(id);
+        self.remember(id, known);
+    }
+
+    /// Remembers an object, or when to look for it again; the latter is returned if it is this one.
+    pub fn remember(&mut self, id: ObjectId, known: Known) -> Option<StoreTime> {
+        let worth = known.then.is_some();
+        let (forgotten, until) = self.memory.remember(id, known)?;
+        if forgotten == id && !worth {
+            return None;
+        }
+        if let Some(shard) = self.shards.get_mut(&forgotten.shard()) {
+            shard.next_look = Some(shard.next_look.map_or(until, |t| t.min(until)));
+            shard.stretches.iter_mut().for_each(|s| s.look_by(until));
+        }
+        (forgotten == id).then_some(until)
+    }
+
+    /// Judges a line of a listing; `None`: it is known or being tried, leave it alone.
+    pub fn look(
+        &mut self,
+        id: ObjectId,
+        line: &Listed,
+        now: Mono,
+        date: StoreTime,
+    ) -> Option<Verdict> {
+        let hint = Hint::of_size(line.size);
+        if let Some(hand) = self.hands.get(&id) {
+            let held = now.since(hand.at);
+            let lost = if hand.claimed {
+                // Claimed long ago and yet free: the report on it never came.
+                held > LOST && matches!(hint, Hint::Runnable | Hint::Waiting(_))
+            } else {
+                held > ABANDONED
+            };
+            if !lost {
+                return None;
+            }
+            self.hands.remove(&id);
+        }
+        if self.memory.covers(id, &line.etag) {
+            return None;
+        }
+        Some(judge(id, hint, line.last_modified, date))
+    }
+
+    /// The object of a listed key. What is not ours is reported once and left alone.
+    pub fn parse(&mut self, line: &Listed) -> Option<ObjectId> {
+        const REPORTED: usize = 1000;
+        match Key::parse(line.key.as_str()) {
+            Some(Key::Live(queue, id)) if queue == self.queue => Some(id),
+            _ => {
+                let hash = line
+                    .key
+                    .as_str()
+                    .bytes()
+                    .fold(7u64, |h, b| h.wrapping_mul(0x0100_0000_01b3) ^ u64::from(b));
+                if self.odd.len() < REPORTED && self.odd.insert(hash) {
+                    tracing::warn!(key = ?line.key, "this key is not one of oq's; it is left alone");
+                }
+                None
+            }
+        }
+    }
+
+    /// What the bell says now, compared with what it said before.
+    pub fn hear(&mut self, bell: Bell, now: Mono) -> Heard {
+        let Some(old) = self.bell.replace(bell.clone()) else {
+            return Heard::default();
+        };
+        let mut heard = Heard {
+            view: old.view != bell.view,
+            ..Heard::default()
+        };
+        for (shard, count) in &bell.rings {
+            if old.rings.get(shard) == Some(count) {
+                continue;
+            }
+            heard.changed = true;
+            if self.own.contains(shard) {
+                self.shards.entry(*shard).or_default().rung = true;
+            }
+            let high = self.settings.as_ref().map_or(u16::MAX, |s| s.shards_high);
+            heard.settings |= shard.value() >= high;
+        }
+        if let Some(help) = bell.help
+            && old.help != bell.help
+        {
+            heard.changed = true;
+            self.help.heard = Some(now);
+            if !self.own.contains(&help.shard) {
+                self.steal.start(now, Some(help.shard));
+            }
+        }
+        heard.changed |= heard.view;
+        heard
+    }
+
+    /// These shards are mine from now on.
+    pub fn adopt(&mut self, own: BTreeSet<Shard>) {
+        self.shards.retain(|s, _| own.contains(s));
+        for shard in own.difference(&self.own) {
+            self.shards.entry(*shard).or_default().rung = true;
+        }
+        self.own = own;
+    }
+
+    pub fn set_room(&mut self, room: usize, now: Mono) {
+        if room > 0 {
+            self.full_since = None;
+            self.help.rest();
+        } else if self.room > 0 {
+            self.full_since = Some(now);
+        }
+        self.room = room;
+    }
+
+    /// Whether nothing is left to take, to be listed or to fall due.
+    pub fn drained(&self) -> bool {
+        let idle = |s: &ShardState| {
+            !s.rung && s.listed_at.is_some() && s.backlog.is_none() && s.next_look.is_none()
+        };
+        self.settings.is_some()
+            && self.buffer.is_empty()
+            && !self.memory.expects()
+            && !self.shards.is_empty()
+            && self.shards.values().all(idle)
+    }
+
+    /// For how long there has been no room and no task has ended.
+    pub fn full_for(&self, now: Mono) -> Duration {
+        self.full_since.map_or(Duration::ZERO, |at| now.since(at))
+    }
+}
