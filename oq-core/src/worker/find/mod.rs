@@ -5,7 +5,7 @@
 //! of candidates. All of it is economy: a claim decides for itself, so two finders may look at the
 //! same shard and nothing breaks.
 //!
-//! The knowledge is in `state` (with `judge`, `walk`, `memory`, `buffer`, `help`, `assign`), what to
+//! The knowledge is in `state` (with `heard`, `judge`, `walk`, `memory`, `buffer`, `help`, `assign`), what to
 //! do next in `plan`, both without I/O. The requests are in `bell`, `look`, `sweep` and `fleet`,
 //! four loops over one state.
 
@@ -14,6 +14,7 @@ mod assign;
 mod bell;
 mod buffer;
 mod fleet;
+mod heard;
 mod help;
 mod judge;
 mod look;

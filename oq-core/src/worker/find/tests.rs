@@ -106,7 +106,6 @@ async fn a_burst_behind_a_crowd_that_waits_costs_few_listings_too() {
             .await;
     }
     let (_, _, lists) = burst(&world, 10).await;
-    println!("CROWD {lists}");
     assert!(lists <= 300, "{lists}");
 }
 
