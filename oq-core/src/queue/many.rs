@@ -188,6 +188,7 @@ impl SubmitMany<'_> {
                 self.take(task);
             }
             let room = self.may_read();
+            // What was read just now may be sent or reported before there is anything to wait for.
             let can_write = !self.ready.is_empty() && self.writing.len() < self.in_flight;
             if can_write || !self.refused.is_empty() || self.is_over() {
                 continue;

@@ -159,10 +159,23 @@ async fn try_one(
                 taken_over,
             });
             let runner = Runner::new(shared.clone(), lane.meters.clone(), *hold, slot);
-            if let Ended::Recorded(Some(key)) = runner.run().await {
-                lane.deleter.delete(key);
+            match runner.run().await {
+                Ended::Recorded(key) => {
+                    if let Some(key) = key {
+                        lane.deleter.delete(key);
+                    }
+                    News::Released
+                }
+                Ended::Waits { until, etag } => {
+                    if shared.releasing() {
+                        // Whoever goes on without us has to be told.
+                        lane.finder.ring(id.shard());
+                    }
+                    News::Waiting { until, etag: Some(etag) }
+                }
+                Ended::Lost => News::Released,
+                Ended::InDoubt { until } => News::Running { until, etag: None },
             }
-            News::Released
         }
         Ok(Claimed::Waiting { until, etag }) => News::Waiting {
             until,

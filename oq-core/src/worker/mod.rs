@@ -146,6 +146,9 @@ impl Worker {
             shared.release.cancel();
             dispatcher.idle().await;
         }
+        for lane in &dispatcher.lanes {
+            lane.finder.flush().await;
+        }
         drop(dispatcher);
         while deleting.join_next().await.is_some() {}
         shared.hooks.tell(|| Event::Stopped);

@@ -20,14 +20,19 @@ use crate::protocol::hold::{Hold, Renewed};
 use crate::record::{Key, Step};
 use crate::state::claim::widen;
 use crate::state::run::{self, Rest, Verdict, rest, settle, settle_overdue};
-use crate::store::StoreKey;
+use crate::store::{Etag, StoreKey};
+use crate::time::StoreTime;
 
 /// How a run ended, for whoever looks for the next object.
 pub(super) enum Ended {
     /// The outcomes are recorded; the live object is still to be deleted, if its key is given.
     Recorded(Option<StoreKey>),
-    /// Given back, lost or in doubt: look at it again.
-    LetGo,
+    /// Given back: it may be claimed again then, in this version.
+    Waits { until: StoreTime, etag: Etag },
+    /// Somebody else's now.
+    Lost,
+    /// Nobody knows yet: if it is still ours, it may be taken over when its lease has ended.
+    InDoubt { until: StoreTime },
 }
 
 /// How many bytes of results one record holds; each task has its share.
@@ -325,13 +330,21 @@ impl Runner {
         self.slots.clear();
         let step = self.step;
         match self.hold.give_back(step, Some(reason.into())).await {
-            Ok(Renewed::Held) => {}
-            Ok(Renewed::Lost | Renewed::Doubt) => return self.lost(),
+            Ok(Renewed::Held) => {
+                let until = self.hold.live().available_at;
+                let until = until.unwrap_or_else(|| self.hold.root().now());
+                let etag = self.hold.etag().clone();
+                return Ended::Waits { until, etag };
+            }
+            Ok(Renewed::Lost) => return self.lost(),
+            Ok(Renewed::Doubt) => {
+                self.lost();
+            }
             Err(error) => {
                 tracing::warn!(id = %self.hold.id(), %error, "a task could not be given back; it is taken over when its lease ends");
             }
         }
-        Ended::LetGo
+        self.in_doubt()
     }
 
     /// Records the outcomes, off the slot.
@@ -354,10 +367,10 @@ impl Runner {
                 Ended::Recorded(all_completed.then_some(key))
             }
             Ok(Finished::Lost) => self.lost(),
-            Ok(Finished::Doubt) => Ended::LetGo,
+            Ok(Finished::Doubt) => self.in_doubt(),
             Err(error) => {
                 tracing::warn!(id = %self.hold.id(), %error, "an outcome could not be recorded; the task is taken over when its lease ends");
-                Ended::LetGo
+                self.in_doubt()
             }
         }
     }
@@ -379,14 +392,19 @@ impl Runner {
         }
     }
 
+    fn in_doubt(&self) -> Ended {
+        let until = self.hold.root().now().plus(self.hold.lease());
+        Ended::InDoubt { until }
+    }
+
     /// The object is somebody else's now: handlers are stopped by dropping them.
-    fn lost(self) -> Ended {
+    fn lost(&self) -> Ended {
         self.meters.running.decrement(self.running.len() as f64);
         self.meters.leases_lost.increment(1);
         let (queue, id) = (self.hold.queue().clone(), self.hold.id());
         tracing::warn!(%queue, %id, "the lease was lost; what it ran was stopped and runs again elsewhere");
         self.shared.hooks.tell(|| Event::Lost { queue, id });
-        Ended::LetGo
+        Ended::Lost
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Finder;
-use super::state::Heard;
+use super::heard::Heard;
 use crate::error::Result;
 use crate::record::{Bell, Key, seen};
 use crate::store::{Changed, Etag};

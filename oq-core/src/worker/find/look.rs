@@ -73,6 +73,10 @@ impl Finder {
                 self.state().absorb(&mut walk, &page, now);
             }
             self.announce();
+            if !job.help && !self.state().own.contains(&job.shard) {
+                // It has passed to somebody else, who walks it from the head.
+                return true;
+            }
         }
         let now = env.now();
         if job.help {

@@ -76,7 +76,7 @@ impl Steal {
         self.next = if found >= STEAL_WORTH {
             Some((now + STEAL_FIRST, STEAL_FIRST))
         } else if delay < STEAL_LAST {
-            Some((now + delay, delay * 3))
+            Some((now + delay, delay * 4))
         } else {
             None
         };

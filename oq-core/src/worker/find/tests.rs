@@ -86,8 +86,10 @@ async fn a_ring_is_answered_within_a_poll() {
 #[tokio::test(start_paused = true)]
 async fn a_burst_costs_few_listings() {
     let world = World::new();
-    let (_, _, lists) = burst(&world, 10).await;
+    let (_, puts, lists) = burst(&world, 10).await;
     assert!(lists <= 300, "{lists}");
+    // Ten come, and tell the others.
+    assert!(puts <= 40, "{puts}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -108,6 +110,7 @@ async fn a_burst_behind_a_crowd_that_waits_costs_few_listings_too() {
 }
 
 async fn burst(world: &World, workers: usize) -> (u64, u64, u64) {
+    world.counts();
     for n in 0..10_000u16 {
         world.put(world.now(), 16, n % 16, RUNNABLE).await;
     }
