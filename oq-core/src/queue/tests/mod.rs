@@ -1,6 +1,12 @@
 //! The producer's side on the memory store, in virtual time.
 
 mod basics;
+mod doubts;
+mod input;
+mod keyed;
+mod listing;
+mod many;
+mod operators;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
