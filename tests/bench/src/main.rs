@@ -32,6 +32,15 @@ enum What {
     Backlog,
     /// Everything
     All,
+    /// One run end to end, for a profiler
+    One {
+        /// The store
+        url: String,
+        /// How many tasks
+        tasks: usize,
+        /// How many to an object
+        pack: usize,
+    },
     #[command(hide = true)]
     BacklogWorker { url: String },
 }
@@ -48,6 +57,10 @@ fn main() -> Result<()> {
             all.extend(throughput::tables()?);
             all.extend(backlog::tables()?);
             all
+        }
+        What::One { url, tasks, pack } => {
+            println!("{:.0} tasks/s", throughput::one(&url, tasks, pack)?);
+            return Ok(());
         }
         What::BacklogWorker { url } => return backlog::worker(&url),
     };

@@ -59,6 +59,12 @@ fn median(store: &str, tasks: usize, pack: usize) -> Result<f64> {
     Ok(rates[2])
 }
 
+/// One run, for a profiler: `oq-bench one URL TASKS PACK`.
+pub fn one(url: &str, tasks: usize, pack: usize) -> Result<f64> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.expect("a runtime").block_on(end_to_end(url, tasks, pack))
+}
+
 /// The tables of `oq-bench throughput`.
 pub fn tables() -> Result<Vec<Table>> {
     let mut t = Table::new(
