@@ -93,7 +93,7 @@ impl Queue {
             let (live, seal) = match lookup(self.root(), self.name(), id.object()).await? {
                 None => return Err(Error::NotFound(id.to_string())),
                 Some(Found::Done { done, .. }) => return over(id, &done.record),
-                Some(Found::Live { live, seal }) => (live, seal),
+                Some(Found::Live { live, seal }) => (live, seal.map(|seal| *seal)),
             };
             if live.record.state == LiveState::Terminal {
                 if self.settle(id, &live.record, seal).await? == Finished::Doubt {

@@ -3,7 +3,8 @@
 use sha2::{Digest, Sha256};
 
 use super::Queue;
-use super::task::{Submitted, Task};
+use super::submit::Submitted;
+use super::task::Task;
 use crate::error::{Error, Result};
 use crate::protocol::lookup::{Found, lookup};
 use crate::protocol::payload;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Queue;
-use super::task::{Submitted, Task};
+use super::task::Task;
 use crate::error::{Error, Result};
 use crate::protocol::keyed::{Keying, submit_keyed};
 use crate::protocol::payload::{self, Place};
@@ -18,6 +18,15 @@ const IDS: u32 = 4;
 
 /// Later than this a task need not be rung for: the sweep finds it in time.
 const RING_AHEAD: Duration = Duration::from_secs(30);
+
+/// The id of a task that was submitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Submitted {
+    /// Its id.
+    pub id: TaskId,
+    /// Whether it was there already, under the same key.
+    pub existing: bool,
+}
 
 impl Queue {
     /// Submits one task: one PUT (two under a key). When it returns, the task is accepted and ends

@@ -394,12 +394,3 @@ fn check_trace(text: &str) -> Result<()> {
         "use 00-<32 hex digits>-<16 hex digits>-<2 hex digits>, in lower case and not all zero",
     ))
 }
-
-/// The id of a task that was submitted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Submitted {
-    /// Its id.
-    pub id: TaskId,
-    /// Whether it was there already, under the same key.
-    pub existing: bool,
-}
