@@ -76,6 +76,7 @@ impl Queue {
     }
 
     /// The same, with a reason for the task's history.
+    #[tracing::instrument(level = "debug", skip_all, fields(queue = %self.name(), %id))]
     pub async fn cancel_because(&self, id: TaskId, reason: Option<&str>) -> Result<Cancelled> {
         self.cancel_tasks(id, &[id.index()], reason).await
     }

@@ -58,6 +58,7 @@ impl Queue {
     /// assert!(queue.get(task.id).await.is_err());
     /// # Ok(()) }
     /// ```
+    #[tracing::instrument(level = "debug", skip_all, fields(queue = %self.name()))]
     pub async fn purge(&self) -> Result<Purged> {
         // What was submitted in this very millisecond is older than the purge, too.
         let now = self.root().now().plus(Duration::from_millis(1));

@@ -31,6 +31,7 @@ impl Queue {
     /// assert_eq!(queue.retry(task.id).await?.id, again.id);
     /// # Ok(()) }
     /// ```
+    #[tracing::instrument(level = "debug", skip_all, fields(queue = %self.name(), %id))]
     pub async fn retry(&self, id: TaskId) -> Result<Submitted> {
         let done = match lookup(self.root(), self.name(), id.object()).await? {
             Some(Found::Done { done, .. }) => done,

@@ -8,7 +8,9 @@ use crate::error::{Error, Result};
 use crate::protocol::keyed::{Keying, submit_keyed};
 use crate::protocol::payload::{self, Place};
 use crate::protocol::submit::{self, Submitted as Verdict};
-use crate::record::{Keyed, Live, ObjectId, Part, Priority, Settings, Shard, Slot, Stamp, Token};
+use crate::record::{
+    Keyed, Live, ObjectId, Part, Priority, Settings, Shard, Slot, Stamp, TaskId, Token,
+};
 use crate::state::submit::{Draft, pending};
 use crate::testing::mutant::{Mutant, mutated};
 use crate::time::StoreTime;
@@ -47,6 +49,7 @@ impl Queue {
     /// assert!(!first.existing && again.existing);
     /// # Ok(()) }
     /// ```
+    #[tracing::instrument(level = "debug", skip_all, fields(queue = %self.name(), task_type = %task.task_type()))]
     pub async fn submit(&self, task: Task) -> Result<Submitted> {
         task.check()?;
         let settings = self.current().await;

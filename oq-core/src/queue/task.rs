@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::protocol::payload::check_size;
 use crate::record::{
     Done, DoneTask, Json, KeyHash, Keyed, MAX_SPAN, MAX_TAGS, MIN_RETENTION, Options, Priority,
-    Retry, Settings, Slot, TaskId, TaskType, check_tag,
+    Retry, Settings, Slot, TaskType, check_tag,
 };
 use crate::state::submit::Draft;
 use crate::time::StoreTime;
