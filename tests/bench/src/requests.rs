@@ -65,7 +65,7 @@ async fn burst(pack: usize, workers: usize, front: Front, come: Workers) -> Resu
     let before = world.requests();
     let mut begin = world.now();
     let tasks = (0..TASKS).map(|n| Task::new("noop", &n)).collect::<Result<Vec<_>>>()?;
-    let report = producer.submit_many(tasks).pack(pack).run().await;
+    let report = producer.submit_many(tasks).pack(pack).in_flight(1000).run().await;
     assert_eq!(report.accepted, TASKS as u64, "not all tasks were accepted");
     let submitted = world.requests();
     if come == Workers::Starting {
@@ -86,6 +86,9 @@ async fn burst(pack: usize, workers: usize, front: Front, come: Workers) -> Resu
     let expected = if front == Front::Nothing { 0 } else { 200_000 };
     assert_eq!(left, expected, "live objects left behind");
     let end = world.requests();
+    if std::env::var_os("OQ_BENCH_TRACE").is_some() {
+        eprintln!("{}", end - before);
+    }
     Ok(Burst { submit: submitted - before, work: end - submitted, all: end - before, seconds })
 }
 

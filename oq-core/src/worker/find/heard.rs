@@ -20,6 +20,11 @@ impl State {
         self.bell.as_ref().map(|b| b.view)
     }
 
+    /// There is no bell yet: whatever the first one says will be news.
+    pub fn hear_silence(&mut self, silent: Bell) {
+        self.bell.get_or_insert(silent);
+    }
+
     /// What the bell says now, compared with what it said before.
     pub fn hear(&mut self, bell: Bell, now: Mono) -> Heard {
         let Some(old) = self.bell.replace(bell.clone()) else {
