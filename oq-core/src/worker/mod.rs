@@ -15,6 +15,7 @@ mod hooks;
 mod meters;
 mod registry;
 mod runner;
+mod sweeper;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -116,6 +117,7 @@ impl Worker {
             deleting.spawn(work);
             let found = finder.clone();
             finding.spawn(async move { found.run().await });
+            finding.spawn(sweeper::run(root.clone(), queue.clone(), finder.clone()));
             let meters = Meters::new(&queue);
             lanes.push(Arc::new(Lane {
                 root,

@@ -14,7 +14,10 @@ use clap::{Parser, Subcommand};
 use oq_core::Result;
 
 #[derive(Parser)]
-#[command(name = "oq-bench", about = "Measures what oq costs in requests, time and memory")]
+#[command(
+    name = "oq-bench",
+    about = "Measures what oq costs in requests, time and memory"
+)]
 struct Args {
     #[command(subcommand)]
     what: What,

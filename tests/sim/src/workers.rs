@@ -22,6 +22,13 @@ pub async fn work(
     let root = Root::new(stage.book.store.client(&host), env);
     let queues = (0..stage.scenario.queues).map(queue_name).collect();
     let (concurrency, poll) = (machine.concurrency, machine.poll);
-    let small = Small { root, host, stage, queues, concurrency, poll };
+    let small = Small {
+        root,
+        host,
+        stage,
+        queues,
+        concurrency,
+        poll,
+    };
     small.run(stop).await;
 }
