@@ -121,6 +121,25 @@ impl Scenario {
         s
     }
 
+    /// How long it may take, once the faults have stopped, until everything is finished: three
+    /// leases with their margins, the work that is left in the worst case, and some polls.
+    pub fn time_to_recover(&self) -> Duration {
+        let lease = self.submissions.iter().map(|s| s.lease).max().unwrap_or_default();
+        let (mut sum, mut longest) = (Duration::ZERO, Duration::ZERO);
+        for submission in &self.submissions {
+            for script in &self.scripts[submission.tasks.clone()] {
+                let fails = script.fail.min(submission.attempts);
+                let runs = script.run.min(submission.timeout) * (fails + 1)
+                    + (script.run * 2 + S) * script.later;
+                let waits = submission.retry_base * ((1 << fails) - 1);
+                let expired = submission.delay.unwrap_or_default();
+                sum += runs;
+                longest = longest.max(runs * 4 + waits + expired);
+            }
+        }
+        (lease + 5 * S) * 3 + sum / 4 + longest + 60 * S
+    }
+
     fn draw_work(&mut self, d: &mut Dice) {
         let poisonous = d.chance(0.3);
         let keyed = d.chance(0.4);

@@ -107,6 +107,12 @@ impl Small {
     }
 }
 
+/// Completes when the worker is to stop.
+async fn told(stop: &mut watch::Receiver<bool>) {
+    // A sender that is gone says the same.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
 fn lock(tokens: &Mutex<Vec<Token>>) -> std::sync::MutexGuard<'_, Vec<Token>> {
     tokens.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -166,7 +172,7 @@ impl Run {
             let renew_at = self.hold.lease_until() - self.hold.lease() * 2 / 3;
             tokio::select! {
                 biased;
-                _ = stop.wait_for(|stop| *stop) => {
+                () = told(&mut stop) => {
                     drop(running);
                     let _ = self.hold.give_back(Step::Released, None).await;
                     return;

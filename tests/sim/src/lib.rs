@@ -1,0 +1,15 @@
+//! Runs oq's real code, producers, queue and workers, on virtual time against a simulated store and
+//! machines that fail, and checks what must hold on the log of every write and on what clients saw.
+//!
+//! One seed says everything: [`scenario`] draws from it, [`play`] plays it, [`check`] judges it.
+
+#![allow(missing_docs, reason = "a test harness; what is not plain is said where it stands")]
+
+pub mod observe;
+pub mod panics;
+pub mod play;
+pub mod producer;
+pub mod scenario;
+pub mod small;
+pub mod stage;
+pub mod workers;

@@ -1,0 +1,181 @@
+//! A simulated producer: submits, looks up and cancels through the public interface.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use oq_core::env::Env;
+use oq_core::protocol::Root;
+use oq_core::queue::{Queue, Task, TaskState, TaskView};
+use oq_core::record::{Ending, Priority, QueueName, Retry, TaskId};
+use oq_core::testing::sim_clock::SimHost;
+use oq_core::{Error, Result};
+use tokio::sync::OnceCell;
+
+use crate::observe::{Answer, Cancel, Cancelled, Look, Notebook, Sight, Submit};
+use crate::scenario::{Scenario, Submission};
+
+/// The one task type of the simulation.
+pub const TASK_TYPE: &str = "act";
+
+/// How long a caller goes on trying to open its queue.
+const OPEN_EVERY: Duration = Duration::from_secs(2);
+
+/// One producer process.
+#[derive(Debug)]
+pub struct Producer {
+    pub host: Arc<SimHost>,
+    pub scenario: Arc<Scenario>,
+    pub book: Notebook,
+    env: Env,
+    queues: Vec<OnceCell<Queue>>,
+}
+
+/// The name of queue number `n`.
+pub fn queue_name(n: usize) -> QueueName {
+    let text = if n == 0 { "mail" } else { "work" };
+    QueueName::new(text).expect("a valid name")
+}
+
+impl Producer {
+    pub fn new(host: Arc<SimHost>, scenario: Arc<Scenario>, book: Notebook) -> Producer {
+        let env = host.env(scenario.seed);
+        let queues = (0..scenario.queues).map(|_| OnceCell::new()).collect();
+        Producer { host, scenario, book, env, queues }
+    }
+
+    /// A queue, opened as often as it takes.
+    async fn queue(&self, n: usize) -> &Queue {
+        let open = || open(&self.book, &self.host, self.env.clone(), n);
+        self.queues[n].get_or_init(open).await
+    }
+
+    /// Submits one object and notes the answer.
+    pub async fn submit(&self, n: usize) {
+        let submission = &self.scenario.submissions[n];
+        let queue = self.queue(submission.queue).await;
+        self.book.store.tell(|| format!("{:>3} submits {n}", self.host.id()));
+        let answer = match submission.tasks.len() {
+            1 => one(queue, submission).await,
+            _ => pack(queue, submission).await,
+        };
+        self.book.store.tell(|| format!("{:>3} submitted {n}: {answer:?}", self.host.id()));
+        let at = self.book.store.elapsed();
+        self.book.store.mix(format!("{answer:?}").as_bytes());
+        let client = self.host.id();
+        self.book.notes().submits.push(Submit { submission: n, client, at, answer });
+    }
+
+    /// The id of a task of a submission, if the producer was told.
+    pub fn known(&self, n: usize, index: usize) -> Option<TaskId> {
+        let notes = self.book.notes();
+        let told = notes.submits.iter().rev().find(|s| s.submission == n)?;
+        match &told.answer {
+            Answer::Ok { id, .. } | Answer::Doubt(Some(id)) => Some(id.task(index)),
+            Answer::Doubt(None) | Answer::Refused => None,
+        }
+    }
+
+    /// Looks one task up and notes what it shows.
+    pub async fn look(&self, n: usize, index: usize) {
+        let Some(task) = self.known(n, index) else { return };
+        let queue = self.queue(self.scenario.submissions[n].queue).await;
+        let asked = self.book.store.elapsed();
+        let seen = match queue.get(task).await {
+            Ok(view) => sight(&view),
+            Err(Error::NotFound(_)) => Sight::Unknown,
+            Err(_) => Sight::Error,
+        };
+        self.book.store.tell(|| format!("{:>3} sees {task}: {seen:?}", self.host.id()));
+        let at = self.book.store.elapsed();
+        self.book.notes().looks.push(Look { submission: n, task, asked, at, seen });
+    }
+
+    /// Cancels one task and notes the answer.
+    pub async fn cancel(&self, n: usize, index: usize) {
+        let Some(task) = self.known(n, index) else { return };
+        let queue = self.queue(self.scenario.submissions[n].queue).await;
+        let answer = match queue.cancel(task).await {
+            Ok(oq_core::queue::Cancelled::Cancelled) => Cancelled::Over,
+            Ok(oq_core::queue::Cancelled::Requested) => Cancelled::Requested,
+            Ok(oq_core::queue::Cancelled::AlreadyOver(_)) => Cancelled::Nothing,
+            Err(_) => Cancelled::Error,
+        };
+        self.book.store.tell(|| format!("{:>3} cancels {task}: {answer:?}", self.host.id()));
+        let at = self.book.store.elapsed();
+        self.book.notes().cancels.push(Cancel { task, at, answer });
+    }
+}
+
+/// Opens queue number `n` for the client on `host`, as often as it takes.
+pub async fn open(book: &Notebook, host: &Arc<SimHost>, env: Env, n: usize) -> Queue {
+    let root = Root::new(book.store.client(host), env.clone());
+    loop {
+        match Queue::open(root.clone(), queue_name(n)).await {
+            Ok(queue) => return queue,
+            Err(_) => env.sleep(OPEN_EVERY).await,
+        }
+    }
+}
+
+async fn one(queue: &Queue, submission: &Submission) -> Answer {
+    match queue.submit(task(submission, submission.tasks.start)).await {
+        Ok(there) => Answer::Ok { id: there.id.object(), existing: there.existing },
+        Err(e) => failed(&e),
+    }
+}
+
+async fn pack(queue: &Queue, submission: &Submission) -> Answer {
+    let tasks = submission.tasks.clone().map(|script| task(submission, script));
+    let size = submission.tasks.len();
+    let batches: Vec<_> = queue.submit_many(tasks).pack(size).into_stream().collect().await;
+    match &batches[..] {
+        [batch] => match &batch.ids {
+            Ok(ids) => Answer::Ok { id: ids[0].object(), existing: batch.existing },
+            Err(e) => failed(e),
+        },
+        // The harness counts on one object for one submission.
+        other => panic!("{size} tasks became {} objects", other.len()),
+    }
+}
+
+fn failed(e: &Error) -> Answer {
+    match e {
+        Error::InDoubt { ids } => Answer::Doubt(ids.first().map(|id| id.object())),
+        _ => Answer::Refused,
+    }
+}
+
+fn task(submission: &Submission, script: usize) -> Task {
+    let built = || -> Result<Task> {
+        let retry = Retry::exponential(submission.attempts, submission.retry_base);
+        let mut task = Task::new(TASK_TYPE, &script)?
+            .priority(Priority::new(submission.priority)?)
+            .retry(retry)
+            .timeout(submission.timeout)
+            .lease(submission.lease);
+        if let Some(delay) = submission.delay {
+            task = task.delay(delay);
+        }
+        if let Some(after) = submission.expires_in {
+            task = task.expires_in(after);
+        }
+        if let Some(key) = submission.key {
+            task = task.key(format!("key {key}"));
+        }
+        Ok(task)
+    };
+    built().expect("scenarios ask only for what is allowed")
+}
+
+fn sight(view: &TaskView) -> Sight {
+    let ending = match view.state {
+        TaskState::Completed => Ending::Completed,
+        TaskState::Failed => Ending::Failed,
+        TaskState::Cancelled => Ending::Cancelled,
+        TaskState::Expired => Ending::Expired,
+        _ => return Sight::Open,
+    };
+    let output = view.output.as_ref().map(|o| format!("{o:?}"));
+    Sight::Outcome(ending, output)
+}
