@@ -50,7 +50,7 @@ impl Queue {
     ///
     /// ```
     /// # use oq_core::queue::{Queue, Task};
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> oq_core::Result<()> {
     /// let queue = Queue::connect("memory:").await?;
     /// let task = queue.submit(Task::new("resize", "cat.png")?).await?;

@@ -2,7 +2,8 @@
 //!
 //! [`Worker`] is built with handlers and queues and then [`Worker::run`] until told to stop.
 //! `find` decides what to try next, `dispatch` claims it with a free slot, `runner` holds one object
-//! from claim to outcome, `attempt` runs one handler. The parts share nothing but [`Shared`].
+//! from claim to outcome, `attempt` runs one handler. The parts share nothing but
+//! `Shared`.
 
 mod attempt;
 mod builder;

@@ -363,7 +363,11 @@ async fn outcomes_are_kept_for_their_retention_and_swept_afterwards() {
     let worker = start(sleeper(&world.queue().await));
     let hour = 3600 * S;
     let short = queue.submit(sleep(0).retention(hour)).await.unwrap().id;
-    let long = queue.submit(sleep(0).retention(100 * hour)).await.unwrap().id;
+    let long = queue
+        .submit(sleep(0).retention(100 * hour))
+        .await
+        .unwrap()
+        .id;
     pause(3500.0).await;
     assert_eq!(queue.get(short).await.unwrap().state, TaskState::Completed);
     pause(4.0 * 3600.0).await;
