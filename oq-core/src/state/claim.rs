@@ -128,6 +128,15 @@ pub fn adopt(live: &Live, now: StoreTime) -> Live {
     next
 }
 
+/// Whether the present delivery may have begun with a take-over, which asks for a seal. Its events
+/// may be hidden behind those of others, so only its claim tells that it did not.
+pub fn may_be_taken_over(live: &Live) -> bool {
+    !live
+        .history
+        .iter()
+        .any(|e| e.delivery == live.delivery && e.what == Step::Claimed)
+}
+
 fn hold(next: &mut Live, who: &Claimant) {
     next.state = LiveState::Running;
     next.available_at = None;

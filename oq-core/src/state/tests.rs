@@ -277,3 +277,19 @@ fn a_release_is_not_charged() {
             .all(|s| s.running)
     );
 }
+
+#[test]
+fn a_take_over_shows_whatever_others_noted_after_it() {
+    let held = claim(&live(30, 3), &who(), NOW).unwrap();
+    assert!(!may_be_taken_over(&held));
+    let at = expired(&held, NOW);
+    let mut taken = take_over(&held, &who(), NOW, at, at).unwrap();
+    assert!(may_be_taken_over(&taken));
+    for i in 0..30 {
+        let Cancel::Requested(next) = cancel(&taken, &[i], None, at) else {
+            panic!("it is held")
+        };
+        taken = *next;
+        assert!(may_be_taken_over(&taken), "after {i} requests to cancel");
+    }
+}
