@@ -26,6 +26,15 @@ pub(super) struct Work {
 
 /// Runs the attempt to a verdict.
 pub(super) async fn run(work: Work) -> Verdict {
+    let root = work.root.clone();
+    // Dropping a handler that ran out of time may panic as well.
+    match AssertUnwindSafe(to_verdict(work)).catch_unwind().await {
+        Ok(verdict) => verdict,
+        Err(panic) => panicked(&root, &*panic),
+    }
+}
+
+async fn to_verdict(work: Work) -> Verdict {
     let Work {
         root,
         attempt,
@@ -67,8 +76,12 @@ pub(super) async fn run(work: Work) -> Verdict {
         Ok(Err(TaskError(Answer::Failed(failure)))) => failed(&root, failure),
         Ok(Err(TaskError(Answer::Later(delay)))) => Verdict::Later(delay),
         Ok(Err(TaskError(Answer::Cancelled))) => Verdict::Cancelled,
-        Err(panic) => failed(&root, Failure::new(Failure::PANIC, panic_message(&*panic))),
+        Err(panic) => panicked(&root, &*panic),
     }
+}
+
+fn panicked(root: &Root, panic: &(dyn std::any::Any + Send)) -> Verdict {
+    failed(root, Failure::new(Failure::PANIC, panic_message(panic)))
 }
 
 async fn complete(root: &Root, attempt: &Attempt, output: Json, inline_limit: usize) -> Verdict {
