@@ -3,16 +3,17 @@
 use futures::future::join;
 
 use super::hold::{Hold, Renewed};
+use super::lookup::read_done;
 use super::root::Root;
 use super::write::{Settled, update, update_while};
 use super::{finish, seal};
 use crate::error::Result;
 use crate::record::{
-    Done, Key, Live, LiveState, ObjectId, QueueName, Record, Seen, TaskType, Token, seen,
+    Done, Key, Live, LiveState, ObjectId, QueueName, Record, Seen, TaskType, Token,
 };
 use crate::state::claim::{self as state, Claimant, LEFT_BEHIND, Refusal};
 use crate::state::run;
-use crate::store::{Dated, Etag, Object};
+use crate::store::{Dated, Etag};
 use crate::testing::mutant::{Mutant, mutated};
 use crate::time::StoreTime;
 
@@ -105,8 +106,7 @@ pub async fn claim(
     }
     let last_modified = object.last_modified;
     let live = Live::in_object(id, &live_key, object)?;
-    let done: Option<Seen<Done>> = done.map(|o: Object| seen(&done_key, o)).transpose()?;
-    let (seal, outcome) = match done {
+    let (seal, outcome) = match read_done(id, &done_key, done)? {
         Some(d) if d.record.is_seal() => (Some(d), None),
         other => (None, other),
     };

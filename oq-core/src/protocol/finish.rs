@@ -2,8 +2,9 @@
 //! only then the live object away.
 
 use super::hold::{Hold, Renewed};
+use super::lookup::outcome;
 use super::root::Root;
-use super::write::{Settled, create, create_while, read, update, update_while};
+use super::write::{Settled, create, create_while, update, update_while};
 use crate::error::Result;
 use crate::record::{Done, Key, Live, ObjectId, QueueName, Seen, Token};
 use crate::state::record_outcome::{self, dead_tasks};
@@ -57,14 +58,16 @@ pub async fn completed(hold: &mut Hold) -> Result<Finished> {
         match settled {
             Settled::Won { .. } => return Ok(Finished::Recorded),
             // Not ours, in doubt, or not sent for want of lease: what is there decides.
-            Settled::Lost(_) | Settled::Doubt => match read::<Done>(&root, &key).await? {
-                // The seal that we may write over can be an earlier holder's, who gave it back.
-                Some(done) if hold.seal.as_ref().is_some_and(|s| s.etag == done.etag) => {}
-                Some(done) if done.record.is_seal() => return Ok(Finished::Lost),
-                Some(done) if done.record.token != *hold.token() => return Ok(Finished::Lost),
-                Some(_) => return Ok(Finished::Recorded),
-                None => {}
-            },
+            Settled::Lost(_) | Settled::Doubt => {
+                match outcome(&root, &hold.queue, hold.id).await? {
+                    // The seal that we may write over can be an earlier holder's, who gave it back.
+                    Some(done) if hold.seal.as_ref().is_some_and(|s| s.etag == done.etag) => {}
+                    Some(done) if done.record.is_seal() => return Ok(Finished::Lost),
+                    Some(done) if done.record.token != *hold.token() => return Ok(Finished::Lost),
+                    Some(_) => return Ok(Finished::Recorded),
+                    None => {}
+                }
+            }
         }
     }
     Ok(Finished::Doubt)
@@ -104,7 +107,7 @@ pub async fn terminal(
         };
         let there = match settled {
             Settled::Won { seen, .. } => Some(seen),
-            Settled::Doubt | Settled::Lost(_) => read::<Done>(root, &key).await?,
+            Settled::Doubt | Settled::Lost(_) => outcome(root, queue, id).await?,
         };
         match there {
             Some(done) if done.record.is_seal() => seal = Some(done),

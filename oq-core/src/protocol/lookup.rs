@@ -54,6 +54,12 @@ pub async fn lookup(root: &Root, queue: &QueueName, id: ObjectId) -> Result<Opti
     }))
 }
 
+/// Reads the outcome or seal of an object; `None` when there is neither.
+pub async fn outcome(root: &Root, queue: &QueueName, id: ObjectId) -> Result<Option<Seen<Done>>> {
+    let key = Key::Done(queue.clone(), id).store_key();
+    read_done(id, &key, root.get(&key).await?.value)
+}
+
 /// The outcome or seal in an object, which must speak of as many tasks as the id says.
 pub fn read_done(
     id: ObjectId,

@@ -2,8 +2,9 @@
 //! older holder can land any more.
 
 use super::hold::Hold;
+use super::lookup::outcome;
 use super::root::Root;
-use super::write::{Settled, create, read, update};
+use super::write::{Settled, create, update};
 use crate::error::Result;
 use crate::record::{Done, Key, ObjectId, QueueName, Seen};
 use crate::state::record_outcome;
@@ -62,7 +63,7 @@ pub async fn put(
             Settled::Doubt => return Ok(Sealed::Not),
             Settled::Lost(_) => {}
         }
-        match read::<Done>(root, &key).await? {
+        match outcome(root, queue, id).await? {
             Some(done) => match done.record.open {
                 None => return Ok(Sealed::Over(Box::new(done.record))),
                 Some(delivery) if delivery > live.delivery => return Ok(Sealed::Not),

@@ -13,11 +13,13 @@ use super::hold::{Hold, Renewed};
 use super::lookup::{Found, lookup};
 use super::root::Root;
 use super::submit::{Submitted, submit};
-use super::write::update;
+use super::write::{create, update};
 use crate::env::{Entropy, Env, SystemEntropy};
+use crate::error::{Error, Result};
 use crate::record::*;
 use crate::state::cancel::{Cancel, cancel};
 use crate::state::claim::{Claimant, take_over_at};
+use crate::state::record_outcome;
 use crate::state::run::{Verdict, settle};
 use crate::state::submit::{Draft, pending};
 use crate::store::{
@@ -175,17 +177,17 @@ impl World {
             retry_of: None,
         };
         let slots = (0..tasks).map(|_| Slot::new(Data::Json(Json::null())));
-        let live = pending(
-            &draft,
-            slots.collect(),
-            Stamp::first(START, &SystemEntropy),
-        );
+        let live = pending(&draft, slots.collect(), Stamp::first(START, &SystemEntropy));
         let submitted = submit(&self.root, &self.queue, id, live).await.unwrap();
         assert_eq!(submitted, Submitted::Accepted);
         id
     }
 
     async fn claim(&self, id: ObjectId, token: &str, doubtful: &str) -> Claimed {
+        self.try_claim(id, token, doubtful).await.unwrap()
+    }
+
+    async fn try_claim(&self, id: ObjectId, token: &str, doubtful: &str) -> Result<Claimed> {
         let who = Claimant {
             worker: WorkerId::new(&SystemEntropy),
             token: Token::parse(token).unwrap(),
@@ -197,7 +199,7 @@ impl World {
             purged_before: None,
             doubtful: &|token| token.as_str() == doubtful,
         };
-        claim(&self.root, how, id, None, &who).await.unwrap()
+        claim(&self.root, how, id, None, &who).await
     }
 
     async fn hold(&self, id: ObjectId, token: &str) -> Hold {
@@ -276,4 +278,51 @@ async fn a_take_over_without_its_seal_is_not_adopted() {
     update(&world.root, &key, &live, *asked).await.unwrap();
     let claimed = world.claim(id, "new", "B").await;
     assert!(matches!(claimed, Claimed::Running { .. }), "{claimed:?}");
+}
+
+/// What becomes of a pack of two after something was written by hand.
+async fn claim_beside(change: impl Fn(&mut Live, &mut Done)) -> (World, ObjectId, bool) {
+    let world = World::new();
+    let id = world.submit(2).await;
+    let found = lookup(&world.root, &world.queue, id).await.unwrap();
+    let Some(Found::Live { live, .. }) = found else {
+        panic!("not live")
+    };
+    let mut next = live.record.clone();
+    let token = Token::parse("T").unwrap();
+    let mut done = record_outcome::done(&next, &token, next.write.clone());
+    change(&mut next, &mut done);
+    let key = Key::Live(world.queue.clone(), id);
+    update(&world.root, &key, &live, next).await.unwrap();
+    if !done.history.is_empty() {
+        let key = Key::Done(world.queue.clone(), id);
+        create(&world.root, &key, |_| done.clone()).await.unwrap();
+    }
+    world.store.pass(Duration::from_secs(60));
+    let claimed = world.try_claim(id, "new", "").await;
+    let refused = matches!(claimed, Err(Error::Unreadable { .. }));
+    (world, id, refused)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pack_is_left_alone_while_its_records_contradict_each_other() {
+    let outcomes_of_nothing = claim_beside(|live, done| {
+        live.log(START, Step::Released, None);
+        done.history = live.history.clone();
+    });
+    let over_without_outcomes = claim_beside(|live, _| live.state = LiveState::Terminal);
+    let run_by_nobody = claim_beside(|live, _| live.tasks[1].running = true);
+    let worlds = [
+        outcomes_of_nothing.await,
+        over_without_outcomes.await,
+        run_by_nobody.await,
+    ];
+    for (n, (world, id, refused)) in worlds.into_iter().enumerate() {
+        assert!(refused, "case {n}");
+        let key = Key::Live(world.queue.clone(), id).store_key();
+        assert!(
+            world.root.get(&key).await.unwrap().value.is_some(),
+            "case {n}"
+        );
+    }
 }

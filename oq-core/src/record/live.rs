@@ -210,14 +210,18 @@ impl Live {
     /// The record in the object `id`, which says how many tasks there must be.
     pub fn in_object(id: ObjectId, key: &StoreKey, object: Object) -> Result<Seen<Live>, Error> {
         let seen: Seen<Live> = seen(key, object)?;
-        if seen.record.tasks.len() == id.count() {
+        let (has, wants) = (seen.record.tasks.len(), id.count());
+        let why = if has != wants {
+            format!("it has {has} tasks, its id says {wants}")
+        } else if seen.record.state == LiveState::Terminal && seen.record.open().next().is_some() {
+            "it is over, and tasks in it have no outcome".into()
+        } else if seen.record.state != LiveState::Running
+            && seen.record.tasks.iter().any(|s| s.running)
+        {
+            "tasks in it run, and nobody holds it".into()
+        } else {
             return Ok(seen);
-        }
-        let why = format!(
-            "it has {} tasks, its id says {}",
-            seen.record.tasks.len(),
-            id.count()
-        );
+        };
         Err(Error::Unreadable {
             key: key.to_string(),
             why,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::record::{Failure, Lease, MAX_LEASE, MIN_LEASE, Live, LiveState, Step, Token, WorkerId};
+use crate::record::{Failure, Lease, Live, LiveState, MAX_LEASE, MIN_LEASE, Step, Token, WorkerId};
 use crate::testing::mutant::{Mutant, mutated};
 use crate::time::StoreTime;
 

@@ -381,16 +381,16 @@ async fn what_a_handler_saved_survives_a_shutdown() {
     let world = World::new();
     let queue = world.queue().await;
     let counter = |queue: &Queue| {
-        Worker::builder()
-            .queue(queue)
-            .grace(S)
-            .handler("count", |ctx: Context, (): ()| async move {
+        Worker::builder().queue(queue).grace(S).handler(
+            "count",
+            |ctx: Context, (): ()| async move {
                 if let Some(n) = ctx.saved::<u32>() {
                     return Ok::<_, TaskError>(n);
                 }
                 ctx.save(&7)?;
                 std::future::pending().await
-            })
+            },
+        )
     };
     let first = start(counter(&world.queue().await));
     let id = queue.submit(Task::new("count", &()).unwrap()).await;
