@@ -84,6 +84,13 @@ impl Failure {
     /// The handler answered "later" more often than allowed.
     pub const RESCHEDULED: &str = "rescheduled_too_often";
 
+    /// Cuts the message to so many bytes, if it is longer.
+    pub fn shorten(&mut self, max: usize) {
+        if self.message.len() > max {
+            self.message = cut(&self.message, max);
+        }
+    }
+
     /// The same failure, not to be tried again.
     pub fn fatal(mut self) -> Failure {
         self.fatal = true;
@@ -97,7 +104,7 @@ fn cut(text: &str, max: usize) -> String {
         return text.to_owned();
     }
     let mark = "\n… cut …\n";
-    let half = (max - mark.len()) / 2;
+    let half = max.saturating_sub(mark.len()) / 2;
     let head = (0..=half)
         .rev()
         .find(|i| text.is_char_boundary(*i))

@@ -14,6 +14,7 @@ use super::registry::{Handler, Registry, typed};
 use crate::env::BoxFuture;
 use crate::error::{Error, Result};
 use crate::protocol::Root;
+use crate::protocol::payload::MAX_INLINE;
 use crate::queue::Queue;
 use crate::record::{Json, MAX_LEASE, MIN_LEASE, QueueName, TaskType};
 
@@ -207,6 +208,12 @@ impl WorkerBuilder {
 
     /// Results up to so many bytes stay in the outcome; larger ones get an object of their own.
     pub fn inline_limit(mut self, bytes: usize) -> WorkerBuilder {
+        if bytes > MAX_INLINE {
+            self.fail(Error::invalid(
+                format!("inline limit of {bytes} bytes"),
+                format!("use at most {MAX_INLINE}"),
+            ));
+        }
         self.worker.inline_limit = bytes;
         self
     }

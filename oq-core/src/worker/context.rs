@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::env::{Env, Mono};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::record::{Json, Progress, QueueName, TaskId, TaskType, Token};
 
 /// A handler's view of the attempt it is running. Cheap to clone.
@@ -33,6 +33,7 @@ pub(super) struct Attempt {
     pub trace: Option<String>,
     pub saved: Option<Json>,
     pub cancel: CancellationToken,
+    pub save_limit: usize,
     pub said: Mutex<Said>,
     pub flush: Arc<Notify>,
 }
@@ -111,8 +112,18 @@ impl Context {
 
     /// Saves where the next attempt is to resume. Written with the next renewal of the lease (a
     /// third of it at most), so it costs no request; see [`Context::flush`].
+    ///
+    /// Each renewal writes it again, so it is to be short: at most 1 MiB, in a pack shared by its
+    /// tasks.
     pub fn save<T: Serialize + ?Sized>(&self, cursor: &T) -> Result<()> {
         let json = Json::of(cursor)?;
+        let (size, limit) = (json.as_str().len(), self.shared.save_limit);
+        if size > limit {
+            return Err(Error::invalid(
+                format!("a saved state of {size} bytes"),
+                format!("use at most {limit}; put more into the bucket and save its key"),
+            ));
+        }
         self.shared.said().saved = Some(json);
         Ok(())
     }

@@ -35,7 +35,8 @@ pub(super) enum Ended {
     InDoubt { until: StoreTime },
 }
 
-/// How many bytes of results one record holds; each task has its share.
+/// How many bytes of results one record holds; each task has its share. As much again of what
+/// handlers saved, and of what their errors say.
 const PACK_RESULTS: usize = 1 << 20;
 
 /// The runner of one held object.
@@ -129,6 +130,10 @@ impl Runner {
         self.slots.truncate(self.running.len().max(1));
     }
 
+    fn share(&self) -> usize {
+        PACK_RESULTS / self.hold.id().count()
+    }
+
     fn spawn(&mut self, index: usize) {
         let live = self.hold.live();
         let slot = &live.tasks[index];
@@ -149,6 +154,7 @@ impl Runner {
             trace: slot.trace.clone(),
             saved: slot.saved.clone(),
             cancel: CancellationToken::new(),
+            save_limit: self.share(),
             said: Mutex::new(Said {
                 saved: None,
                 progress: None,
@@ -163,10 +169,7 @@ impl Runner {
             handler,
             input: slot.input.clone(),
             // A pack's results share one record, which has to stay quick to write.
-            inline_limit: self
-                .shared
-                .inline_limit
-                .min(PACK_RESULTS / self.hold.id().count()),
+            inline_limit: self.shared.inline_limit.min(self.share()),
             cancel_grace: self.shared.cancel_grace,
         };
         let span = tracing::info_span!(
@@ -233,8 +236,11 @@ impl Runner {
         self.attempts.clear();
     }
 
-    fn settle(&mut self, index: usize, verdict: Verdict) {
+    fn settle(&mut self, index: usize, mut verdict: Verdict) {
         let now = self.hold.root().now();
+        if let Verdict::Failed(failure, _) = &mut verdict {
+            failure.shorten(self.share());
+        }
         let delay = if let Verdict::Later(delay) = verdict {
             Some(delay)
         } else {

@@ -256,3 +256,29 @@ async fn a_handler_that_panics_when_it_is_stopped_has_failed() {
     worker.stop().await;
     world.assert_at_rest().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_pack_stays_writable_whatever_its_handlers_say() {
+    let world = World::new();
+    let queue = world.queue().await;
+    let worker = start(Worker::builder().queue(&queue).handler(
+        "t",
+        |ctx: Context, (): ()| async move {
+            let refused = ctx.save(&"x".repeat(1 << 20)).unwrap_err();
+            ctx.save(&"x".repeat(1 << 10))?;
+            Err::<(), _>(TaskError::new(format!("{refused}{}", "y".repeat(1 << 16))))
+        },
+    ));
+    let task = || Task::new("t", &()).unwrap().retry(Retry::none());
+    let tasks = (0..100).map(|_| task());
+    let ids = queue.submit_many(tasks).pack(100).ids().await.unwrap();
+    let mut last = String::new();
+    for id in ids {
+        let view = outcome(&queue, id).await;
+        assert_eq!(view.state, TaskState::Failed);
+        last = view.failure.unwrap().message;
+    }
+    assert!(last.starts_with("a saved state of 1048578 bytes"), "{last}");
+    assert!(last.len() <= (1 << 20) / 100, "{} bytes", last.len());
+    worker.stop().await;
+}
