@@ -80,9 +80,10 @@ impl Root {
         }
     }
 
-    /// Takes note of an answer's date. Dates are truncated to a second by some stores, so an
-    /// estimate that is ahead by less than that stands.
-    fn observe(&self, seen: StoreTime) {
+    /// Takes note of the date of an answer to what was sent at `sent`. Dates are truncated to a
+    /// second by some stores, and an answer may have been long under way, so an estimate that is
+    /// ahead by no more than that stands.
+    fn observe(&self, sent: Mono, seen: StoreTime) {
         let now = self.env().now();
         let mut date = self
             .shared
@@ -91,16 +92,11 @@ impl Root {
             .unwrap_or_else(PoisonError::into_inner);
         let keep = date.is_some_and(|(was, at)| {
             let estimate = was.plus(now.since(at));
-            estimate >= seen && estimate.since(seen) < DATE_PRECISION
+            estimate >= seen && estimate.since(seen) < DATE_PRECISION + now.since(sent)
         });
         if !keep {
             *date = Some((seen, now));
         }
-    }
-
-    fn dated<T>(&self, answer: Dated<T>) -> Dated<T> {
-        self.observe(answer.date);
-        answer
     }
 
     /// Waits before try number `attempt` (from 1): 50 ms doubling to 3 s, with jitter.
@@ -122,9 +118,13 @@ impl Root {
     {
         let mut attempt = 1;
         loop {
+            let sent = self.env().now();
             let answer = self.env().within(limit, request()).await;
             let error = match answer {
-                Some(Ok(answer)) => return Ok(self.dated(answer)),
+                Some(Ok(answer)) => {
+                    self.observe(sent, answer.date);
+                    return Ok(answer);
+                }
                 Some(Err(StoreError::Unavailable(why))) => StoreError::Unavailable(why),
                 Some(Err(other)) => return Err(other),
                 None => StoreError::Unavailable(format!("no answer to {what}")),
@@ -210,13 +210,14 @@ impl Root {
     ) -> Result<Write, StoreError> {
         let store = &self.shared.store;
         let limit = self.time_for(body.len());
+        let sent = self.env().now();
         let write = match seen {
             None => store.create(key, body),
             Some(etag) => store.update(key, body, etag),
         };
         match self.env().within(limit, write).await {
             Some(Ok(Write::Won { etag, date })) => {
-                self.observe(date);
+                self.observe(sent, date);
                 Ok(Write::Won { etag, date })
             }
             Some(answer) => answer,

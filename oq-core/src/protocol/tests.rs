@@ -26,6 +26,8 @@ use crate::store::{
     Abilities, Changed, Dated, Etag, List, MemoryStore, Object, Page, Store, StoreError, StoreKey,
     Write,
 };
+#[cfg(feature = "testing")]
+use crate::testing::sim_clock::SimHost;
 use crate::time::StoreTime;
 
 /// What is to become of the next conditional writes below a prefix.
@@ -45,6 +47,8 @@ struct Scripted {
     fates: Mutex<VecDeque<(&'static str, Fate)>>,
     /// Reads and listings fail.
     blind: Mutex<bool>,
+    /// How long the answers of reads are under way.
+    slow: Mutex<Duration>,
 }
 
 const START: StoreTime = StoreTime(1_700_000_000_000);
@@ -58,6 +62,7 @@ impl Scripted {
             now,
             fates: Mutex::default(),
             blind: Mutex::default(),
+            slow: Mutex::default(),
         })
     }
 
@@ -108,7 +113,10 @@ impl Store for Scripted {
 
     async fn get(&self, key: &StoreKey) -> Result<Dated<Option<Object>>, StoreError> {
         self.see()?;
-        self.inner.get(key).await
+        let answer = self.inner.get(key).await;
+        let slow = *self.slow.lock().unwrap();
+        pause(slow).await;
+        answer
     }
 
     async fn get_if_changed(
@@ -147,6 +155,11 @@ impl Store for Scripted {
         self.see()?;
         self.inner.list(list).await
     }
+}
+
+#[allow(clippy::disallowed_methods)] // virtual time
+async fn pause(time: Duration) {
+    tokio::time::sleep(time).await;
 }
 
 struct World {
@@ -325,4 +338,22 @@ async fn a_pack_is_left_alone_while_its_records_contradict_each_other() {
             "case {n}"
         );
     }
+}
+
+#[cfg(feature = "testing")] // which has the clock
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_was_long_under_way_does_not_set_the_clock_back() {
+    let store = Scripted::new();
+    let env = SimHost::new(1, Duration::from_secs(9), 0).env(1);
+    let root = Root::new(store.clone(), env);
+    let key = Key::Format.store_key();
+    root.get(&key).await.unwrap();
+    assert_eq!(root.now(), START);
+    *store.slow.lock().unwrap() = Duration::from_secs(4);
+    root.get(&key).await.unwrap();
+    assert_eq!(root.now(), START.plus(Duration::from_secs(4)));
+    // A clock that was set back shows in any quick answer.
+    *store.slow.lock().unwrap() = Duration::ZERO;
+    root.get(&key).await.unwrap();
+    assert_eq!(root.now(), START);
 }
