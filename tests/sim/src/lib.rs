@@ -5,6 +5,7 @@
 
 #![allow(missing_docs, reason = "a test harness; what is not plain is said where it stands")]
 
+pub mod check;
 pub mod observe;
 pub mod panics;
 pub mod play;

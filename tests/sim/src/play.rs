@@ -43,6 +43,15 @@ pub struct Played {
     pub panics: Vec<String>,
     /// When it was over.
     pub ended: Duration,
+    /// The drift of each process' clock.
+    pub drifts: BTreeMap<u16, i64>,
+}
+
+impl Played {
+    /// How much faster than the store's the clock of a process ran.
+    pub fn drift_of(&self, client: u16) -> i64 {
+        self.drifts.get(&client).copied().unwrap_or(0)
+    }
 }
 
 /// How to play.
@@ -91,6 +100,7 @@ async fn run(scenario: Arc<Scenario>, how: How) -> Played {
         requests: store.requests(),
         trace: store.trace(),
         story: store.take_story(),
+        drifts: game.hosts.iter().map(|h| (h.id(), h.drift_ppm())).collect(),
         recovered,
         limit,
         outlived: game.hosts.iter().map(|h| h.outlived()).sum(),
@@ -301,7 +311,7 @@ impl Game {
             self.start(n);
         }
         // The others may be stalled for a while yet.
-        let rescuer = Machine { concurrency: 8, drift_ppm: 0, poll: S };
+        let rescuer = Machine { concurrency: 8, drift_ppm: 0, poll: S, grace: 5 * S };
         let process = self.launch(&rescuer);
         self.workers.push(Some(process));
         let limit = self.scenario.time_to_recover();
@@ -339,7 +349,7 @@ impl Game {
         let give_up = store.elapsed() + 3000 * S;
         while quiet < 40 && store.elapsed() < give_up {
             self.sleep_until(store.elapsed() + S).await;
-            let wire = store.in_flight() > 3;
+            let wire = store.late() > 0;
             quiet = if self.work_left() || wire { 0 } else { quiet + 1 };
         }
         for n in 0..self.scenario.submissions.len() {

@@ -9,6 +9,7 @@ use oq_core::testing::sim_store::{Modes, Plan};
 #[derive(Debug, Clone)]
 pub struct Scenario {
     pub seed: u64,
+    pub kind: Kind,
     pub modes: Modes,
     pub plan: Plan,
     pub queues: usize,
@@ -22,12 +23,22 @@ pub struct Scenario {
     pub quiet_at: Duration,
 }
 
+/// Which worker runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// oq's own.
+    Real,
+    /// One that stands on the protocol alone, see [`crate::small`].
+    Small,
+}
+
 /// A machine and the program on it.
 #[derive(Debug, Clone)]
 pub struct Machine {
     pub concurrency: usize,
     pub drift_ppm: i64,
     pub poll: Duration,
+    pub grace: Duration,
 }
 
 /// One object that a producer submits.
@@ -99,6 +110,7 @@ impl Scenario {
         let plan = Plan::draw(&mut d);
         let mut s = Scenario {
             seed,
+            kind: if d.chance(0.3) { Kind::Small } else { Kind::Real },
             modes: Modes::draw(&mut d),
             plan: if calm { Plan::calm() } else { plan },
             queues: if d.chance(0.3) { 2 } else { 1 },
@@ -226,6 +238,7 @@ fn machine(d: &mut Dice) -> Machine {
         concurrency: d.range(1, 6) as usize,
         drift_ppm: if drifts { ppm } else { 0 },
         poll: d.between(500 * MS, 2 * S),
+        grace: d.between(S, 30 * S),
     }
 }
 
