@@ -14,7 +14,7 @@ use crate::env::Mono;
 use crate::error::Result;
 use crate::protocol::root::Root;
 use crate::protocol::write::{Settled, create_while, read, update_while};
-use crate::record::{Bell, Key, QueueName, Shard};
+use crate::record::{Bell, Key, QueueName, Shard, Stamp};
 
 /// The shortest time between two rings of one process.
 const INTERVAL: Duration = Duration::from_millis(500);
@@ -141,7 +141,15 @@ impl Shared {
                 bell.call_for_help(shard);
             }
         };
-        match write(&self.root, &self.queue, 2, change).await {
+        // Whoever rang after the bell was first read has rung for us too.
+        let rung = |was: &Bell, is: &Bell| {
+            let shards = pending.shards.iter();
+            pending.help.is_none_or(|_| was.help != is.help)
+                && shards
+                    .into_iter()
+                    .all(|s| was.rings.get(s) != is.rings.get(s))
+        };
+        match write(&self.root, &self.queue, 2, change, rung).await {
             Ok(true) => {}
             Ok(false) => tracing::debug!(queue = %self.queue, "a ring was lost to others'"),
             Err(e) => tracing::debug!(queue = %self.queue, error = %e, "a ring was lost"),
@@ -152,26 +160,39 @@ impl Shared {
 /// Asks everybody to read the settings and the fleet again; for operators after a change of the
 /// settings, and for workers that come and go. Best effort: all read both again within a minute.
 pub async fn bump_view(root: &Root, queue: &QueueName) -> Result<()> {
-    write(root, queue, 4, Bell::bump_view).await.map(|_| ())
+    let bumped = |was: &Bell, is: &Bell| was.view != is.view;
+    write(root, queue, 4, Bell::bump_view, bumped)
+        .await
+        .map(|_| ())
 }
 
-/// Changes the bell; gives up after so many lost races, since others have rung it meanwhile.
+/// Changes the bell; gives up after so many lost races. After a lost race it may turn out that what
+/// was to be said is `said`: what others wrote since the first look says the same.
 async fn write(
     root: &Root,
     queue: &QueueName,
     tries: u32,
     change: impl Fn(&mut Bell),
+    said: impl Fn(&Bell, &Bell) -> bool,
 ) -> Result<bool> {
     let key = Key::Bell(queue.clone());
+    let mut first: Option<Bell> = None;
     let twice = |send: u32| send <= 2;
     for attempt in 1..=tries {
         let settled = match read::<Bell>(root, &key).await? {
             Some(old) => {
+                match &first {
+                    Some(first) if said(first, &old.record) => return Ok(true),
+                    Some(_) => {}
+                    None => first = Some(old.record.clone()),
+                }
                 let mut next = old.record.clone();
                 change(&mut next);
                 update_while(root, &key, &old, next, twice).await?
             }
             None => {
+                let stamp = || Stamp::first(root.now(), root.env().entropy.as_ref());
+                first.get_or_insert_with(|| Bell::silent(stamp()));
                 let make = |stamp| {
                     let mut bell = Bell::silent(stamp);
                     change(&mut bell);

@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::record::{Done, Key, Live, LiveState, ObjectId, QueueName, Seen, Step, Token};
 use crate::state::claim::declare;
 use crate::state::run;
+use crate::store::Etag;
 use crate::testing::mutant::{Mutant, mutated};
 
 /// An object that this process holds.
@@ -98,6 +99,11 @@ impl Hold {
     /// The lease's token: grows with nothing, known to nobody else.
     pub fn token(&self) -> &Token {
         &self.token
+    }
+
+    /// The version that was last written or read.
+    pub fn etag(&self) -> &Etag {
+        &self.stored.etag
     }
 
     /// When the lease ends, by this machine's clock, counted from the send of its last renewal.

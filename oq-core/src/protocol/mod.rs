@@ -6,10 +6,12 @@ pub mod finish;
 pub mod hold;
 pub mod keyed;
 pub mod lookup;
+pub mod pages;
 pub mod payload;
 pub mod root;
 mod seal;
 pub mod submit;
+pub mod sweep;
 pub mod write;
 
 pub use root::Root;

@@ -181,6 +181,14 @@ impl Root {
         .map(|_| ())
     }
 
+    /// Deletes one version of an object, where the store can check that. Sent once: a lost answer
+    /// is [`Write::Unknown`].
+    pub async fn delete_if(&self, key: &StoreKey, seen: &Etag) -> Result<Write, StoreError> {
+        let delete = self.shared.store.delete_if(key, seen);
+        let answer = self.env().within(self.attempt_timeout(), delete).await;
+        answer.unwrap_or(Ok(Write::Unknown))
+    }
+
     /// Deletes many objects; returns those that could not be deleted.
     pub async fn delete_many(
         &self,

@@ -1,6 +1,10 @@
 //! Cancelling tasks.
 
+use futures::future::join_all;
+
 use super::Queue;
+use super::filter::Filter;
+use super::list::Listed;
 use crate::error::{Error, Result};
 use crate::protocol::finish::{self, Finished};
 use crate::protocol::lookup::{Found, lookup};
@@ -22,6 +26,38 @@ pub enum Cancelled {
 
 /// How often others may change the object in between.
 const ROUNDS: u32 = 10;
+
+/// How many objects are asked for at a time.
+const AT_A_TIME: usize = 16;
+
+/// What a request to cancel many tasks came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CancelledMany {
+    /// How many are cancelled.
+    pub cancelled: u64,
+    /// How many were asked for; their workers decide.
+    pub requested: u64,
+    /// How many were over before they could be asked for.
+    pub already_over: u64,
+    /// How many could not be asked for just now, because the store did not answer.
+    pub failed: u64,
+    /// How many objects could not be understood, and were left as they are.
+    pub unreadable: u64,
+}
+
+impl CancelledMany {
+    fn add(&mut self, tasks: u64, answer: Result<Cancelled>) -> Result<()> {
+        match answer {
+            Ok(Cancelled::Cancelled) => self.cancelled += tasks,
+            Ok(Cancelled::Requested) => self.requested += tasks,
+            Ok(Cancelled::AlreadyOver(_)) | Err(Error::NotFound(_)) => self.already_over += tasks,
+            Err(Error::Unavailable(_)) => self.failed += tasks,
+            Err(Error::Unreadable { .. }) => self.unreadable += 1,
+            Err(e) => return Err(e),
+        }
+        Ok(())
+    }
+}
 
 impl Queue {
     /// Asks to cancel one task: two GET, and one PUT, or two and a DELETE if nobody holds it.
@@ -100,6 +136,59 @@ impl Queue {
         Err(Error::Unavailable(format!(
             "{id} could not be cancelled: it keeps changing"
         )))
+    }
+
+    /// Asks to cancel all live tasks that match a filter; those of one object in one write.
+    ///
+    /// What is submitted meanwhile may be missed. The filter's states are narrowed to live ones.
+    ///
+    /// ```
+    /// # use oq_core::queue::{Filter, Queue, Task};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> oq_core::Result<()> {
+    /// let queue = Queue::connect("memory:").await?;
+    /// queue.submit(Task::new("resize", "cat.png")?.tag("customer", "c1")).await?;
+    /// let done = queue.cancel_many(Filter::new().tag("customer", "c1"), Some("left us")).await?;
+    /// assert_eq!(done.cancelled, 1);
+    /// # Ok(()) }
+    /// ```
+    pub async fn cancel_many(&self, filter: Filter, reason: Option<&str>) -> Result<CancelledMany> {
+        let mut listing = self.list(filter.live())?;
+        let mut sum = CancelledMany::default();
+        let mut next = listing.next().await?;
+        while next.is_some() {
+            let mut objects: Vec<Vec<TaskId>> = Vec::new();
+            while let Some(found) = next.take() {
+                match found {
+                    Listed::Unreadable { .. } => sum.unreadable += 1,
+                    Listed::Task(view) if view.cancel_requested => sum.requested += 1,
+                    Listed::Task(view) => {
+                        let last = objects.last().map(|ids| ids[0].object());
+                        if last != Some(view.id.object()) {
+                            if objects.len() == AT_A_TIME {
+                                next = Some(Listed::Task(view));
+                                break;
+                            }
+                            objects.push(Vec::new());
+                        }
+                        if let Some(ids) = objects.last_mut() {
+                            ids.push(view.id);
+                        }
+                    }
+                }
+                next = listing.next().await?;
+            }
+            let asked = objects.iter().map(|ids| self.cancel_together(ids, reason));
+            for (ids, answer) in objects.iter().zip(join_all(asked).await) {
+                sum.add(ids.len() as u64, answer)?;
+            }
+        }
+        Ok(sum)
+    }
+
+    async fn cancel_together(&self, ids: &[TaskId], reason: Option<&str>) -> Result<Cancelled> {
+        let which: Vec<usize> = ids.iter().map(|id| id.index()).collect();
+        self.cancel_tasks(ids[0], &which, reason).await
     }
 
     async fn settle(&self, id: TaskId, live: &Live, seal: Option<Seen<Done>>) -> Result<Finished> {

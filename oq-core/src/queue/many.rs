@@ -178,7 +178,7 @@ impl SubmitMany<'_> {
             {
                 self.writing.push(Box::pin(write(self.queue.clone(), pack)));
             }
-            if self.ended && self.groups.is_empty() && self.writing.is_empty() {
+            if self.is_over() {
                 return None;
             }
             // What is there already is taken without setting up a timer for each.
@@ -189,8 +189,8 @@ impl SubmitMany<'_> {
             }
             let room = self.may_read();
             // What was read just now may be sent or reported before there is anything to wait for.
-            let sendable = !self.ready.is_empty() && self.writing.len() < self.in_flight;
-            if sendable || !self.refused.is_empty() {
+            let can_write = !self.ready.is_empty() && self.writing.len() < self.in_flight;
+            if can_write || !self.refused.is_empty() || self.is_over() {
                 continue;
             }
             let linger = self.linger();
@@ -210,6 +210,11 @@ impl SubmitMany<'_> {
                 }
             }
         }
+    }
+
+    fn is_over(&self) -> bool {
+        let unsent = self.groups.is_empty() && self.ready.is_empty() && self.refused.is_empty();
+        self.ended && unsent && self.writing.is_empty()
     }
 
     /// Nothing more is read while there are packs to be sent or refusals to be reported.

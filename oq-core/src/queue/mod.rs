@@ -2,24 +2,34 @@
 //! settings of a queue.
 
 mod cancel;
+mod filter;
 mod get;
 mod groups;
+mod list;
 mod many;
+mod purge;
+mod retry;
 mod settings;
+mod stats;
 mod submit;
 mod task;
 mod view;
 
 use std::sync::{Arc, Mutex};
 
-pub use cancel::Cancelled;
+pub use cancel::{Cancelled, CancelledMany};
+pub use filter::Filter;
+pub use list::{Listed, Listing};
 pub use many::{Batch, DEFAULT_IN_FLIGHT, SubmitMany, Summary};
+pub use purge::Purged;
+pub use stats::Stats;
 pub use task::{DEFAULT_KEY_WINDOW, MAX_KEY, MAX_NESTING, Submitted, Task};
 pub use view::{TaskState, TaskView};
 
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::protocol::Root;
+use crate::protocol::bell::{Ringer, bump_view};
 use crate::protocol::payload::{DEFAULT_INLINE, MAX_INLINE};
 use crate::protocol::write::{Settled, create, read};
 use crate::record::{Format, Key, QueueName, Shard, V1};
@@ -56,6 +66,7 @@ struct Inner {
     /// Of a store that was opened by its URL.
     meter: Option<Meter>,
     settings: Mutex<settings::Cached>,
+    ringer: Ringer,
 }
 
 impl Queue {
@@ -124,6 +135,7 @@ impl Queue {
                 inline,
                 meter,
                 settings: Mutex::new(settings),
+                ringer: Ringer::new(root.clone(), name.clone()),
                 root,
                 name,
             }),
@@ -163,11 +175,34 @@ impl Queue {
             .unwrap_or_default()
     }
 
-    /// Tells the owner of this shard that there is work. Lost rings are found by sweeps.
-    fn ring(&self, _shard: Shard) {}
+    /// Tells the owner of this shard that there is work, in the background. Lost rings are found by
+    /// sweeps.
+    fn ring(&self, shard: Shard) {
+        self.inner.ringer.ring(shard);
+    }
+
+    /// Tells workers that the settings changed; if that fails they look by themselves later.
+    async fn bump(&self) {
+        if let Err(e) = bump_view(self.root(), self.name()).await {
+            tracing::debug!(queue = %self.name(), error = %e, "the bell could not be told of new settings");
+        }
+    }
 
     /// Waits until what goes on in the background is done; call it before the program ends.
-    pub async fn flush(&self) {}
+    /// Otherwise workers may notice the last tasks up to 15 s later.
+    ///
+    /// ```
+    /// # use oq_core::queue::{Queue, Task};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> oq_core::Result<()> {
+    /// let queue = Queue::connect("memory:").await?;
+    /// queue.submit(Task::new("resize", "cat.png")?).await?;
+    /// queue.flush().await;
+    /// # Ok(()) }
+    /// ```
+    pub async fn flush(&self) {
+        self.inner.ringer.flush().await;
+    }
 
     /// Counts into a metric of this queue; free when no recorder is installed.
     fn count(&self, metric: &'static str, n: u64) {

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use super::Queue;
 use crate::env::Mono;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::protocol::Root;
-use crate::record::{Key, QueueName, Seen, Settings, Stamp, seen};
-use crate::store::{Changed, Etag};
+use crate::protocol::write::{Settled, modify, read, update};
+use crate::record::{Key, QueueName, Seen, Settings, Shard, Stamp, prefix, seen};
+use crate::store::{Changed, Etag, List};
 
 /// How old the settings may be that a submission goes by.
 const MAX_AGE: Duration = Duration::from_secs(15);
@@ -68,7 +69,121 @@ fn initial(root: &Root) -> Settings {
     Settings::initial(Stamp::first(root.now(), root.env().entropy.as_ref()))
 }
 
+/// How long `shards_high` outlives the last change of the settings: longer than any producer goes
+/// by old settings, and than a late write takes to land.
+const SHARDS_KEPT: Duration = Duration::from_secs(3600);
+
 impl Queue {
+    /// The queue's settings, read now; the defaults if nobody changed any.
+    pub async fn settings(&self) -> Result<Settings> {
+        let fresh = Cached::read(self.root(), self.name()).await?;
+        self.remember(fresh.clone());
+        Ok(fresh.settings.as_ref().clone())
+    }
+
+    /// Changes the queue's settings, and creates them on first use. `change` may be called again
+    /// when others change them at the same time.
+    ///
+    /// Producers notice within 15 s, workers at their next look at the bell.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use oq_core::queue::Queue;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> oq_core::Result<()> {
+    /// let queue = Queue::connect("memory:").await?;
+    /// let week = Duration::from_secs(7 * 86_400);
+    /// let settings = queue.change_settings(|s| s.defaults.retention = week).await?;
+    /// assert_eq!(settings.defaults.retention, week);
+    /// # Ok(()) }
+    /// ```
+    pub async fn change_settings(&self, change: impl Fn(&mut Settings)) -> Result<Settings> {
+        self.try_change(|settings| {
+            change(settings);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn try_change(&self, change: impl Fn(&mut Settings) -> Result<()>) -> Result<Settings> {
+        let key = Key::Settings(self.name().clone());
+        let at = self.root().env().now();
+        let written = modify(
+            self.root(),
+            &key,
+            Settings::initial,
+            |settings: &mut Settings| {
+                let high = settings.shards_high;
+                change(settings)?;
+                // Workers must look where tasks may be: lowering it is another matter (see below).
+                settings.shards_high = settings.shards_high.max(settings.shards).max(high);
+                settings.check()
+            },
+        )
+        .await?;
+        self.remember(Cached {
+            settings: Arc::new(written.record.clone()),
+            etag: Some(written.etag),
+            at,
+        });
+        self.bump().await;
+        Ok(written.record)
+    }
+
+    /// Workers claim nothing from now on; what runs goes on.
+    pub async fn pause(&self) -> Result<Settings> {
+        self.change_settings(|settings| settings.paused = true)
+            .await
+    }
+
+    /// Workers claim again.
+    pub async fn resume(&self) -> Result<Settings> {
+        self.change_settings(|settings| settings.paused = false)
+            .await
+    }
+
+    /// How many shards producers use, 1 to 1024. Workers look at more at once if it grows; if it
+    /// shrinks they go on looking at the old ones until [`Queue::settle_shards`].
+    pub async fn set_shards(&self, shards: u16) -> Result<Settings> {
+        if !(1..=Shard::LIMIT).contains(&shards) {
+            return Err(Error::invalid(format!("{shards} shards"), "use 1 to 1024"));
+        }
+        self.change_settings(move |settings| settings.shards = shards)
+            .await
+    }
+
+    /// Lets workers stop looking at shards that producers do not use any more, if the settings have
+    /// not changed for an hour and nothing is left there. Returns whether that is so.
+    ///
+    /// Tasks that a program with old settings puts there later are found by the workers' sweep.
+    pub async fn settle_shards(&self) -> Result<bool> {
+        let key = Key::Settings(self.name().clone());
+        let Some(old) = read::<Settings>(self.root(), &key).await? else {
+            return Ok(true);
+        };
+        let (shards, high) = (old.record.shards, old.record.shards_high);
+        if shards == high {
+            return Ok(true);
+        }
+        let changed = old.last_modified.unwrap_or_else(|| self.root().now());
+        if self.root().now().since(changed) < SHARDS_KEPT {
+            return Ok(false);
+        }
+        for shard in (shards..high).map(Shard::new) {
+            let list = List::prefix(prefix::live_shard(self.name(), shard?)).limit(1);
+            if !self.root().list(&list).await?.value.entries.is_empty() {
+                return Ok(false);
+            }
+        }
+        let next = Settings {
+            shards_high: shards,
+            ..old.record.clone()
+        };
+        let settled = update(self.root(), &key, &old, next).await?;
+        self.bump().await;
+        Ok(matches!(settled, Settled::Won { .. }))
+    }
+
     /// The settings to submit by, at most 15 s old. If they cannot be read again the old ones do:
     /// whether the store takes tasks shows when one is written.
     pub(super) async fn current(&self) -> Arc<Settings> {

@@ -8,8 +8,8 @@ use serde::Serialize;
 use crate::error::{Error, Result};
 use crate::protocol::payload::check_size;
 use crate::record::{
-    Json, KeyHash, Keyed, MAX_SPAN, MAX_TAGS, MIN_RETENTION, Options, Priority, Retry, Settings,
-    Slot, TaskId, TaskType, check_tag,
+    Done, DoneTask, Json, KeyHash, Keyed, MAX_SPAN, MAX_TAGS, MIN_RETENTION, Options, Priority,
+    Retry, Settings, Slot, TaskId, TaskType, check_tag,
 };
 use crate::state::submit::Draft;
 use crate::time::StoreTime;
@@ -110,6 +110,30 @@ impl Task {
             key: None,
             key_window: None,
         })
+    }
+
+    /// A task that ended without a result, to be submitted anew.
+    pub(super) fn again(done: &Done, old: &DoneTask, input: Json, priority: Priority) -> Task {
+        let options = &done.options;
+        Task {
+            shape: Shape {
+                task_type: done.task_type.clone(),
+                priority,
+                when: When::After(Duration::ZERO),
+                // Its time may be over: who tries it again wants it to run.
+                expiry: None,
+                timeout: Some(options.timeout),
+                lease: Some(options.lease),
+                retry: Some(options.retry.clone()),
+                retention: Some(options.retention),
+                max_reschedules: options.max_reschedules,
+            },
+            input,
+            tags: old.tags.clone(),
+            trace: None,
+            key: None,
+            key_window: None,
+        }
     }
 
     /// Not before this much time has passed.
@@ -325,21 +349,6 @@ impl Shape {
             retry_of: None,
         };
         Ok((draft, due))
-    }
-
-    /// A shape with settled options, for a task that is tried again.
-    pub(super) fn again(task_type: TaskType, priority: Priority, options: &Options) -> Shape {
-        Shape {
-            task_type,
-            priority,
-            when: When::After(Duration::ZERO),
-            expiry: None,
-            timeout: Some(options.timeout),
-            lease: Some(options.lease),
-            retry: Some(options.retry.clone()),
-            retention: Some(options.retention),
-            max_reschedules: options.max_reschedules,
-        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::codec::{Record, Stamp, V1};
+use super::codec::{Hint, Record, Stamp, V1};
 use super::id::ObjectId;
 use crate::time::millis;
 
@@ -36,6 +36,11 @@ impl Record for Idempotency {
 
     fn stamp_mut(&mut self) -> &mut Stamp {
         &mut self.write
+    }
+
+    /// The length says how long the key stands at least, so that the sweep need not read it.
+    fn hint(&self) -> Hint {
+        Hint::Terminal(self.window)
     }
 }
 

@@ -32,8 +32,6 @@ pub enum Key {
     Bell(QueueName),
     /// `{q}/fleet/here/{worker}`: a worker is present.
     Presence(QueueName, WorkerId),
-    /// `{q}/fleet/shard/{s}`: who owns a shard.
-    ShardLease(QueueName, Shard),
 }
 
 /// Which payload of an object.
@@ -116,7 +114,6 @@ impl Key {
             }
             ["key", hash] => Some(Key::Idempotency(queue, KeyHash::parse(hash)?)),
             ["fleet", "here", worker] => Some(Key::Presence(queue, WorkerId::parse(worker)?)),
-            ["fleet", "shard", s] => Some(Key::ShardLease(queue, Shard::from_code(s)?)),
             _ => None,
         }
     }
@@ -175,7 +172,6 @@ impl fmt::Display for Key {
             Key::Idempotency(q, hash) => write!(f, "{q}/key/{}", hash.as_str()),
             Key::Bell(q) => write!(f, "{q}/bell"),
             Key::Presence(q, worker) => write!(f, "{q}/fleet/here/{worker}"),
-            Key::ShardLease(q, s) => write!(f, "{q}/fleet/shard/{}", s.code()),
         }
     }
 }
@@ -215,6 +211,16 @@ pub mod prefix {
         format!("{q}/dead/")
     }
 
+    /// The dead letters of a shard.
+    pub fn dead_shard(q: &QueueName, s: Shard) -> String {
+        format!("{q}/dead/{}/", s.code())
+    }
+
+    /// The payloads of a queue.
+    pub fn payloads(q: &QueueName) -> String {
+        format!("{q}/payload/")
+    }
+
     /// The payloads of a shard.
     pub fn payload_shard(q: &QueueName, s: Shard) -> String {
         format!("{q}/payload/{}/", s.code())
@@ -225,7 +231,7 @@ pub mod prefix {
         format!("{q}/key/")
     }
 
-    /// Presences and shard leases of a queue.
+    /// The presences of a queue.
     pub fn fleet(q: &QueueName) -> String {
         format!("{q}/fleet/")
     }
@@ -244,7 +250,7 @@ mod tests {
             0u8..32,
             1usize..=1024,
             0u16..1024,
-            0usize..11,
+            0usize..10,
         )
             .prop_map(|(due, random, p, n, s, kind)| {
                 let (p, s) = (Priority::new(p).unwrap(), Shard::new(s).unwrap());
@@ -260,8 +266,7 @@ mod tests {
                     6 => Key::Payload(q, id, Token::parse("T0K").unwrap(), Part::Output(7)),
                     7 => Key::Idempotency(q, KeyHash::of(&random.to_string())),
                     8 => Key::Bell(q),
-                    9 => Key::Presence(q, WorkerId::parse("W-1").unwrap()),
-                    _ => Key::ShardLease(q, s),
+                    _ => Key::Presence(q, WorkerId::parse("W-1").unwrap()),
                 }
             })
     }

@@ -26,19 +26,31 @@ pub(super) struct Work {
 
 /// Runs the attempt to a verdict.
 pub(super) async fn run(work: Work) -> Verdict {
-    let Work { root, attempt, handler, input, inline_limit, cancel_grace } = work;
+    let Work {
+        root,
+        attempt,
+        handler,
+        input,
+        inline_limit,
+        cancel_grace,
+    } = work;
     let (queue, id) = (&attempt.queue, attempt.id);
     let input = match payload::load(&root, queue, id.object(), &input).await {
         Ok(input) => input,
         Err(e) if e.is_transient() => {
-            return failed(&root, Failure::new("payload", format!("its input cannot be read: {e}")));
+            return failed(
+                &root,
+                Failure::new("payload", format!("its input cannot be read: {e}")),
+            );
         }
         Err(e) => {
             let why = format!("its input cannot be read: {e}");
             return failed(&root, Failure::new("payload", why).fatal());
         }
     };
-    let context = Context { shared: attempt.clone() };
+    let context = Context {
+        shared: attempt.clone(),
+    };
     // A handler may panic when it is called, not only when it is awaited.
     let call = AssertUnwindSafe(async move { handler(context, input).await }).catch_unwind();
     let answer = tokio::select! {
@@ -65,12 +77,24 @@ async fn complete(root: &Root, attempt: &Attempt, output: Json, inline_limit: us
     }
     let part = Part::Output(u16::try_from(attempt.id.index()).unwrap_or(u16::MAX));
     let (queue, id, token) = (&attempt.queue, attempt.id.object(), &attempt.token);
-    let place = payload::Place { queue, id, token, part };
+    let place = payload::Place {
+        queue,
+        id,
+        token,
+        part,
+    };
     match payload::store(root, place, &output, inline_limit).await {
         Ok(data) => Verdict::Completed(Some(data)),
         Err(e) => {
             let failure = Failure::new("payload", format!("its result cannot be stored: {e}"));
-            failed(root, if e.is_transient() { failure } else { failure.fatal() })
+            failed(
+                root,
+                if e.is_transient() {
+                    failure
+                } else {
+                    failure.fatal()
+                },
+            )
         }
     }
 }

@@ -71,7 +71,10 @@ impl Worker {
             longest_lease: MAX_LEASE,
             find: FindOptions::default(),
         };
-        WorkerBuilder { worker, mistake: None }
+        WorkerBuilder {
+            worker,
+            mistake: None,
+        }
     }
 }
 
@@ -85,13 +88,25 @@ impl WorkerBuilder {
     /// while both have tasks.
     pub fn weighted_queue(mut self, queue: &Queue, weight: u32) -> WorkerBuilder {
         if weight == 0 {
-            self.fail(Error::invalid(format!("weight 0 of queue {}", queue.name()), "use 1 or more"));
+            self.fail(Error::invalid(
+                format!("weight 0 of queue {}", queue.name()),
+                "use 1 or more",
+            ));
         }
-        let there = self.worker.queues.iter().any(|(_, name, _)| name == queue.name());
+        let there = self
+            .worker
+            .queues
+            .iter()
+            .any(|(_, name, _)| name == queue.name());
         if there {
-            self.fail(Error::invalid(format!("queue {}", queue.name()), "it is named twice"));
+            self.fail(Error::invalid(
+                format!("queue {}", queue.name()),
+                "it is named twice",
+            ));
         }
-        self.worker.queues.push((queue.root().clone(), queue.name().clone(), weight));
+        self.worker
+            .queues
+            .push((queue.root().clone(), queue.name().clone(), weight));
         self
     }
 
@@ -114,7 +129,8 @@ impl WorkerBuilder {
         F: Fn(Context, Json) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Json, TaskError>> + Send + 'static,
     {
-        let boxed = move |context, input| -> BoxFuture<'static, _> { Box::pin(handler(context, input)) };
+        let boxed =
+            move |context, input| -> BoxFuture<'static, _> { Box::pin(handler(context, input)) };
         self.add(task_type, Arc::new(boxed))
     }
 
@@ -122,7 +138,10 @@ impl WorkerBuilder {
         match TaskType::new(task_type) {
             Ok(name) => {
                 if !self.worker.registry.add(name, handler) {
-                    self.fail(Error::invalid(format!("task type {task_type}"), "it has two handlers"));
+                    self.fail(Error::invalid(
+                        format!("task type {task_type}"),
+                        "it has two handlers",
+                    ));
                 }
             }
             Err(e) => self.fail(e),
@@ -133,7 +152,10 @@ impl WorkerBuilder {
     /// How many tasks run at once; 32 unless set.
     pub fn concurrency(mut self, slots: usize) -> WorkerBuilder {
         if !(1..=100_000).contains(&slots) {
-            self.fail(Error::invalid(format!("concurrency {slots}"), "use 1 to 100000"));
+            self.fail(Error::invalid(
+                format!("concurrency {slots}"),
+                "use 1 to 100000",
+            ));
         }
         self.worker.concurrency = slots;
         self
@@ -143,7 +165,10 @@ impl WorkerBuilder {
     /// cost table in `docs/protocol.md`.
     pub fn poll(mut self, at_least_every: Duration) -> WorkerBuilder {
         if !(Duration::from_millis(50)..=Duration::from_secs(60)).contains(&at_least_every) {
-            self.fail(Error::invalid(format!("poll of {at_least_every:?}"), "use 50 ms to 60 s"));
+            self.fail(Error::invalid(
+                format!("poll of {at_least_every:?}"),
+                "use 50 ms to 60 s",
+            ));
         }
         self.worker.find.poll = at_least_every;
         self
@@ -171,7 +196,10 @@ impl WorkerBuilder {
     /// The longest lease this worker asks for, for one that does not live long.
     pub fn longest_lease(mut self, lease: Duration) -> WorkerBuilder {
         if !(MIN_LEASE..=MAX_LEASE).contains(&lease) {
-            self.fail(Error::invalid(format!("lease of {lease:?}"), "use 15 s to 10 min"));
+            self.fail(Error::invalid(
+                format!("lease of {lease:?}"),
+                "use 15 s to 10 min",
+            ));
         }
         self.worker.longest_lease = lease;
         self
@@ -195,10 +223,16 @@ impl WorkerBuilder {
             return Err(mistake);
         }
         if self.worker.queues.is_empty() {
-            return Err(Error::invalid("worker", "it has no queue: add one with .queue(…)"));
+            return Err(Error::invalid(
+                "worker",
+                "it has no queue: add one with .queue(…)",
+            ));
         }
         if self.worker.registry.types().next().is_none() {
-            return Err(Error::invalid("worker", "it has no handler: add one with .handler(…)"));
+            return Err(Error::invalid(
+                "worker",
+                "it has no handler: add one with .handler(…)",
+            ));
         }
         Ok(self.worker)
     }

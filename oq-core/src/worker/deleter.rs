@@ -45,7 +45,11 @@ async fn work(root: Root, mut keys: mpsc::UnboundedReceiver<StoreKey>) {
         root.env().within(GATHER, gathering).await;
         let failed = match &batch[..] {
             [one] => root.delete(one).await.err().map(|e| vec![(one.clone(), e)]),
-            many => root.delete_many(many).await.map(Some).unwrap_or_else(|e| Some(vec![(many[0].clone(), e)])),
+            many => root
+                .delete_many(many)
+                .await
+                .map(Some)
+                .unwrap_or_else(|e| Some(vec![(many[0].clone(), e)])),
         };
         for (key, error) in failed.into_iter().flatten() {
             tracing::warn!(%key, %error, "a finished task could not be deleted; the next sweep does it");

@@ -46,7 +46,12 @@ pub(super) struct Dispatcher {
 impl Dispatcher {
     pub fn new(shared: Arc<Shared>, lanes: Vec<Arc<Lane>>) -> Dispatcher {
         let passes = vec![0; lanes.len()];
-        Dispatcher { shared, lanes, passes, runs: JoinSet::new() }
+        Dispatcher {
+            shared,
+            lanes,
+            passes,
+            runs: JoinSet::new(),
+        }
     }
 
     /// Claims and runs until dropped or cancelled at an await.
@@ -57,11 +62,16 @@ impl Dispatcher {
             if slots.available_permits() == 0 {
                 self.lanes.iter().for_each(|lane| lane.finder.set_room(0));
             }
-            let Ok(slot) = slots.clone().acquire_owned().await else { return };
+            let Ok(slot) = slots.clone().acquire_owned().await else {
+                return;
+            };
             let room = slots.available_permits() + 1;
-            self.lanes.iter().for_each(|lane| lane.finder.set_room(room));
+            self.lanes
+                .iter()
+                .for_each(|lane| lane.finder.set_room(room));
             let (lane, candidate) = self.next().await;
-            self.runs.spawn(try_one(self.shared.clone(), lane, candidate, slot));
+            self.runs
+                .spawn(try_one(self.shared.clone(), lane, candidate, slot));
         }
     }
 
@@ -73,8 +83,15 @@ impl Dispatcher {
                 let lane = &self.lanes[i];
                 if let Some(candidate) = lane.finder.take() {
                     // A lane that had nothing for a while does not save up turns.
-                    let behind = self.passes.iter().copied().max().unwrap_or(0).saturating_sub(TURN);
-                    self.passes[i] = self.passes[i].max(behind) + TURN / u64::from(lane.weight.max(1));
+                    let behind = self
+                        .passes
+                        .iter()
+                        .copied()
+                        .max()
+                        .unwrap_or(0)
+                        .saturating_sub(TURN);
+                    self.passes[i] =
+                        self.passes[i].max(behind) + TURN / u64::from(lane.weight.max(1));
                     return (lane.clone(), candidate);
                 }
             }
@@ -96,7 +113,12 @@ impl Dispatcher {
 }
 
 /// Claims one candidate and runs it to its end.
-async fn try_one(shared: Arc<Shared>, lane: Arc<Lane>, candidate: Candidate, slot: OwnedSemaphorePermit) {
+async fn try_one(
+    shared: Arc<Shared>,
+    lane: Arc<Lane>,
+    candidate: Candidate,
+    slot: OwnedSemaphorePermit,
+) {
     let id = candidate.id;
     let settings = lane.finder.settings();
     let entropy = lane.root.env().entropy.clone();
@@ -137,13 +159,32 @@ async fn try_one(shared: Arc<Shared>, lane: Arc<Lane>, candidate: Candidate, slo
                 taken_over,
             });
             let runner = Runner::new(shared.clone(), lane.meters.clone(), *hold, slot);
-            if let Ended::Recorded(Some(key)) = runner.run().await {
-                lane.deleter.delete(key);
+            match runner.run().await {
+                Ended::Recorded(key) => {
+                    if let Some(key) = key {
+                        lane.deleter.delete(key);
+                    }
+                    News::Released
+                }
+                Ended::Waits { until, etag } => {
+                    if shared.releasing() {
+                        // Whoever goes on without us has to be told.
+                        lane.finder.ring(id.shard());
+                    }
+                    News::Waiting { until, etag: Some(etag) }
+                }
+                Ended::Lost => News::Released,
+                Ended::InDoubt { until } => News::Running { until, etag: None },
             }
-            News::Released
         }
-        Ok(Claimed::Waiting { until, etag }) => News::Waiting { until, etag: Some(etag) },
-        Ok(Claimed::Running { until, etag }) => News::Running { until, etag: Some(etag) },
+        Ok(Claimed::Waiting { until, etag }) => News::Waiting {
+            until,
+            etag: Some(etag),
+        },
+        Ok(Claimed::Running { until, etag }) => News::Running {
+            until,
+            etag: Some(etag),
+        },
         Ok(Claimed::Repaired | Claimed::Gone) => News::Gone,
         Ok(Claimed::LostRace) => {
             lane.meters.lost_races.increment(1);
@@ -152,7 +193,10 @@ async fn try_one(shared: Arc<Shared>, lane: Arc<Lane>, candidate: Candidate, slo
         Ok(Claimed::Foreign { etag, .. }) => News::Foreign { etag },
         Ok(Claimed::Doubt(token)) => {
             shared.doubtful(token);
-            News::Running { until: StoreTime(0), etag: None }
+            News::Running {
+                until: StoreTime(0),
+                etag: None,
+            }
         }
         Err(error @ Error::Unreadable { .. }) => {
             let key = Key::Live(lane.queue.clone(), id);

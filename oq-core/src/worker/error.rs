@@ -28,7 +28,9 @@ impl TaskError {
 
     /// A failure that is not tried again, whatever the retry policy says.
     pub fn fatal(message: impl fmt::Display) -> TaskError {
-        TaskError(Answer::Failed(Failure::new("fatal", message.to_string()).fatal()))
+        TaskError(Answer::Failed(
+            Failure::new("fatal", message.to_string()).fatal(),
+        ))
     }
 
     /// Not now: the task becomes due after `delay`. Not a failure, and not charged as an attempt.
@@ -85,8 +87,13 @@ mod tests {
         let TaskError(Answer::Failed(f)) = TaskError::from(std::io::Error::other("disk")) else {
             panic!("must fail");
         };
-        assert_eq!((f.kind.as_str(), f.message.as_str(), f.fatal), ("Error", "disk", false));
-        let TaskError(Answer::Failed(f)) = TaskError::fatal("no").into_fatal() else { panic!() };
+        assert_eq!(
+            (f.kind.as_str(), f.message.as_str(), f.fatal),
+            ("Error", "disk", false)
+        );
+        let TaskError(Answer::Failed(f)) = TaskError::fatal("no").into_fatal() else {
+            panic!()
+        };
         assert!(f.fatal);
     }
 }

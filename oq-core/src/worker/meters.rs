@@ -24,9 +24,7 @@ pub(super) struct Meters {
 impl Meters {
     pub fn new(queue: &QueueName) -> Meters {
         let q = queue.to_string();
-        let finished = |ending: Ending| {
-            counter!("oq_finished_total", "queue" => q.clone(), "outcome" => ending.as_str())
-        };
+        let finished = |ending: Ending| counter!("oq_finished_total", "queue" => q.clone(), "outcome" => ending.as_str());
         Meters {
             claimed: counter!("oq_claimed_total", "queue" => q.clone()),
             taken_over: counter!("oq_taken_over_total", "queue" => q.clone()),

@@ -70,11 +70,17 @@ impl Shared {
     }
 
     fn is_doubtful(&self, token: &Token) -> bool {
-        self.doubtful.lock().unwrap_or_else(PoisonError::into_inner).contains(token)
+        self.doubtful
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(token)
     }
 
     fn not_doubtful(&self, token: &Token) {
-        self.doubtful.lock().unwrap_or_else(PoisonError::into_inner).remove(token);
+        self.doubtful
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(token);
     }
 }
 
@@ -100,15 +106,29 @@ impl Worker {
         let mut deleting = JoinSet::new();
         let mut lanes = Vec::new();
         for (root, queue, weight) in self.queues {
-            let finder = Finder::new(root.clone(), queue.clone(), shared.id.clone(), self.find.clone());
+            let finder = Finder::new(
+                root.clone(),
+                queue.clone(),
+                shared.id.clone(),
+                self.find.clone(),
+            );
             let (deleter, work) = Deleter::new(root.clone());
             deleting.spawn(work);
             let found = finder.clone();
             finding.spawn(async move { found.run().await });
             let meters = Meters::new(&queue);
-            lanes.push(Arc::new(Lane { root, queue, weight, finder, deleter, meters }));
+            lanes.push(Arc::new(Lane {
+                root,
+                queue,
+                weight,
+                finder,
+                deleter,
+                meters,
+            }));
         }
-        shared.hooks.tell(|| Event::Started { worker: shared.id.clone() });
+        shared.hooks.tell(|| Event::Started {
+            worker: shared.id.clone(),
+        });
         tracing::info!(worker = %shared.id, "started");
         let mut dispatcher = Dispatcher::new(shared.clone(), lanes);
         tokio::select! {
@@ -125,6 +145,9 @@ impl Worker {
         if env.within(self.grace, dispatcher.idle()).await.is_none() {
             shared.release.cancel();
             dispatcher.idle().await;
+        }
+        for lane in &dispatcher.lanes {
+            lane.finder.flush().await;
         }
         drop(dispatcher);
         while deleting.join_next().await.is_some() {}

@@ -13,7 +13,8 @@ use crate::env::BoxFuture;
 use crate::record::{Json, TaskType};
 
 /// A handler with its input and output as JSON.
-pub type Handler = Arc<dyn Fn(Context, Json) -> BoxFuture<'static, Result<Json, TaskError>> + Send + Sync>;
+pub type Handler =
+    Arc<dyn Fn(Context, Json) -> BoxFuture<'static, Result<Json, TaskError>> + Send + Sync>;
 
 /// The handlers of a worker.
 #[derive(Clone, Default)]
@@ -64,8 +65,11 @@ where
             let output = match run {
                 Ok(run) => run.await.map_err(Into::into)?,
                 Err(e) => {
-                    return Err(TaskError::of_kind("input", format!("not what the handler takes: {e}"))
-                        .into_fatal());
+                    return Err(TaskError::of_kind(
+                        "input",
+                        format!("not what the handler takes: {e}"),
+                    )
+                    .into_fatal());
                 }
             };
             Json::of(&output).map_err(|e| TaskError::fatal(format!("its result: {e}")))

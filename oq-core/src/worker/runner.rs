@@ -20,14 +20,19 @@ use crate::protocol::hold::{Hold, Renewed};
 use crate::record::{Key, Step};
 use crate::state::claim::widen;
 use crate::state::run::{self, Rest, Verdict, rest, settle, settle_overdue};
-use crate::store::StoreKey;
+use crate::store::{Etag, StoreKey};
+use crate::time::StoreTime;
 
 /// How a run ended, for whoever looks for the next object.
 pub(super) enum Ended {
     /// The outcomes are recorded; the live object is still to be deleted, if its key is given.
     Recorded(Option<StoreKey>),
-    /// Given back, lost or in doubt: look at it again.
-    LetGo,
+    /// Given back: it may be claimed again then, in this version.
+    Waits { until: StoreTime, etag: Etag },
+    /// Somebody else's now.
+    Lost,
+    /// Nobody knows yet: if it is still ours, it may be taken over when its lease has ended.
+    InDoubt { until: StoreTime },
 }
 
 /// How many bytes of results one record holds; each task has its share.
@@ -48,9 +53,19 @@ pub(super) struct Runner {
 }
 
 impl Runner {
-    pub fn new(shared: Arc<Shared>, meters: Meters, hold: Hold, slot: OwnedSemaphorePermit) -> Runner {
+    pub fn new(
+        shared: Arc<Shared>,
+        meters: Meters,
+        hold: Hold,
+        slot: OwnedSemaphorePermit,
+    ) -> Runner {
         let renew_at = next_renewal(&hold);
-        let declared = hold.live().tasks.iter().enumerate().filter(|(_, s)| s.running);
+        let declared = hold
+            .live()
+            .tasks
+            .iter()
+            .enumerate()
+            .filter(|(_, s)| s.running);
         let waiting = declared.map(|(i, _)| i).collect();
         Runner {
             shared,
@@ -132,7 +147,11 @@ impl Runner {
             trace: slot.trace.clone(),
             saved: slot.saved.clone(),
             cancel: CancellationToken::new(),
-            said: Mutex::new(Said { saved: None, progress: None, deadline }),
+            said: Mutex::new(Said {
+                saved: None,
+                progress: None,
+                deadline,
+            }),
             flush: self.flush.clone(),
             env: env.clone(),
         });
@@ -142,7 +161,10 @@ impl Runner {
             handler,
             input: slot.input.clone(),
             // A pack's results share one record, which has to stay quick to write.
-            inline_limit: self.shared.inline_limit.min(PACK_RESULTS / self.hold.id().count()),
+            inline_limit: self
+                .shared
+                .inline_limit
+                .min(PACK_RESULTS / self.hold.id().count()),
             cancel_grace: self.shared.cancel_grace,
         };
         let span = tracing::info_span!(
@@ -159,7 +181,8 @@ impl Runner {
             let verdict = attempt::run(work).await;
             (index, verdict, env.now().since(began))
         };
-        self.running.spawn(tracing::Instrument::instrument(run, span));
+        self.running
+            .spawn(tracing::Instrument::instrument(run, span));
     }
 
     /// Waits for the next thing to happen, and takes note of it.
@@ -188,7 +211,9 @@ impl Runner {
     fn ended(&mut self, ended: Result<(usize, Verdict, Duration), tokio::task::JoinError>) {
         self.meters.running.decrement(1);
         // Handlers catch their own panics; what is left is a task aborted by `stop_all`.
-        let Ok((index, verdict, took)) = ended else { return };
+        let Ok((index, verdict, took)) = ended else {
+            return;
+        };
         self.meters.run_time.record(took.as_secs_f64());
         self.keep_said(index);
         self.attempts.remove(&index);
@@ -208,7 +233,11 @@ impl Runner {
 
     fn settle(&mut self, index: usize, verdict: Verdict) {
         let now = self.hold.root().now();
-        let delay = if let Verdict::Later(delay) = verdict { Some(delay) } else { None };
+        let delay = if let Verdict::Later(delay) = verdict {
+            Some(delay)
+        } else {
+            None
+        };
         settle(self.hold.live_mut(), index, verdict, now);
         let (queue, id) = (self.hold.queue(), self.hold.id().task(index));
         let slot = &self.hold.live().tasks[index];
@@ -219,7 +248,11 @@ impl Runner {
             (Some(delay), _) => {
                 self.step = Step::Rescheduled;
                 self.meters.rescheduled.increment(1);
-                self.shared.hooks.tell(|| Event::Rescheduled { queue: queue.clone(), id, delay });
+                self.shared.hooks.tell(|| Event::Rescheduled {
+                    queue: queue.clone(),
+                    id,
+                    delay,
+                });
             }
             (None, Some(failure)) => {
                 self.step = Step::Retried;
@@ -237,7 +270,9 @@ impl Runner {
 
     /// Moves what a handler said into what the next write keeps.
     fn keep_said(&mut self, index: usize) {
-        let Some(attempt) = self.attempts.get(&index) else { return };
+        let Some(attempt) = self.attempts.get(&index) else {
+            return;
+        };
         let (saved, progress) = {
             let said = attempt.said();
             (said.saved.clone(), said.progress)
@@ -296,13 +331,21 @@ impl Runner {
         self.slots.clear();
         let step = self.step;
         match self.hold.give_back(step, Some(reason.into())).await {
-            Ok(Renewed::Held) => {}
-            Ok(Renewed::Lost | Renewed::Doubt) => return self.lost(),
+            Ok(Renewed::Held) => {
+                let until = self.hold.live().available_at;
+                let until = until.unwrap_or_else(|| self.hold.root().now());
+                let etag = self.hold.etag().clone();
+                return Ended::Waits { until, etag };
+            }
+            Ok(Renewed::Lost) => return self.lost(),
+            Ok(Renewed::Doubt) => {
+                self.lost();
+            }
             Err(error) => {
                 tracing::warn!(id = %self.hold.id(), %error, "a task could not be given back; it is taken over when its lease ends");
             }
         }
-        Ended::LetGo
+        self.in_doubt()
     }
 
     /// Records the outcomes, off the slot.
@@ -325,10 +368,10 @@ impl Runner {
                 Ended::Recorded(all_completed.then_some(key))
             }
             Ok(Finished::Lost) => self.lost(),
-            Ok(Finished::Doubt) => Ended::LetGo,
+            Ok(Finished::Doubt) => self.in_doubt(),
             Err(error) => {
                 tracing::warn!(id = %self.hold.id(), %error, "an outcome could not be recorded; the task is taken over when its lease ends");
-                Ended::LetGo
+                self.in_doubt()
             }
         }
     }
@@ -336,7 +379,9 @@ impl Runner {
     fn tell_outcomes(&self) {
         let live = self.hold.live();
         for (index, slot) in live.tasks.iter().enumerate() {
-            let Some(outcome) = &slot.outcome else { continue };
+            let Some(outcome) = &slot.outcome else {
+                continue;
+            };
             self.meters.finished(outcome.ending);
             self.shared.hooks.tell(|| Event::Finished {
                 queue: self.hold.queue().clone(),
@@ -348,14 +393,19 @@ impl Runner {
         }
     }
 
+    fn in_doubt(&self) -> Ended {
+        let until = self.hold.root().now().plus(self.hold.lease());
+        Ended::InDoubt { until }
+    }
+
     /// The object is somebody else's now: handlers are stopped by dropping them.
-    fn lost(self) -> Ended {
+    fn lost(&self) -> Ended {
         self.meters.running.decrement(self.running.len() as f64);
         self.meters.leases_lost.increment(1);
         let (queue, id) = (self.hold.queue().clone(), self.hold.id());
         tracing::warn!(%queue, %id, "the lease was lost; what it ran was stopped and runs again elsewhere");
         self.shared.hooks.tell(|| Event::Lost { queue, id });
-        Ended::LetGo
+        Ended::Lost
     }
 }
 

@@ -8,7 +8,7 @@ use oq_core::protocol::Root;
 use oq_core::queue::Queue;
 use oq_core::record::{QueueName, prefix};
 use oq_core::store::{Delayed, Latency, List, MemoryStore, Meter, Metered, Requests, Store, TimeSource};
-use oq_core::testing::SimHost;
+use oq_core::testing::sim_clock::SimHost;
 use oq_core::worker::{Context, TaskError, Worker};
 use oq_core::{Result, StoreTime};
 use tokio::sync::Notify;

@@ -65,7 +65,10 @@ impl State {
                 }
                 walk
             }
-            _ => Walk::new(queue, job.shard, want, true, &[], now).short(),
+            _ => {
+                let old = self.foreign.entry(job.shard).or_default();
+                Walk::new(queue, job.shard, want, false, old, now).short()
+            }
         }
     }
 
@@ -136,20 +139,32 @@ impl State {
         }
     }
 
-    /// Takes note of a page of a foreign shard; whether it held anything to help with.
-    pub fn absorb_foreign(&mut self, walk: &mut Walk, page: &Page, env: &Env, now: Now) -> bool {
+    /// Ends the listing of a foreign shard.
+    pub fn finish_foreign(&mut self, walk: Walk) {
+        let shard = walk.shard;
+        self.foreign.insert(shard, walk.finish(None).stretches);
+    }
+
+    /// Takes note of a page of a foreign shard; how much it held to help with.
+    pub fn absorb_foreign(&mut self, walk: &mut Walk, page: &Page, env: &Env, now: Now) -> usize {
         let mut foreign = Foreign::default();
         for line in &page.entries {
             let Some(id) = self.parse(line).filter(|id| !walk.skips(*id)) else {
                 continue;
             };
-            if let Some(verdict) = self.look(id, line, now.0, now.1) {
-                if let Verdict::NotDue(_) = verdict {
-                    walk.not_due(id);
+            let verdict = self.look(id, line, now.0, now.1);
+            match verdict {
+                Some(Verdict::NotDue(due)) if walk.not_due(id) != Delayed::Skip => {
+                    walk.passed(line.key.as_str(), Some(due));
                 }
-                if self.offer(&mut foreign, id, line, verdict, now) {
-                    walk.found();
-                }
+                Some(Verdict::Later { at, .. }) => walk.passed(line.key.as_str(), Some(at)),
+                Some(Verdict::NotDue(_) | Verdict::Now { .. }) => {}
+                None => walk.passed(line.key.as_str(), None),
+            }
+            if let Some(verdict) = verdict
+                && self.offer(&mut foreign, id, line, verdict, now)
+            {
+                walk.found();
             }
         }
         walk.turn(page);
@@ -211,16 +226,16 @@ impl State {
         false
     }
 
-    fn help_with(&mut self, foreign: Foreign, env: &Env) -> bool {
+    fn help_with(&mut self, foreign: Foreign, env: &Env) -> usize {
         let waited: Vec<Duration> = foreign.entries.iter().map(|(_, _, w)| *w).collect();
-        let most = self.room.saturating_mul(4).max(16);
+        let most = self.room.saturating_mul(4).max(64);
         let picked = help::pick(&waited, self.workers, env);
         let short = |r: &Range<usize>| r.start..r.end.min(r.start + most);
         let [head, rest] = [short(&picked[0]), short(&picked[1])];
-        let mut found = false;
+        let mut found = 0;
         for (n, (id, entry, _)) in foreign.entries.into_iter().enumerate() {
             if head.contains(&n) || rest.contains(&n) {
-                found = true;
+                found += 1;
                 let dropped = self.buffer.insert(id, entry);
                 self.owe(dropped.as_slice());
             }
@@ -324,7 +339,7 @@ impl State {
     fn missed(&mut self, foreign: Foreign, env: &Env, now: Mono) -> bool {
         let long = foreign.entries.iter().any(|(_, _, w)| *w >= help::DEAF);
         let shard = foreign.entries.first().map(|(id, _, _)| id.shard());
-        let found = self.help_with(foreign, env);
+        let found = self.help_with(foreign, env) > 0;
         if long || found {
             self.steal.start(now, shard);
         }

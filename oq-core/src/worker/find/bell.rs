@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::Finder;
-use super::state::Heard;
+use super::heard::Heard;
 use crate::error::Result;
-use crate::record::{Bell, Key, seen};
+use crate::record::{Bell, Key, Stamp, seen};
 use crate::store::{Changed, Etag};
 
 /// How soon the bell is asked again after something happened.
@@ -90,7 +90,11 @@ impl Finder {
         };
         let object = match answer {
             Ok(Changed::Same) => return (last, Ok(Heard::default())),
-            Ok(Changed::Missing) => return (None, Ok(Heard::default())),
+            Ok(Changed::Missing) => {
+                let silent = Stamp::first(self.root.now(), self.root.env().entropy.as_ref());
+                self.state().hear_silence(Bell::silent(silent));
+                return (None, Ok(Heard::default()));
+            }
             Ok(Changed::Now(object)) => object,
             Err(e) => {
                 tracing::warn!(queue = %self.queue, error = %e, "the bell could not be asked");

@@ -13,7 +13,7 @@ use crate::time::StoreTime;
 pub(super) const TTL: Duration = Duration::from_secs(2);
 
 /// It is renewed a little earlier, so that slots do not wait for it.
-const RENEW: Duration = Duration::from_millis(1500);
+const RENEW: Duration = Duration::from_millis(1750);
 
 /// One guess is handed out after so many sure things, so that guesses neither starve nor crowd.
 const SURE_PER_GUESS: u32 = 3;
@@ -103,6 +103,14 @@ impl Buffer {
                 keep
             });
         }
+    }
+
+    /// What is still good but should be listed again soon.
+    pub fn aging(&self, now: Mono) -> Vec<ObjectId> {
+        let all = self.sure.iter().chain(&self.guesses);
+        all.filter(|(_, e)| e.older_than(RENEW, now))
+            .map(|((_, id), _)| *id)
+            .collect()
     }
 
     /// Drops what listings showed of a shard, which is being listed again.

@@ -24,6 +24,9 @@ const MUSTER: Duration = Duration::from_secs(60);
 /// However often it changes, the fleet is read at most this often.
 const APART: Duration = Duration::from_secs(2);
 
+/// Those who start within this time of each other need not each tell the others.
+const TOGETHER: Duration = Duration::from_millis(500);
+
 /// A worker that is full for this long leaves its shards to others.
 const FULL: Duration = Duration::from_secs(10);
 
@@ -48,7 +51,8 @@ impl Finder {
     /// Becomes present and learns who else is.
     pub(super) async fn join(&self) {
         if self.options.fleet {
-            self.come().await;
+            self.show().await;
+            self.muster().await;
         } else {
             self.assign().await;
         }
@@ -60,6 +64,7 @@ impl Finder {
         if !self.options.fleet {
             return std::future::pending().await;
         }
+        self.announce_self().await;
         let mut stale = false;
         loop {
             let now = env.now();
@@ -95,6 +100,7 @@ impl Finder {
                 tokio::select! {
                     biased;
                     () = self.muster.notified() => stale = true,
+                    () = self.capacity.notified() => {}
                     () = env.sleep(wait) => {}
                 }
                 continue;
@@ -145,6 +151,21 @@ impl Finder {
         }
         self.assign().await;
         if others {
+            self.tell().await;
+        }
+    }
+
+    /// Tells others that one more is here, unless somebody makes them look again anyway: of many who
+    /// start together, few have to speak.
+    async fn announce_self(&self) {
+        // The bell was asked after the presence was shown, so a change since then is late enough.
+        let (view, others) = {
+            let state = self.state();
+            (state.view(), state.workers > 1)
+        };
+        let env = self.root.env();
+        env.sleep(env.jitter(TOGETHER)).await;
+        if others && self.state().view() == view {
             self.tell().await;
         }
     }

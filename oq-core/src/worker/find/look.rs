@@ -60,7 +60,7 @@ impl Finder {
             let now = self.now();
             self.state().begin(job, now)
         };
-        let mut found = false;
+        let mut found = 0;
         while let Some(list) = walk.request() {
             let page = match self.root.list(&list).await {
                 Ok(page) => page.value,
@@ -68,15 +68,20 @@ impl Finder {
             };
             let now = self.now();
             if job.help {
-                found |= self.state().absorb_foreign(&mut walk, &page, env, now);
+                found += self.state().absorb_foreign(&mut walk, &page, env, now);
             } else {
                 self.state().absorb(&mut walk, &page, now);
             }
             self.announce();
+            if !job.help && !self.state().own.contains(&job.shard) {
+                // It has passed to somebody else, who walks it from the head.
+                return true;
+            }
         }
         let now = env.now();
         if job.help {
             self.state().steal.looked(now, found);
+            self.state().finish_foreign(walk);
         } else {
             self.state().finish(walk, started);
         }
@@ -88,7 +93,7 @@ impl Finder {
             "a shard could not be listed");
         let now = self.root.env().now();
         if job.help {
-            self.state().steal.looked(now, false);
+            self.state().steal.looked(now, 0);
         } else {
             self.state().failed(job.shard);
         }

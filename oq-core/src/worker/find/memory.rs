@@ -110,11 +110,6 @@ impl Memory {
         self.timers.first().map(|(until, _)| *until)
     }
 
-    /// Whether anything is to be tried at some time.
-    pub fn expects(&self) -> bool {
-        self.known.values().any(|k| k.then.is_some())
-    }
-
     #[cfg(test)]
     pub fn len(&self) -> usize {
         self.known.len() + self.never.len()

@@ -5,7 +5,7 @@
 //! of candidates. All of it is economy: a claim decides for itself, so two finders may look at the
 //! same shard and nothing breaks.
 //!
-//! The knowledge is in `state` (with `judge`, `walk`, `memory`, `buffer`, `help`, `assign`), what to
+//! The knowledge is in `state` (with `heard`, `judge`, `walk`, `memory`, `buffer`, `help`, `assign`), what to
 //! do next in `plan`, both without I/O. The requests are in `bell`, `look`, `sweep` and `fleet`,
 //! four loops over one state.
 
@@ -14,6 +14,7 @@ mod assign;
 mod bell;
 mod buffer;
 mod fleet;
+mod heard;
 mod help;
 mod judge;
 mod look;
@@ -37,7 +38,7 @@ use self::fleet::Fleet;
 use self::state::State;
 use crate::protocol::Root;
 use crate::protocol::bell::Ringer;
-use crate::record::{Hint, ObjectId, QueueName, Settings, Stamp, WorkerId};
+use crate::record::{Hint, ObjectId, QueueName, Settings, Shard, Stamp, WorkerId};
 use crate::store::Etag;
 use crate::time::StoreTime;
 
@@ -139,8 +140,10 @@ pub(crate) struct Finder {
     listen: Notify,
     /// The settings should be read.
     settings: Notify,
-    /// The fleet should be read, or the worker has become full or free.
+    /// The fleet should be read.
     muster: Notify,
+    /// The worker has become full or free.
+    capacity: Notify,
 }
 
 impl Finder {
@@ -157,6 +160,7 @@ impl Finder {
             listen: Notify::new(),
             settings: Notify::new(),
             muster: Notify::new(),
+            capacity: Notify::new(),
             root,
             queue,
             me,
@@ -166,10 +170,10 @@ impl Finder {
 
     /// Looks for work until it is dropped. Errors of the store are waited out.
     pub async fn run(&self) {
-        // The bell before the first listing: a ring between them must not be missed.
         self.read_settings().await;
-        let (seen, _) = self.ask(None).await;
         self.join().await;
+        // The bell before the first listing: a ring between them must not be missed.
+        let (seen, _) = self.ask(None).await;
         self.sweep_first().await;
         let bell = self.run_bell(seen);
         let (look, sweep) = (self.run_look(), self.run_sweep());
@@ -216,7 +220,7 @@ impl Finder {
             self.look.notify_one();
         }
         if (room == 0) != (before == 0) {
-            self.muster.notify_one();
+            self.capacity.notify_one();
         }
     }
 
@@ -252,9 +256,14 @@ impl Finder {
             .unwrap_or_else(|| self.initial.clone())
     }
 
-    /// Whether all own shards were listed and nothing is left to take, to be listed or to fall due.
-    pub fn drained(&self) -> bool {
-        self.state().drained()
+    /// Tells others of work in a shard.
+    pub fn ring(&self, shard: Shard) {
+        self.ringer.ring(shard);
+    }
+
+    /// Waits until others were told.
+    pub async fn flush(&self) {
+        self.ringer.flush().await;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

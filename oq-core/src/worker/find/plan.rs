@@ -61,6 +61,8 @@ pub(super) struct Steal {
 
 const STEAL_FIRST: Duration = Duration::from_millis(100);
 const STEAL_LAST: Duration = Duration::from_secs(15);
+/// Finding less than this is no reason to look again at once.
+const STEAL_WORTH: usize = 16;
 
 impl Steal {
     pub fn start(&mut self, now: Mono, shard: Option<Shard>) {
@@ -69,12 +71,12 @@ impl Steal {
     }
 
     /// How a look ended.
-    pub fn looked(&mut self, now: Mono, found: bool) {
+    pub fn looked(&mut self, now: Mono, found: usize) {
         let Some((_, delay)) = self.next else { return };
-        self.next = if found {
+        self.next = if found >= STEAL_WORTH {
             Some((now + STEAL_FIRST, STEAL_FIRST))
         } else if delay < STEAL_LAST {
-            Some((now + delay, delay * 2))
+            Some((now + delay, delay * 4))
         } else {
             None
         };
@@ -115,6 +117,10 @@ impl State {
         self.owe(&aged);
         let low = self.room.clamp(1, 500);
         let fresh = self.buffer.fresh(now, low);
+        if fresh < low {
+            let aging = self.buffer.aging(now);
+            self.owe(&aging);
+        }
         let mut wake = Wake(None);
         let mut jobs = self.urgent(now, date, fresh < low, &mut wake);
         if jobs.len() >= WIDE_FROM && self.small {
@@ -123,7 +129,7 @@ impl State {
         if jobs.is_empty() {
             jobs = self.backlog(now, fresh, low);
         }
-        if jobs.is_empty() && fresh == 0 && self.workers > 1 {
+        if jobs.is_empty() && self.buffer.is_empty() && self.workers > 1 {
             jobs.extend(self.foreign(now, env, &mut wake));
         } else if !jobs.is_empty() {
             self.lists += 1;

@@ -53,16 +53,6 @@ struct Hand {
     claimed: bool,
 }
 
-/// What the bell said that matters to other parts than this one.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Heard {
-    /// Read the settings and the fleet again.
-    pub view: bool,
-    /// A shard beyond those known was rung: read the settings again.
-    pub settings: bool,
-    pub changed: bool,
-}
-
 #[derive(Debug)]
 pub(super) struct State {
     pub queue: QueueName,
@@ -77,6 +67,8 @@ pub(super) struct State {
     pub workers: usize,
     pub own: BTreeSet<Shard>,
     pub shards: BTreeMap<Shard, ShardState>,
+    /// Where helping with the shards of others may begin.
+    pub foreign: BTreeMap<Shard, Vec<Stretch>>,
     pub buffer: Buffer,
     pub memory: Memory,
     pub steal: Steal,
@@ -87,7 +79,7 @@ pub(super) struct State {
     /// Something was found since the bell was last asked.
     pub found: bool,
     hands: BTreeMap<ObjectId, Hand>,
-    bell: Option<Bell>,
+    pub bell: Option<Bell>,
     odd: BTreeSet<u64>,
 }
 
@@ -104,6 +96,7 @@ impl State {
             workers: 1,
             own: BTreeSet::new(),
             shards: BTreeMap::new(),
+            foreign: BTreeMap::new(),
             buffer: Buffer::default(),
             memory: Memory::new(REMEMBERED),
             steal: Steal::default(),
@@ -115,6 +108,17 @@ impl State {
             bell: None,
             odd: BTreeSet::new(),
         }
+    }
+
+    /// These are the settings now; returns what they were.
+    pub fn set_settings(&mut self, settings: Arc<Settings>) -> Option<Arc<Settings>> {
+        let was_open = self.open();
+        let was = self.settings.replace(settings);
+        if self.open() && !was_open {
+            // Nobody swept meanwhile.
+            self.shards.values_mut().for_each(|s| s.rung = true);
+        }
+        was
     }
 
     /// Whether anything may be claimed at all.
@@ -328,39 +332,6 @@ impl State {
         }
     }
 
-    /// What the bell says now, compared with what it said before.
-    pub fn hear(&mut self, bell: Bell, now: Mono) -> Heard {
-        let Some(old) = self.bell.replace(bell.clone()) else {
-            return Heard::default();
-        };
-        let mut heard = Heard {
-            view: old.view != bell.view,
-            ..Heard::default()
-        };
-        for (shard, count) in &bell.rings {
-            if old.rings.get(shard) == Some(count) {
-                continue;
-            }
-            heard.changed = true;
-            if self.own.contains(shard) {
-                self.shards.entry(*shard).or_default().rung = true;
-            }
-            let high = self.settings.as_ref().map_or(u16::MAX, |s| s.shards_high);
-            heard.settings |= shard.value() >= high;
-        }
-        if let Some(help) = bell.help
-            && old.help != bell.help
-        {
-            heard.changed = true;
-            self.help.heard = Some(now);
-            if !self.own.contains(&help.shard) {
-                self.steal.start(now, Some(help.shard));
-            }
-        }
-        heard.changed |= heard.view;
-        heard
-    }
-
     /// These shards are mine from now on.
     pub fn adopt(&mut self, own: BTreeSet<Shard>) {
         self.shards.retain(|s, _| own.contains(s));
@@ -378,18 +349,6 @@ impl State {
             self.full_since = Some(now);
         }
         self.room = room;
-    }
-
-    /// Whether nothing is left to take, to be listed or to fall due.
-    pub fn drained(&self) -> bool {
-        let idle = |s: &ShardState| {
-            !s.rung && s.listed_at.is_some() && s.backlog.is_none() && s.next_look.is_none()
-        };
-        self.settings.is_some()
-            && self.buffer.is_empty()
-            && !self.memory.expects()
-            && !self.shards.is_empty()
-            && self.shards.values().all(idle)
     }
 
     /// For how long there has been no room and no task has ended.

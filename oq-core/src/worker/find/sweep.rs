@@ -173,7 +173,7 @@ impl Finder {
                 return false;
             }
         };
-        let was = self.state().settings.replace(settings.clone());
+        let was = self.state().set_settings(settings.clone());
         if was.is_none_or(|was| was.shards_high != settings.shards_high) {
             self.assign().await;
         }

@@ -80,14 +80,16 @@ async fn a_ring_is_answered_within_a_poll() {
     }
     let (_, _, lists) = world.counts();
     // One for each ring, and what is listed without rings in a minute.
-    assert!(lists <= 16 + 12, "{lists}");
+    assert!(lists <= 16 + 14, "{lists}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_burst_costs_few_listings() {
     let world = World::new();
-    let (_, _, lists) = burst(&world, 10).await;
+    let (_, puts, lists) = burst(&world, 10).await;
     assert!(lists <= 300, "{lists}");
+    // Ten come, and tell the others.
+    assert!(puts <= 40, "{puts}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -108,6 +110,7 @@ async fn a_burst_behind_a_crowd_that_waits_costs_few_listings_too() {
 }
 
 async fn burst(world: &World, workers: usize) -> (u64, u64, u64) {
+    world.counts();
     for n in 0..10_000u16 {
         world.put(world.now(), 16, n % 16, RUNNABLE).await;
     }
@@ -174,7 +177,7 @@ async fn a_lost_ring_is_made_good_by_the_sweep() {
 #[tokio::test(start_paused = true)]
 async fn the_shards_and_tasks_of_a_dead_worker_are_found() {
     let world = World::new();
-    let mut fleet = fleet(&world, 2, 10, Duration::from_secs(3600));
+    let mut fleet = fleet(&world, 2, 20, Duration::from_secs(3600));
     world.sleep(65).await;
     let ringer = Ringer::new(world.root(), world.queue.clone());
     for shard in 0..16 {
@@ -188,16 +191,11 @@ async fn the_shards_and_tasks_of_a_dead_worker_are_found() {
     drop(fleet.remove(0));
     world.sleep(45).await;
     for id in held {
-        // The survivor has two slots left.
-        let _ = fleet[0].started(id);
+        let at = fleet[0].started(id).expect("its holder is dead");
+        assert!(at.since(died) < Duration::from_secs(45));
     }
-    assert_eq!(fleet[0].claims(), 10);
-    let last = fleet[0].done.lock().unwrap().last().unwrap().1;
-    assert!(last.since(died) < Duration::from_secs(45));
-    let survivor = &fleet[0].finder;
-    survivor.set_room(0);
     world.sleep(120).await;
-    assert_eq!(survivor.state().own.len(), 16);
+    assert_eq!(fleet[0].finder.state().own.len(), 16);
 }
 
 #[tokio::test(start_paused = true)]
@@ -283,7 +281,8 @@ async fn a_retry_is_claimed_when_due_without_a_listing() {
     world.counts();
     finder.ready().await;
     assert!(world.now() >= until && world.now().since(until) < Duration::from_millis(50));
-    assert_eq!(world.counts().2, 0);
+    // At most the sweep, which is due at some time.
+    assert!(world.counts().2 <= 1);
     let again = finder.take().unwrap();
     assert_eq!((again.id, again.why, again.etag), (id, Why::Due, etag));
     run.abort();

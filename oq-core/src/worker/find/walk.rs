@@ -23,7 +23,7 @@ const STALE: Duration = Duration::from_secs(30);
 const MAX_PAGES: u32 = 16;
 
 /// So many pages of a foreign shard are read at a time.
-const SHORT: u32 = 4;
+const SHORT: u32 = 2;
 
 /// So many delayed objects of a priority are remembered one by one.
 const DELAYED: usize = 64;

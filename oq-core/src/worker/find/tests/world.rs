@@ -226,6 +226,7 @@ impl World {
                 biased;
                 Some(_) = busy.join_next() => {}
                 () = finder.ready(), if free => {}
+                else => return,
             }
         }
     }

@@ -1,0 +1,214 @@
+//! Purging a queue: everything that was submitted before now.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::Queue;
+use crate::error::{Error, Result};
+use crate::protocol::pages::Pages;
+use crate::protocol::sweep::delete;
+use crate::protocol::write::read;
+use crate::record::{Done, Key, Live, ObjectId, prefix};
+use crate::store::{Listed, StoreKey, Write};
+use crate::time::StoreTime;
+
+/// Dates may be truncated to a second on either side, and clients' estimates of the store's time
+/// differ by that.
+const DATE_MARGIN: Duration = Duration::from_secs(2);
+
+/// A payload is written before its task, at most so much.
+const PAYLOAD_AHEAD: Duration = Duration::from_secs(600);
+
+/// What a purge deleted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Purged {
+    /// Live objects.
+    pub live: u64,
+    /// Outcome objects.
+    pub done: u64,
+    /// Dead letters.
+    pub dead: u64,
+    /// Idempotency keys.
+    pub keys: u64,
+    /// Payloads.
+    pub payloads: u64,
+    /// Objects that could not be understood, and were left as they are.
+    pub unreadable: u64,
+}
+
+impl Queue {
+    /// Deletes all tasks that were submitted before now, with their outcomes, dead letters, keys and
+    /// payloads. Running ones are lost by their workers at the next write.
+    ///
+    /// The moment is put into the settings first, so whatever was on its way is deleted instead of
+    /// run when it lands; what a late write leaves under `done/` and `payload/` goes with a second
+    /// pass ([`Queue::purge_again`]) an hour later. Takes two seconds at least, so that what is
+    /// submitted after it has returned is never taken for older. Where the store cannot delete
+    /// conditionally, keys stay and are taken for free.
+    ///
+    /// ```
+    /// # use oq_core::queue::{Queue, Task};
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> oq_core::Result<()> {
+    /// let queue = Queue::connect("memory:").await?;
+    /// let task = queue.submit(Task::new("resize", "cat.png")?).await?;
+    /// # tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    /// queue.purge().await?;
+    /// assert!(queue.get(task.id).await.is_err());
+    /// # Ok(()) }
+    /// ```
+    pub async fn purge(&self) -> Result<Purged> {
+        let now = self.root().now();
+        let settings = self
+            .change_settings(move |s| s.purged_before = s.purged_before.max(Some(now)))
+            .await?;
+        self.root().env().sleep(DATE_MARGIN).await;
+        self.pass(settings.purged_before.unwrap_or(now)).await
+    }
+
+    /// The second pass of the last purge: deletes what landed late.
+    pub async fn purge_again(&self) -> Result<Purged> {
+        match self.settings().await?.purged_before {
+            Some(before) => self.pass(before).await,
+            None => Ok(Purged::default()),
+        }
+    }
+
+    async fn pass(&self, before: StoreTime) -> Result<Purged> {
+        let mut purged = Purged::default();
+        let (mut gone, mut kept) = (BTreeSet::new(), BTreeSet::new());
+        let mut pages = Pages::new(self.root(), prefix::live(self.name()));
+        while let Some(page) = pages.next().await? {
+            let mut keys = Vec::new();
+            for entry in page.value {
+                let Some(Key::Live(_, id)) = Key::parse(entry.key.as_str()) else {
+                    continue;
+                };
+                if self.is_older(&entry, id, before, &mut purged).await? {
+                    keys.push(entry.key);
+                    gone.insert(id);
+                } else {
+                    kept.insert(id);
+                }
+            }
+            purged.live += delete(self.root(), keys).await?;
+        }
+        purged.dead = self.purge_dead(before).await?;
+        purged.keys = self.purge_keys(before).await?;
+        purged.payloads = self.purge_payloads(before, &gone, &kept).await?;
+        let mut pages = Pages::new(self.root(), prefix::done(self.name()));
+        while let Some(page) = pages.next().await? {
+            let mut keys = Vec::new();
+            for entry in page.value {
+                if let Some(Key::Done(_, id)) = Key::parse(entry.key.as_str())
+                    && !kept.contains(&id)
+                    && self.is_older(&entry, id, before, &mut purged).await?
+                {
+                    keys.push(entry.key);
+                }
+            }
+            purged.done += delete(self.root(), keys).await?;
+        }
+        Ok(purged)
+    }
+
+    /// Whether a live object or outcome belongs to a task submitted before that moment. What was
+    /// not written since needs no look.
+    async fn is_older(
+        &self,
+        entry: &Listed,
+        id: ObjectId,
+        before: StoreTime,
+        purged: &mut Purged,
+    ) -> Result<bool> {
+        if entry.last_modified.plus(DATE_MARGIN) < before {
+            return Ok(true);
+        }
+        let (root, queue) = (self.root(), self.name().clone());
+        let submitted = match Key::parse(entry.key.as_str()) {
+            Some(Key::Live(..)) => read::<Live>(root, &Key::Live(queue, id))
+                .await
+                .map(|live| live.map(|l| l.record.write.created)),
+            _ => read::<Done>(root, &Key::Done(queue, id))
+                .await
+                .map(|done| done.map(|d| d.record.submitted)),
+        };
+        match submitted {
+            Ok(submitted) => Ok(submitted.is_some_and(|at| at < before)),
+            Err(Error::Unreadable { .. }) => {
+                purged.unreadable += 1;
+                Ok(false)
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    async fn purge_dead(&self, before: StoreTime) -> Result<u64> {
+        let mut deleted = 0;
+        let mut pages = Pages::new(self.root(), prefix::dead(self.name()));
+        while let Some(page) = pages.next().await? {
+            let mut keys: Vec<StoreKey> = Vec::new();
+            for entry in page.value {
+                let Some(Key::Dead(queue, task)) = Key::parse(entry.key.as_str()) else {
+                    continue;
+                };
+                let older = entry.last_modified.plus(DATE_MARGIN) < before || {
+                    let done = Key::Done(queue, task.object());
+                    match read::<Done>(self.root(), &done).await {
+                        Ok(done) => done.is_none_or(|d| d.record.submitted < before),
+                        Err(Error::Unreadable { .. }) => false,
+                        Err(e) => return Err(e),
+                    }
+                };
+                if older {
+                    keys.push(entry.key);
+                }
+            }
+            deleted += delete(self.root(), keys).await?;
+        }
+        Ok(deleted)
+    }
+
+    /// A key may be used again while it is looked at, so it is deleted only as the version seen.
+    async fn purge_keys(&self, before: StoreTime) -> Result<u64> {
+        let mut deleted = 0;
+        if !self.root().store().abilities().delete_if {
+            return Ok(deleted);
+        }
+        let mut pages = Pages::new(self.root(), prefix::keys(self.name()));
+        while let Some(page) = pages.next().await? {
+            for entry in page.value {
+                let ours = matches!(Key::parse(entry.key.as_str()), Some(Key::Idempotency(..)));
+                if ours && entry.last_modified.plus(DATE_MARGIN) < before {
+                    let answer = self.root().delete_if(&entry.key, &entry.etag).await?;
+                    deleted += u64::from(matches!(answer, Write::Won { .. }));
+                }
+            }
+        }
+        Ok(deleted)
+    }
+
+    async fn purge_payloads(
+        &self,
+        before: StoreTime,
+        gone: &BTreeSet<ObjectId>,
+        kept: &BTreeSet<ObjectId>,
+    ) -> Result<u64> {
+        let mut deleted = 0;
+        let mut pages = Pages::new(self.root(), prefix::payloads(self.name()));
+        while let Some(page) = pages.next().await? {
+            let older = page.value.into_iter().filter(|entry| {
+                let Some(Key::Payload(_, id, ..)) = Key::parse(entry.key.as_str()) else {
+                    return false;
+                };
+                let old = entry.last_modified.plus(PAYLOAD_AHEAD) < before;
+                gone.contains(&id) || (old && !kept.contains(&id))
+            });
+            let keys = older.map(|entry| entry.key).collect();
+            deleted += delete(self.root(), keys).await?;
+        }
+        Ok(deleted)
+    }
+}

@@ -1,0 +1,131 @@
+//! How full a queue is, from listings alone.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::Queue;
+use crate::error::Result;
+use crate::protocol::pages::Pages;
+use crate::record::{Hint, Key, ObjectId, prefix};
+use crate::store::Listed;
+use crate::time::StoreTime;
+
+/// How many pages of outcomes and dead letters are counted; what is behind them is not.
+const PAGES_OVER: usize = 10;
+
+/// How many live objects are counted at most: a million.
+const PAGES_LIVE: usize = 1000;
+
+/// How full a queue is. States are judged by the lengths of objects, so they are close and not
+/// exact; a pack counts as all its tasks, in the state of the pack.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Stats {
+    /// Tasks that may be started now.
+    pub runnable: u64,
+    /// Tasks that may be started later.
+    pub waiting: u64,
+    /// Tasks that a worker holds.
+    pub running: u64,
+    /// Tasks whose outcomes are being recorded.
+    pub finishing: u64,
+    /// Tasks whose outcomes are kept.
+    pub done: u64,
+    /// Failed tasks that nobody dealt with.
+    pub dead: u64,
+    /// There are more than the numbers say: counting stopped.
+    pub more: bool,
+    /// How long the oldest runnable task has been due.
+    pub oldest: Option<Duration>,
+    /// How many bytes the objects of live tasks have.
+    pub live_bytes: u64,
+    /// Objects in the place of live tasks whose key is not one that oq writes.
+    pub foreign: u64,
+    /// Nothing is claimed.
+    pub paused: bool,
+}
+
+impl Queue {
+    /// Counts the queue's tasks: one GET, and one LIST for each thousand objects. Outcomes and dead
+    /// letters are counted up to ten thousand.
+    ///
+    /// ```
+    /// # use oq_core::queue::{Queue, Task};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> oq_core::Result<()> {
+    /// let queue = Queue::connect("memory:").await?;
+    /// queue.submit(Task::new("resize", "cat.png")?).await?;
+    /// assert_eq!(queue.stats().await?.runnable, 1);
+    /// # Ok(()) }
+    /// ```
+    pub async fn stats(&self) -> Result<Stats> {
+        let mut stats = Stats {
+            paused: self.settings().await?.paused,
+            ..Stats::default()
+        };
+        let live = prefix::live(self.name());
+        stats.more |= self
+            .each(live, PAGES_LIVE, |now, entry| {
+                count_live(&mut stats, now, entry)
+            })
+            .await?;
+        let (mut done, mut dead) = (0, 0);
+        let more_done = self
+            .each(prefix::done(self.name()), PAGES_OVER, |_, entry| {
+                if let Some(Key::Done(_, id)) = Key::parse(entry.key.as_str())
+                    && matches!(Hint::of_size(entry.size), Hint::Terminal(_))
+                {
+                    done += id.count() as u64;
+                }
+            })
+            .await?;
+        let more_dead = self
+            .each(prefix::dead(self.name()), PAGES_OVER, |_, _| dead += 1)
+            .await?;
+        stats.more |= more_done || more_dead;
+        (stats.done, stats.dead) = (done, dead);
+        Ok(stats)
+    }
+
+    /// Shows each key below a prefix; says whether there is more behind the last page.
+    async fn each(
+        &self,
+        prefix: String,
+        pages: usize,
+        mut see: impl FnMut(StoreTime, &Listed),
+    ) -> Result<bool> {
+        let mut listing = Pages::new(self.root(), prefix);
+        for _ in 0..pages {
+            let Some(page) = listing.next().await? else {
+                break;
+            };
+            page.value.iter().for_each(|entry| see(page.date, entry));
+        }
+        Ok(listing.has_more())
+    }
+}
+
+fn count_live(stats: &mut Stats, now: StoreTime, entry: &Listed) {
+    let Some(Key::Live(_, id)) = Key::parse(entry.key.as_str()) else {
+        stats.foreign += 1;
+        return;
+    };
+    stats.live_bytes += entry.size;
+    let tasks = id.count() as u64;
+    match Hint::of_size(entry.size) {
+        Hint::Running(_) => stats.running += tasks,
+        Hint::Terminal(_) => stats.finishing += tasks,
+        Hint::Waiting(at_least) if still_waits(id, entry, at_least, now) => stats.waiting += tasks,
+        Hint::Waiting(_) | Hint::Runnable => {
+            stats.runnable += tasks;
+            let waited = now.since(id.due());
+            stats.oldest = Some(stats.oldest.map_or(waited, |o| o.max(waited)));
+        }
+    }
+}
+
+/// A delayed task waits until the time in its id; one that is tried again at least as long as its
+/// length says.
+fn still_waits(id: ObjectId, entry: &Listed, at_least: Duration, now: StoreTime) -> bool {
+    id.due() > now || entry.last_modified.plus(at_least) > now
+}

@@ -1,0 +1,84 @@
+//! Objects that somebody else put into the bucket: reported, left alone, never looped over.
+
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use oq_core::queue::TaskState;
+use oq_core::record::{Key, ObjectId, Priority, QueueName, Shard};
+use oq_core::store::StoreKey;
+use oq_core::worker::Event;
+use oq_core::{Context, StoreTime, Task, TaskError, Worker};
+
+use crate::world::{World, outcome, pause, start};
+
+/// Bodies that are no records, under a key that is.
+fn bad_bodies() -> Vec<(&'static str, Vec<u8>)> {
+    let record = |rest: &str| {
+        let write = "{\"gen\":1,\"by\":[],\"created_by\":\"A\",\"created\":1}";
+        format!("{{\"v\":1,\"write\":{write},\"type\":\"t\",{rest}}}").into_bytes()
+    };
+    vec![
+        ("empty", Vec::new()),
+        ("cut", b"{\"v\":1,\"write\":{".to_vec()),
+        ("not UTF-8", vec![0xff; 400]),
+        ("a newer version", b"{\"v\":2}".to_vec()),
+        ("another shape", b"[1,2,3]".to_vec()),
+        ("an unknown state", record("\"state\":\"sleeping\",\"tasks\":[]")),
+        ("no tasks", record("\"state\":\"pending\",\"tasks\":[]")),
+        ("nested", [b"[".repeat(10_000), b"]".repeat(10_000)].concat()),
+        ("large", vec![b' '; 5 << 20]),
+    ]
+}
+
+#[tokio::test(start_paused = true)]
+async fn unreadable_objects_are_reported_and_left_alone() {
+    let world = World::new();
+    let queue = world.queue().await;
+    let name = QueueName::new("q").unwrap();
+    let mut put = Vec::new();
+    for (n, (what, mut body)) in bad_bodies().into_iter().enumerate() {
+        // A length that says "runnable".
+        body.resize(body.len().div_ceil(64) * 64, b' ');
+        let shard = Shard::new((n % 16) as u16).unwrap();
+        let id = ObjectId::from_parts(StoreTime(1), n as u64, Priority::HIGHEST, 1, shard);
+        let key = Key::Live(name.clone(), id).store_key();
+        world.store.create(&key, Bytes::from(body.clone())).await.unwrap();
+        put.push((what, key, body));
+    }
+    let foreign = ["q/live/zz/x", "q/live/00/G/not-an-id", "q/live/", "q/live/00/", "q/other"];
+    for key in foreign {
+        world.store.create(&StoreKey::listed(key), Bytes::from_static(b"mine")).await.unwrap();
+    }
+    let reports = Arc::new(Mutex::new(Vec::new()));
+    let report = reports.clone();
+    let worker = start(
+        Worker::builder()
+            .queue(&world.queue().await)
+            .handler("t", |_: Context, (): ()| async move { Ok::<_, TaskError>(()) })
+            .on_event(move |event| {
+                if let Event::Unreadable { why, .. } = event {
+                    report.lock().unwrap().push(why.clone());
+                }
+            }),
+    );
+    let id = queue.submit(Task::new("t", &()).unwrap()).await.unwrap().id;
+    assert_eq!(outcome(&queue, id).await.state, TaskState::Completed, "others are not held up");
+    pause(300.0).await;
+    let before = world.meter.snapshot().get();
+    pause(300.0).await;
+    let gets = world.meter.snapshot().get() - before;
+    assert!(gets < 250, "{gets} GET in five idle minutes: bad objects are looped over");
+    worker.stop().await;
+    let reports = reports.lock().unwrap().clone();
+    for (what, key, body) in put {
+        let object = world.store.get(&key).await.unwrap().value;
+        let object = object.unwrap_or_else(|| panic!("{what} was deleted"));
+        assert_eq!(object.body, body, "{what} was changed");
+        let named = reports.iter().filter(|r| r.contains(key.as_str())).count();
+        assert!((1..=4).contains(&named), "{what} was reported {named} times");
+    }
+    for key in foreign {
+        let there = world.store.get(&StoreKey::listed(key)).await.unwrap().value;
+        assert_eq!(there.unwrap().body, Bytes::from_static(b"mine"), "{key}");
+    }
+}
