@@ -13,4 +13,6 @@ pub mod producer;
 pub mod scenario;
 pub mod small;
 pub mod stage;
+pub mod story;
+pub mod sweep;
 pub mod workers;

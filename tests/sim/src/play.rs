@@ -366,6 +366,7 @@ impl Game {
             self.sleep_until(store.elapsed() + S).await;
         }
         self.producers.clear();
+        yield_often().await;
     }
 }
 
@@ -373,17 +374,19 @@ impl Game {
 async fn kill(process: Process) {
     process.running.abort();
     let _ = process.running.await;
-    // Tasks of tasks are dropped one level at a time.
-    for _ in 0..16 {
-        tokio::task::yield_now().await;
-    }
+    yield_often().await;
     process.host.kill();
 }
 
 async fn join(process: Process) {
     let _ = process.running.await;
+    yield_often().await;
+    process.host.kill();
+}
+
+/// Lets what was aborted be dropped: tasks of tasks, one level at a time.
+async fn yield_often() {
     for _ in 0..16 {
         tokio::task::yield_now().await;
     }
-    process.host.kill();
 }

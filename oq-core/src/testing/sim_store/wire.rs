@@ -171,7 +171,7 @@ impl Wire<'_> {
                 sleep_until(now() + fate.back).await;
                 self.answer(caller, Ok(second));
             }
-            Fault::SlowAnswer | Fault::SlowRequest => {
+            Fault::SlowAnswer | Fault::SlowRequest | Fault::SlowRead => {
                 let (there, back) = match fault {
                     Fault::SlowAnswer => (fate.there, fate.late),
                     _ => (fate.late, fate.back),

@@ -287,6 +287,7 @@ impl World {
             }
             _ => Bound::Included(StoreKey::listed(list.prefix.as_str())),
         };
+        let most = self.modes.page_limit.unwrap_or(u16::MAX).min(list.limit);
         let mut page = Page::default();
         let mut last = String::new();
         for (key, object) in self.objects.range((start, Bound::Unbounded)) {
@@ -304,7 +305,7 @@ impl World {
             {
                 continue;
             }
-            if page.entries.len() + page.folders.len() >= usize::from(list.limit) {
+            if page.entries.len() + page.folders.len() >= usize::from(most) {
                 page.next = Some(last);
                 break;
             }

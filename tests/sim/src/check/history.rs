@@ -152,8 +152,7 @@ fn queue_of(key: &Key) -> Option<&QueueName> {
         | Key::Payload(q, ..)
         | Key::Idempotency(q, _)
         | Key::Bell(q)
-        | Key::Presence(q, _)
-        | Key::ShardLease(q, _) => Some(q),
+        | Key::Presence(q, _) => Some(q),
     }
 }
 

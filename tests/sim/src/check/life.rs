@@ -3,6 +3,7 @@
 //! letters say what the outcome says).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use oq_core::record::{Done, Ending, Live, LiveState, Outcome};
 
@@ -20,6 +21,7 @@ struct Now {
     done: Option<Arc<Done>>,
     /// The first outcome that was recorded, even if it was deleted since.
     recorded: Option<Arc<Done>>,
+    recorded_at: Option<Duration>,
 }
 
 /// Checks one object.
@@ -40,7 +42,7 @@ pub fn check(name: &Name, history: &History, bad: &mut Vec<Violation>) {
     }
 }
 
-type Found = Vec<(&'static str, std::time::Duration, String)>;
+type Found = Vec<(&'static str, Duration, String)>;
 
 impl Now {
     fn live_changes(&mut self, history: &History, change: &Change<Live>) -> Found {
@@ -61,8 +63,9 @@ impl Now {
                 }
             }
             (Some(old), Some(new)) => {
+                // A claim that was sent before and landed late on a late copy starts nothing.
                 let claimed = old.state == LiveState::Pending && new.state == LiveState::Running;
-                if claimed && self.recorded.is_some() {
+                if claimed && self.recorded_at.is_some_and(|t| t < change.sent) {
                     found.push(("I6", at, "it was claimed although its outcome was recorded".into()));
                 }
                 if old.state == LiveState::Terminal {
@@ -111,6 +114,7 @@ impl Now {
                 } else if !new.is_seal() {
                     found.extend(self.records(new).into_iter().map(|(i, what)| (i, at, what)));
                     self.recorded = Some(new.clone());
+                    self.recorded_at = Some(at);
                 }
                 let before = change.old.as_ref().and_then(|d| d.open);
                 if new.open.zip(before).is_some_and(|(new, old)| new < old) {
