@@ -1,4 +1,9 @@
 //! oq: a serverless task queue whose only dependency is an object store.
+//!
+//! [`Queue`] submits tasks and looks them up, [`Worker`] runs them. What follows is how it works.
+#![doc = ""]
+// A link to `docs/protocol.md`, so that the packaged crate has it too.
+#![doc = include_str!("../protocol.md")]
 
 pub mod env;
 mod error;
@@ -15,3 +20,8 @@ pub use error::{Error, Result};
 pub use queue::{Queue, Task};
 pub use time::StoreTime;
 pub use worker::{Context, TaskError, Worker};
+
+/// The examples of the README compile and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;

@@ -272,6 +272,7 @@ async fn decide(
                 }
                 LiveState::Pending | LiveState::Running => return Ok(Decision::Stands),
             };
+            let seal = seal.map(|seal| *seal);
             match finish::terminal(root, how.queue, id, &over, seal).await? {
                 Finished::Recorded | Finished::Lost => Ok(Decision::Again),
                 Finished::Doubt => Err(unanswered(&Key::Done(how.queue.clone(), id))),

@@ -15,7 +15,7 @@ pub enum Found {
         /// The live record.
         live: Seen<Live>,
         /// The seal of its last take-over, if there was one.
-        seal: Option<Seen<Done>>,
+        seal: Option<Box<Seen<Done>>>,
     },
     /// Its outcome is recorded.
     Done {
@@ -41,6 +41,7 @@ pub async fn lookup(root: &Root, queue: &QueueName, id: ObjectId) -> Result<Opti
     };
     if let Some(object) = live {
         let live = Live::in_object(id, &live_key, object)?;
+        let seal = seal.map(Box::new);
         return Ok(Some(Found::Live { live, seal }));
     }
     // It may have ended between the two answers: the live object was gone when it was asked for,

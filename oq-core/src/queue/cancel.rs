@@ -76,6 +76,7 @@ impl Queue {
     }
 
     /// The same, with a reason for the task's history.
+    #[tracing::instrument(level = "debug", skip_all, fields(queue = %self.name(), %id))]
     pub async fn cancel_because(&self, id: TaskId, reason: Option<&str>) -> Result<Cancelled> {
         self.cancel_tasks(id, &[id.index()], reason).await
     }
@@ -93,7 +94,7 @@ impl Queue {
             let (live, seal) = match lookup(self.root(), self.name(), id.object()).await? {
                 None => return Err(Error::NotFound(id.to_string())),
                 Some(Found::Done { done, .. }) => return over(id, &done.record),
-                Some(Found::Live { live, seal }) => (live, seal),
+                Some(Found::Live { live, seal }) => (live, seal.map(|seal| *seal)),
             };
             if live.record.state == LiveState::Terminal {
                 if self.settle(id, &live.record, seal).await? == Finished::Doubt {

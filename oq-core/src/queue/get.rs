@@ -96,6 +96,7 @@ impl Queue {
     /// assert!(matches!(waited, Err(oq_core::Error::TimedOut(_)))); // nobody runs it
     /// # Ok(()) }
     /// ```
+    #[tracing::instrument(level = "debug", skip_all, fields(queue = %self.name(), %id))]
     pub async fn wait(&self, id: TaskId, timeout: Duration) -> Result<TaskView> {
         let env = self.root().env().clone();
         let start = env.now();

@@ -23,7 +23,8 @@ pub use list::{Listed, Listing};
 pub use many::{Batch, DEFAULT_IN_FLIGHT, SubmitMany, Summary};
 pub use purge::Purged;
 pub use stats::Stats;
-pub use task::{DEFAULT_KEY_WINDOW, MAX_KEY, MAX_NESTING, Submitted, Task};
+pub use submit::Submitted;
+pub use task::{DEFAULT_KEY_WINDOW, MAX_KEY, MAX_NESTING, Task};
 pub use view::{TaskState, TaskView};
 
 use crate::env::Env;

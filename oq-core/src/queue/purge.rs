@@ -50,17 +50,18 @@ impl Queue {
     ///
     /// ```
     /// # use oq_core::queue::{Queue, Task};
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> oq_core::Result<()> {
     /// let queue = Queue::connect("memory:").await?;
     /// let task = queue.submit(Task::new("resize", "cat.png")?).await?;
-    /// # tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     /// queue.purge().await?;
     /// assert!(queue.get(task.id).await.is_err());
     /// # Ok(()) }
     /// ```
+    #[tracing::instrument(level = "debug", skip_all, fields(queue = %self.name()))]
     pub async fn purge(&self) -> Result<Purged> {
-        let now = self.root().now();
+        // What was submitted in this very millisecond is older than the purge, too.
+        let now = self.root().now().plus(Duration::from_millis(1));
         let settings = self
             .change_settings(move |s| s.purged_before = s.purged_before.max(Some(now)))
             .await?;

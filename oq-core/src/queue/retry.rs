@@ -3,7 +3,8 @@
 use sha2::{Digest, Sha256};
 
 use super::Queue;
-use super::task::{Submitted, Task};
+use super::submit::Submitted;
+use super::task::Task;
 use crate::error::{Error, Result};
 use crate::protocol::lookup::{Found, lookup};
 use crate::protocol::payload;
@@ -30,6 +31,7 @@ impl Queue {
     /// assert_eq!(queue.retry(task.id).await?.id, again.id);
     /// # Ok(()) }
     /// ```
+    #[tracing::instrument(level = "debug", skip_all, fields(queue = %self.name(), %id))]
     pub async fn retry(&self, id: TaskId) -> Result<Submitted> {
         let done = match lookup(self.root(), self.name(), id.object()).await? {
             Some(Found::Done { done, .. }) => done,

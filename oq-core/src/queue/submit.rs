@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use super::Queue;
-use super::task::{Submitted, Task};
+use super::task::Task;
 use crate::error::{Error, Result};
 use crate::protocol::keyed::{Keying, submit_keyed};
 use crate::protocol::payload::{self, Place};
 use crate::protocol::submit::{self, Submitted as Verdict};
-use crate::record::{Keyed, Live, ObjectId, Part, Priority, Settings, Shard, Slot, Stamp, Token};
+use crate::record::{
+    Keyed, Live, ObjectId, Part, Priority, Settings, Shard, Slot, Stamp, TaskId, Token,
+};
 use crate::state::submit::{Draft, pending};
 use crate::testing::mutant::{Mutant, mutated};
 use crate::time::StoreTime;
@@ -18,6 +20,15 @@ const IDS: u32 = 4;
 
 /// Later than this a task need not be rung for: the sweep finds it in time.
 const RING_AHEAD: Duration = Duration::from_secs(30);
+
+/// The id of a task that was submitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Submitted {
+    /// Its id.
+    pub id: TaskId,
+    /// Whether it was there already, under the same key.
+    pub existing: bool,
+}
 
 impl Queue {
     /// Submits one task: one PUT (two under a key). When it returns, the task is accepted and ends
@@ -38,6 +49,7 @@ impl Queue {
     /// assert!(!first.existing && again.existing);
     /// # Ok(()) }
     /// ```
+    #[tracing::instrument(level = "debug", skip_all, fields(queue = %self.name(), task_type = %task.task_type()))]
     pub async fn submit(&self, task: Task) -> Result<Submitted> {
         task.check()?;
         let settings = self.current().await;

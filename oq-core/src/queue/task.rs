@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::protocol::payload::check_size;
 use crate::record::{
     Done, DoneTask, Json, KeyHash, Keyed, MAX_SPAN, MAX_TAGS, MIN_RETENTION, Options, Priority,
-    Retry, Settings, Slot, TaskId, TaskType, check_tag,
+    Retry, Settings, Slot, TaskType, check_tag,
 };
 use crate::state::submit::Draft;
 use crate::time::StoreTime;
@@ -393,13 +393,4 @@ fn check_trace(text: &str) -> Result<()> {
         format!("trace parent {}", crate::record::quoted(text)),
         "use 00-<32 hex digits>-<16 hex digits>-<2 hex digits>, in lower case and not all zero",
     ))
-}
-
-/// The id of a task that was submitted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Submitted {
-    /// Its id.
-    pub id: TaskId,
-    /// Whether it was there already, under the same key.
-    pub existing: bool,
 }

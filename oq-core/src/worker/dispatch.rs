@@ -171,7 +171,10 @@ async fn try_one(
                         // Whoever goes on without us has to be told.
                         lane.finder.ring(id.shard());
                     }
-                    News::Waiting { until, etag: Some(etag) }
+                    News::Waiting {
+                        until,
+                        etag: Some(etag),
+                    }
                 }
                 Ended::Lost => News::Released,
                 Ended::InDoubt { until } => News::Running { until, etag: None },

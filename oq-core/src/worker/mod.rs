@@ -2,7 +2,8 @@
 //!
 //! [`Worker`] is built with handlers and queues and then [`Worker::run`] until told to stop.
 //! `find` decides what to try next, `dispatch` claims it with a free slot, `runner` holds one object
-//! from claim to outcome, `attempt` runs one handler. The parts share nothing but [`Shared`].
+//! from claim to outcome, `attempt` runs one handler. The parts share nothing but
+//! `Shared`.
 
 mod attempt;
 mod builder;
@@ -15,6 +16,7 @@ mod hooks;
 mod meters;
 mod registry;
 mod runner;
+mod sweeper;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -116,6 +118,7 @@ impl Worker {
             deleting.spawn(work);
             let found = finder.clone();
             finding.spawn(async move { found.run().await });
+            finding.spawn(sweeper::run(root.clone(), queue.clone(), finder.clone()));
             let meters = Meters::new(&queue);
             lanes.push(Arc::new(Lane {
                 root,

@@ -83,13 +83,15 @@ impl Runner {
 
     /// Runs until the object is finished, given back or lost.
     pub async fn run(mut self) -> Ended {
-        let now = self.hold.root().now();
-        settle_overdue(self.hold.live_mut(), now);
         loop {
             if self.hold.is_lost() {
                 return self.lost();
             }
             self.start();
+            if self.running.is_empty() && self.waiting.is_empty() {
+                let now = self.hold.root().now();
+                settle_overdue(self.hold.live_mut(), now);
+            }
             match rest(self.hold.live(), self.hold.root().now()) {
                 Rest::Running => self.wait().await,
                 Rest::Due if self.shared.releasing() => return self.give_back("shutdown").await,
@@ -199,8 +201,6 @@ impl Runner {
                 while let Some(ended) = self.running.try_join_next() {
                     self.ended(ended);
                 }
-                let now = self.hold.root().now();
-                settle_overdue(self.hold.live_mut(), now);
             }
             () = renewal => { self.declare().await; }
             () = self.flush.notified() => { self.declare().await; }

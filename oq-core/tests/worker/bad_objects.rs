@@ -23,9 +23,15 @@ fn bad_bodies() -> Vec<(&'static str, Vec<u8>)> {
         ("not UTF-8", vec![0xff; 400]),
         ("a newer version", b"{\"v\":2}".to_vec()),
         ("another shape", b"[1,2,3]".to_vec()),
-        ("an unknown state", record("\"state\":\"sleeping\",\"tasks\":[]")),
+        (
+            "an unknown state",
+            record("\"state\":\"sleeping\",\"tasks\":[]"),
+        ),
         ("no tasks", record("\"state\":\"pending\",\"tasks\":[]")),
-        ("nested", [b"[".repeat(10_000), b"]".repeat(10_000)].concat()),
+        (
+            "nested",
+            [b"[".repeat(10_000), b"]".repeat(10_000)].concat(),
+        ),
         ("large", vec![b' '; 5 << 20]),
     ]
 }
@@ -42,19 +48,36 @@ async fn unreadable_objects_are_reported_and_left_alone() {
         let shard = Shard::new((n % 16) as u16).unwrap();
         let id = ObjectId::from_parts(StoreTime(1), n as u64, Priority::HIGHEST, 1, shard);
         let key = Key::Live(name.clone(), id).store_key();
-        world.store.create(&key, Bytes::from(body.clone())).await.unwrap();
+        world
+            .store
+            .create(&key, Bytes::from(body.clone()))
+            .await
+            .unwrap();
         put.push((what, key, body));
     }
-    let foreign = ["q/live/zz/x", "q/live/00/G/not-an-id", "q/live/", "q/live/00/", "q/other"];
+    let foreign = [
+        "q/live/zz/x",
+        "q/live/00/G/not-an-id",
+        "q/live/",
+        "q/live/00/",
+        "q/other",
+    ];
     for key in foreign {
-        world.store.create(&StoreKey::listed(key), Bytes::from_static(b"mine")).await.unwrap();
+        world
+            .store
+            .create(&StoreKey::listed(key), Bytes::from_static(b"mine"))
+            .await
+            .unwrap();
     }
     let reports = Arc::new(Mutex::new(Vec::new()));
     let report = reports.clone();
     let worker = start(
         Worker::builder()
             .queue(&world.queue().await)
-            .handler("t", |_: Context, (): ()| async move { Ok::<_, TaskError>(()) })
+            .handler(
+                "t",
+                |_: Context, (): ()| async move { Ok::<_, TaskError>(()) },
+            )
             .on_event(move |event| {
                 if let Event::Unreadable { why, .. } = event {
                     report.lock().unwrap().push(why.clone());
@@ -62,12 +85,19 @@ async fn unreadable_objects_are_reported_and_left_alone() {
             }),
     );
     let id = queue.submit(Task::new("t", &()).unwrap()).await.unwrap().id;
-    assert_eq!(outcome(&queue, id).await.state, TaskState::Completed, "others are not held up");
+    assert_eq!(
+        outcome(&queue, id).await.state,
+        TaskState::Completed,
+        "others are not held up"
+    );
     pause(300.0).await;
     let before = world.meter.snapshot().get();
     pause(300.0).await;
     let gets = world.meter.snapshot().get() - before;
-    assert!(gets < 250, "{gets} GET in five idle minutes: bad objects are looped over");
+    assert!(
+        gets < 250,
+        "{gets} GET in five idle minutes: bad objects are looped over"
+    );
     worker.stop().await;
     let reports = reports.lock().unwrap().clone();
     for (what, key, body) in put {
@@ -75,7 +105,10 @@ async fn unreadable_objects_are_reported_and_left_alone() {
         let object = object.unwrap_or_else(|| panic!("{what} was deleted"));
         assert_eq!(object.body, body, "{what} was changed");
         let named = reports.iter().filter(|r| r.contains(key.as_str())).count();
-        assert!((1..=4).contains(&named), "{what} was reported {named} times");
+        assert!(
+            (1..=4).contains(&named),
+            "{what} was reported {named} times"
+        );
     }
     for key in foreign {
         let there = world.store.get(&StoreKey::listed(key)).await.unwrap().value;

@@ -15,13 +15,15 @@ const S: Duration = Duration::from_secs(1);
 
 /// A handler that takes the seconds of its input.
 fn sleeper(queue: &Queue) -> WorkerBuilder {
-    Worker::builder().queue(queue).handler("sleep", |ctx: Context, seconds: u64| async move {
-        if ctx.sleep(Duration::from_secs(seconds)).await {
-            Ok(ctx.attempt())
-        } else {
-            Err(TaskError::cancelled())
-        }
-    })
+    Worker::builder()
+        .queue(queue)
+        .handler("sleep", |ctx: Context, seconds: u64| async move {
+            if ctx.sleep(Duration::from_secs(seconds)).await {
+                Ok(ctx.attempt())
+            } else {
+                Err(TaskError::cancelled())
+            }
+        })
 }
 
 fn sleep(seconds: u64) -> Task {
@@ -32,10 +34,16 @@ fn sleep(seconds: u64) -> Task {
 async fn a_long_task_keeps_its_lease_and_runs_once() {
     let world = World::new();
     let queue = world.queue().await;
-    let workers = [start(sleeper(&world.queue().await)), start(sleeper(&world.queue().await))];
+    let workers = [
+        start(sleeper(&world.queue().await)),
+        start(sleeper(&world.queue().await)),
+    ];
     let id = queue.submit(sleep(600)).await.unwrap().id;
     let view = outcome(&queue, id).await;
-    assert_eq!((view.state, view.attempts, view.delivery), (TaskState::Completed, 1, 1));
+    assert_eq!(
+        (view.state, view.attempts, view.delivery),
+        (TaskState::Completed, 1, 1)
+    );
     for worker in workers {
         worker.stop().await;
     }
@@ -54,7 +62,11 @@ async fn the_tasks_of_a_dead_worker_are_taken_over() {
     let second = start(sleeper(&world.queue().await));
     pause(60.0).await;
     let view = queue.get(id).await.unwrap();
-    assert_eq!((view.state, view.delivery), (TaskState::Running, 2), "taken over in a minute");
+    assert_eq!(
+        (view.state, view.delivery),
+        (TaskState::Running, 2),
+        "taken over in a minute"
+    );
     let view = outcome(&queue, id).await;
     assert_eq!((view.state, view.attempts), (TaskState::Completed, 2));
     second.stop().await;
@@ -65,7 +77,11 @@ async fn the_tasks_of_a_dead_worker_are_taken_over() {
 async fn a_task_whose_worker_dies_each_time_becomes_a_dead_letter() {
     let world = World::new();
     let queue = world.queue().await;
-    let id = queue.submit(sleep(100).retry(Retry::fixed(2, S))).await.unwrap().id;
+    let id = queue
+        .submit(sleep(100).retry(Retry::fixed(2, S)))
+        .await
+        .unwrap()
+        .id;
     for _ in 0..2 {
         let doomed = start(sleeper(&world.queue().await));
         pause(70.0).await;
@@ -92,10 +108,17 @@ async fn shutdown_lets_tasks_end_within_the_grace_period_and_gives_back_the_rest
     first.stop().await;
     assert_eq!(queue.get(short).await.unwrap().state, TaskState::Completed);
     let view = queue.get(long).await.unwrap();
-    assert_eq!((view.state, view.attempts), (TaskState::Pending, 0), "not charged");
+    assert_eq!(
+        (view.state, view.attempts),
+        (TaskState::Pending, 0),
+        "not charged"
+    );
     let second = start(sleeper(&world.queue().await));
     let view = outcome(&queue, long).await;
-    assert_eq!((view.state, view.attempts, view.delivery), (TaskState::Completed, 1, 2));
+    assert_eq!(
+        (view.state, view.attempts, view.delivery),
+        (TaskState::Completed, 1, 2)
+    );
     second.stop().await;
     world.assert_at_rest().await;
 }
@@ -118,12 +141,18 @@ async fn cancelling_a_running_task_reaches_its_handler() {
 async fn a_handler_that_ignores_its_cancellation_is_stopped() {
     let world = World::new();
     let queue = world.queue().await;
-    let builder = Worker::builder().queue(&world.queue().await).cancel_grace(2 * S);
+    let builder = Worker::builder()
+        .queue(&world.queue().await)
+        .cancel_grace(2 * S);
     let worker = start(builder.handler("deaf", |_: Context, (): ()| async move {
         std::future::pending::<()>().await;
         Ok::<_, TaskError>(())
     }));
-    let id = queue.submit(Task::new("deaf", &()).unwrap()).await.unwrap().id;
+    let id = queue
+        .submit(Task::new("deaf", &()).unwrap())
+        .await
+        .unwrap()
+        .id;
     pause(3.0).await;
     queue.cancel(id).await.unwrap();
     pause(15.0).await;
@@ -136,18 +165,24 @@ async fn the_next_attempt_resumes_where_the_last_one_saved() {
     let world = World::new();
     let queue = world.queue().await;
     let build = |queue: &Queue| {
-        Worker::builder().queue(queue).handler("count", |ctx: Context, to: u64| async move {
-            let from: u64 = ctx.saved().unwrap_or(0);
-            for n in from..to {
-                ctx.sleep(S).await;
-                ctx.save(&(n + 1))?;
-                ctx.progress(n + 1, to);
-            }
-            Ok::<_, TaskError>(from)
-        })
+        Worker::builder()
+            .queue(queue)
+            .handler("count", |ctx: Context, to: u64| async move {
+                let from: u64 = ctx.saved().unwrap_or(0);
+                for n in from..to {
+                    ctx.sleep(S).await;
+                    ctx.save(&(n + 1))?;
+                    ctx.progress(n + 1, to);
+                }
+                Ok::<_, TaskError>(from)
+            })
     };
     let first = start(build(&world.queue().await));
-    let id = queue.submit(Task::new("count", &60u64).unwrap()).await.unwrap().id;
+    let id = queue
+        .submit(Task::new("count", &60u64).unwrap())
+        .await
+        .unwrap()
+        .id;
     pause(35.0).await;
     let progress = queue.get(id).await.unwrap().progress.unwrap();
     assert!(progress.done >= 20 && progress.total == 60, "{progress:?}");
@@ -164,14 +199,20 @@ async fn types_without_a_handler_are_left_to_workers_that_have_one() {
     let world = World::new();
     let queue = world.queue().await;
     let worker = start(sleeper(&world.queue().await));
-    let id = queue.submit(Task::new("other", &()).unwrap()).await.unwrap().id;
+    let id = queue
+        .submit(Task::new("other", &()).unwrap())
+        .await
+        .unwrap()
+        .id;
     pause(120.0).await;
     let view = queue.get(id).await.unwrap();
     assert_eq!((view.state, view.delivery), (TaskState::Pending, 0));
     let other = start(
         Worker::builder()
             .queue(&world.queue().await)
-            .handler("other", |_: Context, (): ()| async move { Ok::<_, TaskError>(()) }),
+            .handler("other", |_: Context, (): ()| async move {
+                Ok::<_, TaskError>(())
+            }),
     );
     outcome(&queue, id).await;
     worker.stop().await;
@@ -183,7 +224,14 @@ async fn queues_get_turns_by_their_weights() {
     let world = World::new();
     for name in ["a", "b"] {
         let tasks = (0..400).map(|_| Task::new("t", name).unwrap());
-        world.named(name).await.submit_many(tasks).pack(1).ids().await.unwrap();
+        world
+            .named(name)
+            .await
+            .submit_many(tasks)
+            .pack(1)
+            .ids()
+            .await
+            .unwrap();
     }
     let order = Arc::new(Mutex::new(String::new()));
     let seen = order.clone();
@@ -205,7 +253,10 @@ async fn queues_get_turns_by_their_weights() {
     let order = order.lock().unwrap().clone();
     assert_eq!(order.len(), 800);
     let share = order[100..300].matches('a').count();
-    assert!((130..=170).contains(&share), "{share} of 200 from the queue of weight 3");
+    assert!(
+        (130..=170).contains(&share),
+        "{share} of 200 from the queue of weight 3"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -215,16 +266,23 @@ async fn hooks_are_told_and_their_panics_survived() {
     let told = Arc::new(Mutex::new(Vec::new()));
     let tell = told.clone();
     let worker = start(
-        sleeper(&world.queue().await).on_event(|_| panic!("a bad hook")).on_event(move |event| {
-            let text = format!("{event:?}");
-            tell.lock().unwrap().push(text.split([' ', '{']).next().unwrap_or("").to_owned());
-        }),
+        sleeper(&world.queue().await)
+            .on_event(|_| panic!("a bad hook"))
+            .on_event(move |event| {
+                let text = format!("{event:?}");
+                tell.lock()
+                    .unwrap()
+                    .push(text.split([' ', '{']).next().unwrap_or("").to_owned());
+            }),
     );
     let id = queue.submit(sleep(1)).await.unwrap().id;
     outcome(&queue, id).await;
     worker.stop().await;
     let told = told.lock().unwrap().clone();
-    assert_eq!(told, ["Started", "Claimed", "Finished", "Stopping", "Stopped"]);
+    assert_eq!(
+        told,
+        ["Started", "Claimed", "Finished", "Stopping", "Stopped"]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -262,9 +320,13 @@ async fn mistakes_in_building_a_worker_are_named() {
     assert!(says(sleeper(&queue).queue(&queue)).contains("named twice"));
     assert!(says(sleeper(&queue).concurrency(0)).contains("concurrency 0"));
     assert!(says(sleeper(&queue).poll(Duration::ZERO)).contains("50 ms"));
-    let twice = sleeper(&queue).handler("sleep", |_: Context, (): ()| async { Ok::<_, TaskError>(()) });
+    let twice = sleeper(&queue).handler("sleep", |_: Context, (): ()| async {
+        Ok::<_, TaskError>(())
+    });
     assert!(says(twice).contains("two handlers"));
-    let bad = sleeper(&queue).handler("../x", |_: Context, (): ()| async { Ok::<_, TaskError>(()) });
+    let bad = sleeper(&queue).handler("../x", |_: Context, (): ()| async {
+        Ok::<_, TaskError>(())
+    });
     assert!(says(bad).contains("task type"));
 }
 
@@ -283,9 +345,33 @@ async fn the_reports_of_lost_leases_name_the_object() {
     pause(5.0).await;
     // Somebody deletes the live object by hand: the holder learns at its next renewal.
     let key = world.keys("q/live/").await.remove(0);
-    world.store.delete(&oq_core::store::StoreKey::listed(key)).await.unwrap();
+    world
+        .store
+        .delete(&oq_core::store::StoreKey::listed(key))
+        .await
+        .unwrap();
     pause(30.0).await;
     assert_eq!(lost.load(Ordering::Relaxed), 1);
     assert_eq!(queue.get(id).await.unwrap_err().code(), "OQ-NOT-FOUND");
+    worker.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn outcomes_are_kept_for_their_retention_and_swept_afterwards() {
+    let world = World::new();
+    let queue = world.queue().await;
+    let worker = start(sleeper(&world.queue().await));
+    let hour = 3600 * S;
+    let short = queue.submit(sleep(0).retention(hour)).await.unwrap().id;
+    let long = queue
+        .submit(sleep(0).retention(100 * hour))
+        .await
+        .unwrap()
+        .id;
+    pause(3500.0).await;
+    assert_eq!(queue.get(short).await.unwrap().state, TaskState::Completed);
+    pause(4.0 * 3600.0).await;
+    assert_eq!(queue.get(short).await.unwrap_err().code(), "OQ-NOT-FOUND");
+    assert_eq!(queue.get(long).await.unwrap().state, TaskState::Completed);
     worker.stop().await;
 }

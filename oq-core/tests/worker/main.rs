@@ -1,6 +1,9 @@
 //! The worker as its user sees it, on virtual time: every test runs the real producer, the real
 //! worker and the memory store.
 
+// A test that cannot go on says where.
+#![allow(clippy::unwrap_used)]
+
 mod bad_objects;
 mod lifecycle;
 mod outcomes;

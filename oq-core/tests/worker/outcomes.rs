@@ -16,11 +16,18 @@ const S: Duration = Duration::from_secs(1);
 async fn a_task_completes_with_its_handlers_result() {
     let world = World::new();
     let queue = world.queue().await;
-    let worker = start(Worker::builder().queue(&world.queue().await).handler(
-        "add",
-        |_: Context, (a, b): (i64, i64)| async move { Ok::<_, TaskError>(a + b) },
-    ));
-    let id = queue.submit(Task::new("add", &(2, 3)).unwrap()).await.unwrap().id;
+    let worker = start(
+        Worker::builder()
+            .queue(&world.queue().await)
+            .handler("add", |_: Context, (a, b): (i64, i64)| async move {
+                Ok::<_, TaskError>(a + b)
+            }),
+    );
+    let id = queue
+        .submit(Task::new("add", &(2, 3)).unwrap())
+        .await
+        .unwrap()
+        .id;
     let view = outcome(&queue, id).await;
     assert_eq!((view.state, view.attempts), (TaskState::Completed, 1));
     assert_eq!(queue.result::<i64>(id).await.unwrap(), 5);
@@ -78,7 +85,9 @@ async fn panics_timeouts_and_wrong_inputs_are_failures() {
                 ctx.sleep(Duration::from_secs(1000)).await;
                 Ok::<_, TaskError>(())
             })
-            .handler("number", |_: Context, n: u8| async move { Ok::<_, TaskError>(n) })
+            .handler("number", |_: Context, n: u8| async move {
+                Ok::<_, TaskError>(n)
+            })
             .handler("io", |_: Context, (): ()| async move {
                 Err::<(), _>(std::io::Error::other("no disk"))
             }),
@@ -91,13 +100,20 @@ async fn panics_timeouts_and_wrong_inputs_are_failures() {
         ("number", "\"seven\"", 1, "input", "invalid type"),
         ("io", "null", 2, "Error", "no disk"),
     ] {
-        let task = Task::json(name, input).unwrap().retry(twice.clone()).timeout(5 * S);
+        let task = Task::json(name, input)
+            .unwrap()
+            .retry(twice.clone())
+            .timeout(5 * S);
         ids.push((queue.submit(task).await.unwrap().id, attempts, kind, says));
     }
     for (id, attempts, kind, says) in ids {
         let view = outcome(&queue, id).await;
         let failure = view.failure.unwrap();
-        assert_eq!((view.state, view.attempts), (TaskState::Failed, attempts), "{kind}");
+        assert_eq!(
+            (view.state, view.attempts),
+            (TaskState::Failed, attempts),
+            "{kind}"
+        );
         assert_eq!(failure.kind, kind);
         assert!(failure.message.contains(says), "{}", failure.message);
     }
@@ -137,16 +153,18 @@ async fn delayed_tasks_start_when_due_and_expired_ones_never() {
     let late = queue.submit(task().delay(100 * S)).await.unwrap();
     let gone = queue.submit(task().expires_in(S)).await.unwrap();
     pause(2.0).await;
-    let worker = start(
-        Worker::builder()
-            .queue(&world.queue().await)
-            .handler("t", |_: Context, (): ()| async move { Ok::<_, TaskError>(()) }),
-    );
+    let worker = start(Worker::builder().queue(&world.queue().await).handler(
+        "t",
+        |_: Context, (): ()| async move { Ok::<_, TaskError>(()) },
+    ));
     pause(90.0).await;
     assert_eq!(queue.get(late.id).await.unwrap().state, TaskState::Waiting);
     assert_eq!(queue.get(gone.id).await.unwrap().state, TaskState::Expired);
     pause(14.0).await;
-    assert_eq!(queue.get(late.id).await.unwrap().state, TaskState::Completed);
+    assert_eq!(
+        queue.get(late.id).await.unwrap().state,
+        TaskState::Completed
+    );
     worker.stop().await;
     world.assert_at_rest().await;
 }
@@ -162,7 +180,11 @@ async fn large_results_are_kept_outside_and_come_back_whole() {
         },
     ));
     let input = "x".repeat(300_000);
-    let id = queue.submit(Task::new("big", &input).unwrap()).await.unwrap().id;
+    let id = queue
+        .submit(Task::new("big", &input).unwrap())
+        .await
+        .unwrap()
+        .id;
     outcome(&queue, id).await;
     let result: String = queue.result(id).await.unwrap();
     assert_eq!(result.len(), 3 * (input.len() + 2));
@@ -177,16 +199,26 @@ async fn a_pack_runs_each_of_its_tasks_to_its_own_outcome() {
     let tasks = (0..50u32).map(|n| Task::new("odd", &n).unwrap().retry(Retry::fixed(2, S)));
     let ids = queue.submit_many(tasks).pack(50).ids().await.unwrap();
     assert_eq!((ids.len(), world.keys("q/live/").await.len()), (50, 1));
-    let worker = start(Worker::builder().queue(&world.queue().await).concurrency(8).handler(
-        "odd",
-        |_: Context, n: u32| async move {
-            if n % 2 == 1 { Err(TaskError::new("odd")) } else { Ok(n) }
-        },
-    ));
+    let worker = start(
+        Worker::builder()
+            .queue(&world.queue().await)
+            .concurrency(8)
+            .handler("odd", |_: Context, n: u32| async move {
+                if n % 2 == 1 {
+                    Err(TaskError::new("odd"))
+                } else {
+                    Ok(n)
+                }
+            }),
+    );
     for (n, id) in ids.iter().enumerate() {
         let view = outcome(&queue, *id).await;
         let odd = n % 2 == 1;
-        let expected = if odd { (TaskState::Failed, 2) } else { (TaskState::Completed, 1) };
+        let expected = if odd {
+            (TaskState::Failed, 2)
+        } else {
+            (TaskState::Completed, 1)
+        };
         assert_eq!((view.state, view.attempts), expected, "task {n}");
     }
     worker.stop().await;

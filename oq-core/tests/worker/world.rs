@@ -28,7 +28,11 @@ impl World {
         let time: TimeSource = Arc::new(move || epoch.plus(start.elapsed()));
         let metered = Metered::new(Arc::new(MemoryStore::with_time(time)));
         let meter = metered.meter();
-        World { store: Arc::new(metered), meter, hosts: AtomicU16::new(1) }
+        World {
+            store: Arc::new(metered),
+            meter,
+            hosts: AtomicU16::new(1),
+        }
     }
 
     pub async fn queue(&self) -> Queue {
@@ -39,7 +43,9 @@ impl World {
         let n = self.hosts.fetch_add(1, Ordering::Relaxed);
         let env = SimHost::new(n, Duration::from_secs(u64::from(n) * 1000), 0).env(u64::from(n));
         let root = Root::new(self.store.clone(), env);
-        Queue::open(root, QueueName::new(name).unwrap()).await.unwrap()
+        Queue::open(root, QueueName::new(name).unwrap())
+            .await
+            .unwrap()
     }
 
     pub async fn keys(&self, prefix: &str) -> Vec<String> {
@@ -49,7 +55,11 @@ impl World {
 
     /// What must be left of a queue at rest: no live objects.
     pub async fn assert_at_rest(&self) {
-        assert_eq!(self.keys("q/live/").await, Vec::<String>::new(), "live objects left behind");
+        assert_eq!(
+            self.keys("q/live/").await,
+            Vec::<String>::new(),
+            "live objects left behind"
+        );
     }
 }
 

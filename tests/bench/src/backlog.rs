@@ -16,7 +16,10 @@ const TASKS: usize = 1_000_000;
 const QUEUE: &str = "backlog";
 
 fn runtime() -> tokio::runtime::Runtime {
-    let built = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let built = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
     built.expect("a runtime")
 }
 
@@ -49,7 +52,9 @@ pub fn worker(url: &str) -> Result<()> {
             })
             .build()?;
         let env = oq_core::env::Env::system();
-        worker.run(async move { env.sleep(Duration::from_secs(25)).await }).await?;
+        worker
+            .run(async move { env.sleep(Duration::from_secs(25)).await })
+            .await?;
         println!("{} {}", peak_kib(), ran.load(Ordering::Relaxed));
         Ok(())
     })
@@ -57,26 +62,49 @@ pub fn worker(url: &str) -> Result<()> {
 
 fn peak_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|l| l.starts_with("VmHWM:")).unwrap_or_default();
-    line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).unwrap_or(0)
+    let line = status
+        .lines()
+        .find(|l| l.starts_with("VmHWM:"))
+        .unwrap_or_default();
+    line.split_whitespace()
+        .nth(1)
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(0)
 }
 
 /// The tables of `oq-bench backlog`.
 pub fn tables() -> Result<Vec<Table>> {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let url = format!("sqlite:{}", Path::new(dir.path()).join("backlog.db").display());
+    let url = format!(
+        "sqlite:{}",
+        Path::new(dir.path()).join("backlog.db").display()
+    );
     runtime().block_on(fill(&url))?;
     let me = std::env::current_exe().expect("the path of this program");
-    let output = Command::new(me).args(["backlog-worker", &url]).output().expect("a process");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let output = Command::new(me)
+        .args(["backlog-worker", &url])
+        .output()
+        .expect("a process");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let mut numbers = text.split_whitespace().map(|n| n.parse::<f64>().unwrap_or(0.0));
+    let mut numbers = text
+        .split_whitespace()
+        .map(|n| n.parse::<f64>().unwrap_or(0.0));
     let (kib, ran) = (numbers.next().unwrap_or(0.0), numbers.next().unwrap_or(0.0));
     let mut t = Table::new(
         "A worker in front of a million waiting tasks",
         "A million lone tasks in an SQLite file; a worker with 64 slots runs one-second tasks for 25 s.",
     );
-    t.add("peak memory of the worker's process", kib / 1024.0, "MiB", Bound::AtMost(150.0));
+    t.add(
+        "peak memory of the worker's process",
+        kib / 1024.0,
+        "MiB",
+        Bound::AtMost(150.0),
+    );
     t.add("tasks run meanwhile", ran, "", Bound::AtLeast(1000.0));
     Ok(vec![t])
 }

@@ -38,13 +38,20 @@ pub fn tables() -> Result<Vec<Table>> {
         "Idle workers on an idle queue of 16 shards, 2 s poll",
         "An hour of virtual time. A month has 730 hours.",
     );
-    for (workers, total, writes, dollars) in
-        [(1, Some(45.0), Some(10.0), 2.5), (10, None, None, 15.0), (50, None, None, 70.0)]
-    {
+    for (workers, total, writes, dollars) in [
+        (1, Some(45.0), Some(10.0), 2.5),
+        (10, None, None, 15.0),
+        (50, None, None, 70.0),
+    ] {
         let used = virtually(hour(workers))?;
         let a_minute = |n: u64| n as f64 / f64::from(MINUTES);
         let at_most = |b: Option<f64>| b.map_or(Bound::None, Bound::AtMost);
-        t.add(format!("{workers}: requests a minute"), a_minute(used.total()), "", at_most(total));
+        t.add(
+            format!("{workers}: requests a minute"),
+            a_minute(used.total()),
+            "",
+            at_most(total),
+        );
         t.add(
             format!("{workers}: PUT and LIST a minute"),
             a_minute(used.put() + used.list()),
@@ -52,7 +59,11 @@ pub fn tables() -> Result<Vec<Table>> {
             at_most(writes),
         );
         let month = used.cost(&Prices::S3_STANDARD) * 730.0;
-        let bound = if workers == 10 { Bound::AtMost(dollars) } else { Bound::None };
+        let bound = if workers == 10 {
+            Bound::AtMost(dollars)
+        } else {
+            Bound::None
+        };
         t.add(format!("{workers}: list price a month"), month, "$", bound);
     }
     Ok(vec![t])

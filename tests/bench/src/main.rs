@@ -14,7 +14,10 @@ use clap::{Parser, Subcommand};
 use oq_core::Result;
 
 #[derive(Parser)]
-#[command(name = "oq-bench", about = "Measures what oq costs in requests, time and memory")]
+#[command(
+    name = "oq-bench",
+    about = "Measures what oq costs in requests, time and memory"
+)]
 struct Args {
     #[command(subcommand)]
     what: What,
@@ -32,6 +35,15 @@ enum What {
     Backlog,
     /// Everything
     All,
+    /// One run end to end, for a profiler
+    One {
+        /// The store
+        url: String,
+        /// How many tasks
+        tasks: usize,
+        /// How many to an object
+        pack: usize,
+    },
     #[command(hide = true)]
     BacklogWorker { url: String },
 }
@@ -48,6 +60,10 @@ fn main() -> Result<()> {
             all.extend(throughput::tables()?);
             all.extend(backlog::tables()?);
             all
+        }
+        What::One { url, tasks, pack } => {
+            println!("{:.0} tasks/s", throughput::one(&url, tasks, pack)?);
+            return Ok(());
         }
         What::BacklogWorker { url } => return backlog::worker(&url),
     };

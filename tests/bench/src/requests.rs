@@ -64,8 +64,15 @@ async fn burst(pack: usize, workers: usize, front: Front, come: Workers) -> Resu
     }
     let before = world.requests();
     let mut begin = world.now();
-    let tasks = (0..TASKS).map(|n| Task::new("noop", &n)).collect::<Result<Vec<_>>>()?;
-    let report = producer.submit_many(tasks).pack(pack).in_flight(1000).run().await;
+    let tasks = (0..TASKS)
+        .map(|n| Task::new("noop", &n))
+        .collect::<Result<Vec<_>>>()?;
+    let report = producer
+        .submit_many(tasks)
+        .pack(pack)
+        .in_flight(1000)
+        .run()
+        .await;
     assert_eq!(report.accepted, TASKS as u64, "not all tasks were accepted");
     let submitted = world.requests();
     if come == Workers::Starting {
@@ -89,7 +96,12 @@ async fn burst(pack: usize, workers: usize, front: Front, come: Workers) -> Resu
     if std::env::var_os("OQ_BENCH_TRACE").is_some() {
         eprintln!("{}", end - before);
     }
-    Ok(Burst { submit: submitted - before, work: end - submitted, all: end - before, seconds })
+    Ok(Burst {
+        submit: submitted - before,
+        work: end - submitted,
+        all: end - before,
+        seconds,
+    })
 }
 
 /// 100,000 delayed tasks of an urgent priority, and as many that wait at the head of the order.
@@ -110,7 +122,10 @@ async fn prepare_front(world: &World, each: u64) -> Result<()> {
         if !delayed {
             live.log(EPOCH, Step::Rescheduled, None);
         }
-        world.bare.create(&Key::Live(queue.clone(), id).store_key(), encode(&live)).await?;
+        world
+            .bare
+            .create(&Key::Live(queue.clone(), id).store_key(), encode(&live))
+            .await?;
     }
     Ok(())
 }
@@ -167,9 +182,10 @@ fn lone(b: &Burst, come: Workers, front: Front, plain: Option<Burst>) -> Table {
     };
     let (front, slack) = match front {
         Front::Nothing => ("", 1.0),
-        Front::DelayedAndWaiting => {
-            (", with 100,000 delayed urgent tasks and 100,000 waiting ones in front", 1.2)
-        }
+        Front::DelayedAndWaiting => (
+            ", with 100,000 delayed urgent tasks and 100,000 waiting ones in front",
+            1.2,
+        ),
     };
     let title = format!("A burst of 10,000 lone tasks, {who}{front}");
     let note = format!(
@@ -177,17 +193,57 @@ fn lone(b: &Burst, come: Workers, front: Front, plain: Option<Burst>) -> Table {
         b.seconds
     );
     let mut t = Table::new(&title, &note);
-    t.add("GET a task", per_task(b.all.get()), "", Bound::AtMost(2.1 * slack));
-    t.add("PUT a task, the submission's included", per_task(b.all.put()), "", Bound::AtMost(3.06 * slack));
-    t.add("DELETE a task", per_task(b.all.delete()), "", Bound::AtMost(slack));
-    t.add("LIST a task", per_task(b.all.list()), "", Bound::AtMost(0.03 * slack));
-    t.add("list price a million tasks", per_million(&b.all), "$", Bound::None);
+    t.add(
+        "GET a task",
+        per_task(b.all.get()),
+        "",
+        Bound::AtMost(2.1 * slack),
+    );
+    t.add(
+        "PUT a task, the submission's included",
+        per_task(b.all.put()),
+        "",
+        Bound::AtMost(3.06 * slack),
+    );
+    t.add(
+        "DELETE a task",
+        per_task(b.all.delete()),
+        "",
+        Bound::AtMost(slack),
+    );
+    t.add(
+        "LIST a task",
+        per_task(b.all.list()),
+        "",
+        Bound::AtMost(0.03 * slack),
+    );
+    t.add(
+        "list price a million tasks",
+        per_million(&b.all),
+        "$",
+        Bound::None,
+    );
     if let Some(plain) = plain {
         let ratio = per_million(&b.all) / per_million(&plain.all);
-        t.add("cost against nothing in front", ratio, "×", Bound::AtMost(1.2));
+        t.add(
+            "cost against nothing in front",
+            ratio,
+            "×",
+            Bound::AtMost(1.2),
+        );
     } else if come == Workers::Starting {
-        t.add("PUT a submission, rings included", per_task(b.submit.put()), "", Bound::AtMost(1.01));
-        t.add("PUT from claim to outcome", per_task(b.work.put()), "", Bound::AtMost(2.05));
+        t.add(
+            "PUT a submission, rings included",
+            per_task(b.submit.put()),
+            "",
+            Bound::AtMost(1.01),
+        );
+        t.add(
+            "PUT from claim to outcome",
+            per_task(b.work.put()),
+            "",
+            Bound::AtMost(2.05),
+        );
     }
     t
 }
@@ -197,9 +253,19 @@ fn packed(b: &Burst, workers: usize) -> Table {
         &format!("10,000 tasks submitted 100 to an object, {workers} worker(s)"),
         "Submission, discovery, start and shutdown included.",
     );
-    t.add("PUT a task", per_task(b.all.put()), "", Bound::AtMost(0.035));
+    t.add(
+        "PUT a task",
+        per_task(b.all.put()),
+        "",
+        Bound::AtMost(0.035),
+    );
     t.add("GET a task", per_task(b.all.get()), "", Bound::None);
     t.add("LIST a task", per_task(b.all.list()), "", Bound::None);
-    t.add("list price a million tasks", per_million(&b.all), "$", Bound::None);
+    t.add(
+        "list price a million tasks",
+        per_million(&b.all),
+        "$",
+        Bound::None,
+    );
     t
 }

@@ -37,11 +37,26 @@ pub struct Table {
 
 impl Table {
     pub fn new(title: &str, note: &str) -> Table {
-        Table { title: title.into(), note: note.into(), figures: Vec::new() }
+        Table {
+            title: title.into(),
+            note: note.into(),
+            figures: Vec::new(),
+        }
     }
 
-    pub fn add(&mut self, what: impl Into<String>, measured: f64, unit: &'static str, bound: Bound) {
-        self.figures.push(Figure { what: what.into(), measured, bound, unit });
+    pub fn add(
+        &mut self,
+        what: impl Into<String>,
+        measured: f64,
+        unit: &'static str,
+        bound: Bound,
+    ) {
+        self.figures.push(Figure {
+            what: what.into(),
+            measured,
+            bound,
+            unit,
+        });
     }
 
     pub fn holds(&self) -> bool {
@@ -85,7 +100,13 @@ impl fmt::Display for Table {
                 (true, _) => "holds",
                 (false, _) => "**missed**",
             };
-            writeln!(f, "| {} | {} {} | {bound} | {mark} |", x.what, number(x.measured), x.unit)?;
+            writeln!(
+                f,
+                "| {} | {} {} | {bound} | {mark} |",
+                x.what,
+                number(x.measured),
+                x.unit
+            )?;
         }
         writeln!(f)
     }

@@ -7,7 +7,9 @@ use std::time::Duration;
 use oq_core::protocol::Root;
 use oq_core::queue::Queue;
 use oq_core::record::{QueueName, prefix};
-use oq_core::store::{Delayed, Latency, List, MemoryStore, Meter, Metered, Requests, Store, TimeSource};
+use oq_core::store::{
+    Delayed, Latency, List, MemoryStore, Meter, Metered, Requests, Store, TimeSource,
+};
 use oq_core::testing::sim_clock::SimHost;
 use oq_core::worker::{Context, TaskError, Worker};
 use oq_core::{Result, StoreTime};
@@ -75,9 +77,17 @@ impl World {
     /// A client of its own: its own clock, randomness and connection.
     pub async fn client(&self, queue: &str) -> Result<Queue> {
         let n = self.hosts.fetch_add(1, Ordering::Relaxed);
-        let env = SimHost::new(u16::try_from(n).unwrap_or(0), Duration::from_secs(n as u64), 0)
-            .env(n as u64);
-        let store = Arc::new(Delayed::new(self.counted.clone(), self.latency, env.clone()));
+        let env = SimHost::new(
+            u16::try_from(n).unwrap_or(0),
+            Duration::from_secs(n as u64),
+            0,
+        )
+        .env(n as u64);
+        let store = Arc::new(Delayed::new(
+            self.counted.clone(),
+            self.latency,
+            env.clone(),
+        ));
         Queue::open(Root::new(store, env), QueueName::new(queue)?).await
     }
 

@@ -3,7 +3,10 @@
 //!
 //! One seed says everything: [`scenario`] draws from it, [`play`] plays it, [`check`] judges it.
 
-#![allow(missing_docs, reason = "a test harness; what is not plain is said where it stands")]
+#![allow(
+    missing_docs,
+    reason = "a test harness; what is not plain is said where it stands"
+)]
 
 pub mod check;
 pub mod observe;

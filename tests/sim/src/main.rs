@@ -35,7 +35,8 @@ fn args() -> Result<Args, String> {
     while let Some(word) = words.next() {
         let mut number = || {
             let text = words.next().ok_or(format!("{word} needs a number"))?;
-            text.parse::<u64>().map_err(|_| format!("{word} {text}: not a number"))
+            text.parse::<u64>()
+                .map_err(|_| format!("{word} {text}: not a number"))
         };
         match word.as_str() {
             "--seeds" => args.seeds = Some(number()?),
@@ -71,7 +72,11 @@ fn main() -> ExitCode {
     } else {
         many(&args)
     };
-    if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if fine {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 fn plan(args: &Args, mutant: Option<Mutant>, first_only: bool) -> Plan {
@@ -85,7 +90,13 @@ fn plan(args: &Args, mutant: Option<Mutant>, first_only: bool) -> Plan {
 }
 
 fn one(seed: u64, args: &Args) -> bool {
-    let judged = judge(seed, How { mutant: args.mutant, story: args.trace });
+    let judged = judge(
+        seed,
+        How {
+            mutant: args.mutant,
+            story: args.trace,
+        },
+    );
     for line in &judged.played.story {
         println!("{line}");
     }
@@ -102,7 +113,10 @@ fn many(args: &Args) -> bool {
     print(&summary);
     let never = summary.never_fired();
     if !never.is_empty() && plan.count >= 100 {
-        println!("never happened, so the simulation does not do what it says: {}", never.join(", "));
+        println!(
+            "never happened, so the simulation does not do what it says: {}",
+            never.join(", ")
+        );
         return false;
     }
     summary.failed.is_empty()
@@ -123,7 +137,11 @@ fn print(summary: &Summary) {
         summary.virtual_time.as_secs_f64() / 3600.0,
         summary.slowest_recovery,
     );
-    println!("{} faults, median {} a seed:", summary.fired.total(), summary.median_faults());
+    println!(
+        "{} faults, median {} a seed:",
+        summary.fired.total(),
+        summary.median_faults()
+    );
     for fault in Fault::ALL {
         println!("  {:<24}{:>9}", fault.name(), summary.fired.of(*fault));
     }
@@ -139,12 +157,22 @@ fn mutants(args: &Args) -> bool {
         let summary = sweep(plan(args, Some(*mutant), true), |_| {});
         match summary.failed.first_key_value() {
             Some((seed, what)) => {
-                let what: String = what.first().map_or("", String::as_str).chars().take(100).collect();
+                let what: String = what
+                    .first()
+                    .map_or("", String::as_str)
+                    .chars()
+                    .take(100)
+                    .collect();
                 println!("{:<30}{seed:>8}  {what}", mutant.name());
             }
             None => {
                 all = false;
-                println!("{:<30}{:>8}  not in {} seeds", mutant.name(), "-", summary.seeds);
+                println!(
+                    "{:<30}{:>8}  not in {} seeds",
+                    mutant.name(),
+                    "-",
+                    summary.seeds
+                );
             }
         }
     }

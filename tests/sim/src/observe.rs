@@ -155,7 +155,10 @@ pub struct Notebook {
 
 impl Notebook {
     pub fn new(store: SimStore) -> Notebook {
-        Notebook { store, notes: Arc::default() }
+        Notebook {
+            store,
+            notes: Arc::default(),
+        }
     }
 
     pub fn notes(&self) -> MutexGuard<'_, Observed> {
@@ -172,7 +175,13 @@ impl Notebook {
     /// dropped.
     pub fn start(&self, start: Start) -> Running {
         self.store.tell(|| {
-            let Start { client, task, attempt, delivery, .. } = &start;
+            let Start {
+                client,
+                task,
+                attempt,
+                delivery,
+                ..
+            } = &start;
             format!("{client:>3} ▶ {task} attempt {attempt} of delivery {delivery}")
         });
         let mut text = start.task.to_string();
@@ -181,7 +190,10 @@ impl Notebook {
         let mut notes = self.notes();
         let serial = notes.starts.len();
         notes.starts.push(start);
-        Running { book: self.clone(), serial }
+        Running {
+            book: self.clone(),
+            serial,
+        }
     }
 }
 

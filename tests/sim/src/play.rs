@@ -145,8 +145,14 @@ impl Game {
         stage: Arc<Stage>,
         crashes: mpsc::UnboundedReceiver<u16>,
     ) -> Game {
-        let events = scenario.events.iter().filter(|(at, _)| *at < scenario.quiet_at);
-        let agenda = events.enumerate().map(|(n, (at, e))| ((*at, n), *e)).collect();
+        let events = scenario
+            .events
+            .iter()
+            .filter(|(at, _)| *at < scenario.quiet_at);
+        let agenda = events
+            .enumerate()
+            .map(|(n, (at, e))| ((*at, n), *e))
+            .collect();
         let mut game = Game {
             dice: Dice::new(scenario.seed, 3),
             agenda,
@@ -228,7 +234,8 @@ impl Game {
             }
             Event::Cancel(n, index) => {
                 let producer = self.producers[self.scenario.submissions[n].producer].clone();
-                self.calls.spawn(async move { producer.cancel(n, index).await });
+                self.calls
+                    .spawn(async move { producer.cancel(n, index).await });
             }
             Event::Look(n, index) => self.look(n, index),
         }
@@ -237,7 +244,8 @@ impl Game {
 
     fn look(&mut self, n: usize, index: usize) {
         let producer = self.producers[self.scenario.submissions[n].producer].clone();
-        self.calls.spawn(async move { producer.look(n, index).await });
+        self.calls
+            .spawn(async move { producer.look(n, index).await });
     }
 
     fn host(&self, who: Who) -> Option<Arc<SimHost>> {
@@ -262,7 +270,11 @@ impl Game {
         let work = workers::work(host.clone(), self.stage.clone(), machine.clone(), stopped);
         let running = tokio::spawn(work);
         self.book.trouble(host.id(), What::Started);
-        Process { host, stop, running }
+        Process {
+            host,
+            stop,
+            running,
+        }
     }
 
     async fn crash(&mut self, n: usize) {
@@ -274,11 +286,15 @@ impl Game {
 
     /// A handler asked for the death of its worker.
     async fn poisoned(&mut self, client: u16) {
-        let found = self.workers.iter().position(|w| w.as_ref().is_some_and(|p| p.host.id() == client));
+        let found = self
+            .workers
+            .iter()
+            .position(|w| w.as_ref().is_some_and(|p| p.host.id() == client));
         if let Some(n) = found {
             self.crash(n).await;
             let back = self.book.store.elapsed() + self.dice.between(S, 10 * S);
-            self.agenda.insert((back, self.agenda.len() + 100_000), Event::Start(n));
+            self.agenda
+                .insert((back, self.agenda.len() + 100_000), Event::Start(n));
         } else if let Some(i) = self.stopping.iter().position(|p| p.host.id() == client) {
             let process = self.stopping.remove(i);
             self.book.trouble(client, What::Crashed);
@@ -311,7 +327,12 @@ impl Game {
             self.start(n);
         }
         // The others may be stalled for a while yet.
-        let rescuer = Machine { concurrency: 8, drift_ppm: 0, poll: S, grace: 5 * S };
+        let rescuer = Machine {
+            concurrency: 8,
+            drift_ppm: 0,
+            poll: S,
+            grace: 5 * S,
+        };
         let process = self.launch(&rescuer);
         self.workers.push(Some(process));
         let limit = self.scenario.time_to_recover();
@@ -350,7 +371,11 @@ impl Game {
         while quiet < 40 && store.elapsed() < give_up {
             self.sleep_until(store.elapsed() + S).await;
             let wire = store.late() > 0;
-            quiet = if self.work_left() || wire { 0 } else { quiet + 1 };
+            quiet = if self.work_left() || wire {
+                0
+            } else {
+                quiet + 1
+            };
         }
         for n in 0..self.scenario.submissions.len() {
             for index in 0..self.scenario.submissions[n].tasks.len() {

@@ -41,7 +41,13 @@ impl Producer {
     pub fn new(host: Arc<SimHost>, scenario: Arc<Scenario>, book: Notebook) -> Producer {
         let env = host.env(scenario.seed);
         let queues = (0..scenario.queues).map(|_| OnceCell::new()).collect();
-        Producer { host, scenario, book, env, queues }
+        Producer {
+            host,
+            scenario,
+            book,
+            env,
+            queues,
+        }
     }
 
     /// A queue, opened as often as it takes.
@@ -54,16 +60,25 @@ impl Producer {
     pub async fn submit(&self, n: usize) {
         let submission = &self.scenario.submissions[n];
         let queue = self.queue(submission.queue).await;
-        self.book.store.tell(|| format!("{:>3} submits {n}", self.host.id()));
+        self.book
+            .store
+            .tell(|| format!("{:>3} submits {n}", self.host.id()));
         let answer = match submission.tasks.len() {
             1 => one(queue, submission).await,
             _ => pack(queue, submission).await,
         };
-        self.book.store.tell(|| format!("{:>3} submitted {n}: {answer:?}", self.host.id()));
+        self.book
+            .store
+            .tell(|| format!("{:>3} submitted {n}: {answer:?}", self.host.id()));
         let at = self.book.store.elapsed();
         self.book.store.mix(format!("{answer:?}").as_bytes());
         let client = self.host.id();
-        self.book.notes().submits.push(Submit { submission: n, client, at, answer });
+        self.book.notes().submits.push(Submit {
+            submission: n,
+            client,
+            at,
+            answer,
+        });
     }
 
     /// The id of a task of a submission, if the producer was told.
@@ -78,7 +93,9 @@ impl Producer {
 
     /// Looks one task up and notes what it shows.
     pub async fn look(&self, n: usize, index: usize) {
-        let Some(task) = self.known(n, index) else { return };
+        let Some(task) = self.known(n, index) else {
+            return;
+        };
         let queue = self.queue(self.scenario.submissions[n].queue).await;
         let asked = self.book.store.elapsed();
         let seen = match queue.get(task).await {
@@ -86,14 +103,24 @@ impl Producer {
             Err(Error::NotFound(_)) => Sight::Unknown,
             Err(_) => Sight::Error,
         };
-        self.book.store.tell(|| format!("{:>3} sees {task}: {seen:?}", self.host.id()));
+        self.book
+            .store
+            .tell(|| format!("{:>3} sees {task}: {seen:?}", self.host.id()));
         let at = self.book.store.elapsed();
-        self.book.notes().looks.push(Look { submission: n, task, asked, at, seen });
+        self.book.notes().looks.push(Look {
+            submission: n,
+            task,
+            asked,
+            at,
+            seen,
+        });
     }
 
     /// Cancels one task and notes the answer.
     pub async fn cancel(&self, n: usize, index: usize) {
-        let Some(task) = self.known(n, index) else { return };
+        let Some(task) = self.known(n, index) else {
+            return;
+        };
         let queue = self.queue(self.scenario.submissions[n].queue).await;
         let answer = match queue.cancel(task).await {
             Ok(oq_core::queue::Cancelled::Cancelled) => Cancelled::Over,
@@ -101,7 +128,9 @@ impl Producer {
             Ok(oq_core::queue::Cancelled::AlreadyOver(_)) => Cancelled::Nothing,
             Err(_) => Cancelled::Error,
         };
-        self.book.store.tell(|| format!("{:>3} cancels {task}: {answer:?}", self.host.id()));
+        self.book
+            .store
+            .tell(|| format!("{:>3} cancels {task}: {answer:?}", self.host.id()));
         let at = self.book.store.elapsed();
         self.book.notes().cancels.push(Cancel { task, at, answer });
     }
@@ -120,18 +149,32 @@ pub async fn open(book: &Notebook, host: &Arc<SimHost>, env: Env, n: usize) -> Q
 
 async fn one(queue: &Queue, submission: &Submission) -> Answer {
     match queue.submit(task(submission, submission.tasks.start)).await {
-        Ok(there) => Answer::Ok { id: there.id.object(), existing: there.existing },
+        Ok(there) => Answer::Ok {
+            id: there.id.object(),
+            existing: there.existing,
+        },
         Err(e) => failed(&e),
     }
 }
 
 async fn pack(queue: &Queue, submission: &Submission) -> Answer {
-    let tasks = submission.tasks.clone().map(|script| task(submission, script));
+    let tasks = submission
+        .tasks
+        .clone()
+        .map(|script| task(submission, script));
     let size = submission.tasks.len();
-    let batches: Vec<_> = queue.submit_many(tasks).pack(size).into_stream().collect().await;
+    let batches: Vec<_> = queue
+        .submit_many(tasks)
+        .pack(size)
+        .into_stream()
+        .collect()
+        .await;
     match &batches[..] {
         [batch] => match &batch.ids {
-            Ok(ids) => Answer::Ok { id: ids[0].object(), existing: batch.existing },
+            Ok(ids) => Answer::Ok {
+                id: ids[0].object(),
+                existing: batch.existing,
+            },
             Err(e) => failed(e),
         },
         // The harness counts on one object for one submission.

@@ -134,7 +134,11 @@ impl Scenario {
         let mut s = Scenario {
             seed,
             theme,
-            kind: if d.chance(0.3) { Kind::Small } else { Kind::Real },
+            kind: if d.chance(0.3) {
+                Kind::Small
+            } else {
+                Kind::Real
+            },
             modes: Modes::draw(&mut d),
             plan: if calm { Plan::calm() } else { plan },
             queues: if d.chance(0.3) { 2 } else { 1 },
@@ -161,7 +165,12 @@ impl Scenario {
     /// How long it may take, once the faults have stopped, until everything is finished: three
     /// leases with their margins, the work that is left in the worst case, and some polls.
     pub fn time_to_recover(&self) -> Duration {
-        let lease = self.submissions.iter().map(|s| s.lease).max().unwrap_or_default();
+        let lease = self
+            .submissions
+            .iter()
+            .map(|s| s.lease)
+            .max()
+            .unwrap_or_default();
         let (mut sum, mut longest) = (Duration::ZERO, Duration::ZERO);
         for submission in &self.submissions {
             for script in &self.scripts[submission.tasks.clone()] {
@@ -224,7 +233,11 @@ impl Scenario {
 
     fn draw_trouble(&mut self, d: &mut Dice) {
         for n in 0..self.workers.len() {
-            let at = if d.chance(0.7) { Duration::ZERO } else { d.between(S, 60 * S) };
+            let at = if d.chance(0.7) {
+                Duration::ZERO
+            } else {
+                d.between(S, 60 * S)
+            };
             self.events.push((at, Event::Start(n)));
         }
         let moment = |d: &mut Dice, quiet: Duration| d.between(S, quiet);
@@ -234,23 +247,38 @@ impl Scenario {
             let (n, at) = (worker(d, w), moment(d, quiet));
             self.events.push((at, Event::Crash(n)));
             if d.chance(0.8) {
-                self.events.push((at + d.between(100 * MS, 20 * S), Event::Start(n)));
+                self.events
+                    .push((at + d.between(100 * MS, 20 * S), Event::Start(n)));
             }
         }
         for _ in 0..if d.chance(0.4) { d.range(1, 2) } else { 0 } {
             let (n, at) = (worker(d, w), moment(d, quiet));
             self.events.push((at, Event::Stop(n)));
-            self.events.push((at + d.between(S, 40 * S), Event::Start(n)));
+            self.events
+                .push((at + d.between(S, 40 * S), Event::Start(n)));
         }
         for _ in 0..if d.chance(0.5) { d.range(1, 3) } else { 0 } {
-            let who = if d.chance(0.85) { Who::Worker(worker(d, w)) } else { Who::Producer(worker(d, p)) };
+            let who = if d.chance(0.85) {
+                Who::Worker(worker(d, w))
+            } else {
+                Who::Producer(worker(d, p))
+            };
             let length = d.log_between(2 * S, 300 * S);
-            self.events.push((moment(d, quiet), Event::Stall(who, length)));
+            self.events
+                .push((moment(d, quiet), Event::Stall(who, length)));
         }
         for _ in 0..if d.chance(0.4) { d.range(1, 3) } else { 0 } {
-            let who = if d.chance(0.8) { Who::Worker(worker(d, w)) } else { Who::Producer(worker(d, p)) };
+            let who = if d.chance(0.8) {
+                Who::Worker(worker(d, w))
+            } else {
+                Who::Producer(worker(d, p))
+            };
             let (at, length) = (moment(d, quiet), d.log_between(S, 60 * S));
-            let event = if d.chance(0.5) { Event::CutOut(who, length) } else { Event::CutBack(who, length) };
+            let event = if d.chance(0.5) {
+                Event::CutOut(who, length)
+            } else {
+                Event::CutBack(who, length)
+            };
             self.events.push((at, event));
         }
     }
@@ -273,7 +301,9 @@ impl Scenario {
             Theme::Cancels => {
                 for n in 0..self.submissions.len() {
                     let at = |(_, e): &&(Duration, Event)| matches!(e, Event::Submit(m) if *m == n);
-                    let Some((at, _)) = self.events.iter().find(at).copied() else { continue };
+                    let Some((at, _)) = self.events.iter().find(at).copied() else {
+                        continue;
+                    };
                     for index in 0..self.submissions[n].tasks.len() {
                         if d.chance(0.5) {
                             let later = d.log_between(50 * MS, 30 * S);
@@ -290,7 +320,11 @@ impl Scenario {
                     let who = Who::Worker(n % self.workers.len());
                     let (at, length) = (d.between(S, quiet), d.between(5 * S, 60 * S));
                     let out = d.chance(0.5);
-                    let event = if out { Event::CutOut(who, length) } else { Event::CutBack(who, length) };
+                    let event = if out {
+                        Event::CutOut(who, length)
+                    } else {
+                        Event::CutBack(who, length)
+                    };
                     self.events.push((at, event));
                 }
             }
@@ -325,8 +359,16 @@ fn script(d: &mut Dice) -> Script {
     };
     Script {
         run,
-        fail: if d.chance(0.25) { d.range(1, 4) as u32 } else { 0 },
-        later: if d.chance(0.1) { d.range(1, 2) as u32 } else { 0 },
+        fail: if d.chance(0.25) {
+            d.range(1, 4) as u32
+        } else {
+            0
+        },
+        later: if d.chance(0.1) {
+            d.range(1, 2) as u32
+        } else {
+            0
+        },
         poison: false,
         heeds_cancel: d.chance(0.5),
     }

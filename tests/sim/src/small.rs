@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use oq_core::StoreTime;
 use oq_core::protocol::Root;
 use oq_core::protocol::claim::{Claimed, Claiming, claim};
 use oq_core::protocol::finish;
@@ -16,7 +17,6 @@ use oq_core::state::claim::{Claimant, widen};
 use oq_core::state::run::{Rest, Verdict, rest, settle, settle_overdue};
 use oq_core::store::{Etag, List};
 use oq_core::testing::sim_clock::SimHost;
-use oq_core::StoreTime;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -46,7 +46,9 @@ impl Small {
         let mut runs = JoinSet::new();
         while !*stop.borrow() {
             for (q, queue) in self.queues.iter().enumerate() {
-                let Some(found) = self.list(queue).await else { continue };
+                let Some(found) = self.list(queue).await else {
+                    continue;
+                };
                 let memory = &mut memory[q];
                 for (object, etag) in found {
                     while runs.try_join_next().is_some() {}
@@ -74,7 +76,11 @@ impl Small {
                         Ok(Claimed::Held(hold)) => {
                             let token = hold.token().clone();
                             lock(&doubtful).retain(|t| *t != token);
-                            let run = Run { worker: self.clone(), queue: q, hold: *hold };
+                            let run = Run {
+                                worker: self.clone(),
+                                queue: q,
+                                hold: *hold,
+                            };
                             runs.spawn(run.run(stop.clone()));
                         }
                         Ok(Claimed::Waiting { until, etag } | Claimed::Running { until, etag }) => {
@@ -159,7 +165,8 @@ impl Run {
                     return;
                 }
                 Rest::AllCompleted => {
-                    if let Ok(finish::Finished::Recorded) = finish::completed(&mut self.hold).await {
+                    if let Ok(finish::Finished::Recorded) = finish::completed(&mut self.hold).await
+                    {
                         let key = Key::Live(self.hold.queue().clone(), self.hold.id());
                         let _ = self.worker.root.delete(&key.store_key()).await;
                     }

@@ -49,7 +49,13 @@ pub enum Reply {
 
 impl Stage {
     pub fn new(scenario: Arc<Scenario>, book: Notebook, crash: UnboundedSender<u16>) -> Stage {
-        Stage { scenario, book, crash, quiet: AtomicBool::new(false), laters: Mutex::default() }
+        Stage {
+            scenario,
+            book,
+            crash,
+            quiet: AtomicBool::new(false),
+            laters: Mutex::default(),
+        }
     }
 
     /// From now on poison is harmless.
@@ -93,7 +99,10 @@ impl Stage {
         let (reply, end) = if !ran {
             (Reply::Cancelled, End::Cancelled)
         } else if self.says_later(call.task, script.later) {
-            (Reply::Later(script.run + Duration::from_millis(500)), End::Later)
+            (
+                Reply::Later(script.run + Duration::from_millis(500)),
+                End::Later,
+            )
         } else if call.attempt <= script.fail {
             (Reply::Fail, End::Failed)
         } else {

@@ -35,7 +35,10 @@ pub fn tell(run: &Played, violations: &[Violation]) -> String {
         let skipped = lines.len().saturating_sub(SCREEN);
         if skipped > 0 {
             // The end is where it goes wrong.
-            let from = lines.iter().position(|(at, _)| *at >= first.at).unwrap_or(0);
+            let from = lines
+                .iter()
+                .position(|(at, _)| *at >= first.at)
+                .unwrap_or(0);
             let start = from.saturating_sub(SCREEN * 2 / 3).min(skipped);
             lines = lines.into_iter().skip(start).take(SCREEN).collect();
             text.push_str(&format!("  (of {} lines)\n", skipped + SCREEN));
@@ -44,7 +47,9 @@ pub fn tell(run: &Played, violations: &[Violation]) -> String {
             text.push_str(&format!("  {:>9.3} {line}\n", at.as_secs_f64()));
         }
     }
-    text.push_str(&format!("replay: cargo run -p oq-sim --profile sim -- --seed {seed} --trace\n"));
+    text.push_str(&format!(
+        "replay: cargo run -p oq-sim --profile sim -- --seed {seed} --trace\n"
+    ));
     text
 }
 
@@ -58,11 +63,23 @@ fn of(run: &Played, name: &Name) -> Vec<(Duration, String)> {
         }
         clients.push(change.client);
         let late = (change.at - change.sent).as_secs_f64();
-        let late = if late > 1.0 { format!(" ({late:.1} s late)") } else { String::new() };
+        let late = if late > 1.0 {
+            format!(" ({late:.1} s late)")
+        } else {
+            String::new()
+        };
         let what = match key {
             Some(Key::Live(..)) => format!("live {}", live(change)),
             Some(Key::Done(..)) => format!("done {}", done(change)),
-            _ => format!("{} {}", change.key, if change.new.is_some() { "written" } else { "deleted" }),
+            _ => format!(
+                "{} {}",
+                change.key,
+                if change.new.is_some() {
+                    "written"
+                } else {
+                    "deleted"
+                }
+            ),
         };
         lines.push((change.at, format!("{:>3} {what}{late}", change.client)));
     }
@@ -85,36 +102,88 @@ fn of(run: &Played, name: &Name) -> Vec<(Duration, String)> {
         let text = format!("{:?}", submit.answer);
         if text.contains(&name.1.to_string()) {
             clients.push(submit.client);
-            lines.push((submit.at, format!("{:>3} submission {} answered {text}", submit.client, submit.submission)));
+            lines.push((
+                submit.at,
+                format!(
+                    "{:>3} submission {} answered {text}",
+                    submit.client, submit.submission
+                ),
+            ));
         }
     }
-    for look in run.observed.looks.iter().filter(|l| l.task.object() == name.1) {
-        lines.push((look.at, format!("    task {} looks {:?}", look.task.index(), look.seen)));
+    for look in run
+        .observed
+        .looks
+        .iter()
+        .filter(|l| l.task.object() == name.1)
+    {
+        lines.push((
+            look.at,
+            format!("    task {} looks {:?}", look.task.index(), look.seen),
+        ));
     }
-    for cancel in run.observed.cancels.iter().filter(|c| c.task.object() == name.1) {
-        lines.push((cancel.at, format!("    cancel of task {}: {:?}", cancel.task.index(), cancel.answer)));
+    for cancel in run
+        .observed
+        .cancels
+        .iter()
+        .filter(|c| c.task.object() == name.1)
+    {
+        lines.push((
+            cancel.at,
+            format!(
+                "    cancel of task {}: {:?}",
+                cancel.task.index(),
+                cancel.answer
+            ),
+        ));
     }
-    for trouble in run.observed.troubles.iter().filter(|t| clients.contains(&t.client)) {
-        lines.push((trouble.at, format!("{:>3} ! {:?}", trouble.client, trouble.what)));
+    for trouble in run
+        .observed
+        .troubles
+        .iter()
+        .filter(|t| clients.contains(&t.client))
+    {
+        lines.push((
+            trouble.at,
+            format!("{:>3} ! {:?}", trouble.client, trouble.what),
+        ));
     }
     lines.push((run.scenario.quiet_at, "    the faults stop".into()));
     lines
 }
 
 fn live(change: &Applied) -> String {
-    let Some(object) = &change.new else { return "deleted".into() };
-    let Ok(live) = decode::<Live>(&change.key, &object.body) else { return "unreadable".into() };
+    let Some(object) = &change.new else {
+        return "deleted".into();
+    };
+    let Ok(live) = decode::<Live>(&change.key, &object.body) else {
+        return "unreadable".into();
+    };
     let token = live.lease.as_ref().map_or("", |l| l.token.as_str());
     let slots: String = live.tasks.iter().map(slot).collect();
-    let what = live.history.last().map_or("created".into(), |e| format!("{:?}", e.what));
+    let what = live
+        .history
+        .last()
+        .map_or("created".into(), |e| format!("{:?}", e.what));
     let wait = live.available_at.map_or(String::new(), |_| " waits".into());
-    format!("{:?}{wait} d{} {token} [{slots}] {what} by {}", live.state, live.delivery, live.write.last())
+    format!(
+        "{:?}{wait} d{} {token} [{slots}] {what} by {}",
+        live.state,
+        live.delivery,
+        live.write.last()
+    )
 }
 
 /// One task in two or three characters: how it stands, and its attempts.
 fn slot(slot: &oq_core::record::Slot) -> String {
     let state = match &slot.outcome {
-        Some(outcome) => outcome.ending.as_str().chars().next().unwrap_or('?').to_ascii_uppercase(),
+        Some(outcome) => outcome
+            .ending
+            .as_str()
+            .chars()
+            .next()
+            .unwrap_or('?')
+            .to_ascii_uppercase(),
         None if slot.running => '▶',
         None if slot.available_at.is_some() => 'w',
         None => '·',
@@ -124,12 +193,20 @@ fn slot(slot: &oq_core::record::Slot) -> String {
 }
 
 fn done(change: &Applied) -> String {
-    let Some(object) = &change.new else { return "deleted".into() };
-    let Ok(done) = decode::<Done>(&change.key, &object.body) else { return "unreadable".into() };
+    let Some(object) = &change.new else {
+        return "deleted".into();
+    };
+    let Ok(done) = decode::<Done>(&change.key, &object.body) else {
+        return "unreadable".into();
+    };
     match done.open {
         Some(delivery) => format!("seal of d{delivery} {}", done.token),
         None => {
-            let endings: Vec<_> = done.tasks.iter().map(|t| t.outcome.ending.as_str()).collect();
+            let endings: Vec<_> = done
+                .tasks
+                .iter()
+                .map(|t| t.outcome.ending.as_str())
+                .collect();
             format!("OUTCOME {} {}", done.token, endings.join(" "))
         }
     }

@@ -26,7 +26,11 @@ pub struct Judged {
 pub fn judge(seed: u64, how: How) -> Judged {
     let played = play(Scenario::of(seed), how);
     let violations = check(&played);
-    Judged { seed, violations, played }
+    Judged {
+        seed,
+        violations,
+        played,
+    }
 }
 
 /// What many seeds came to.
@@ -54,8 +58,11 @@ impl Summary {
         self.faults.push(run.fired.total());
         self.starts += run.observed.starts.len() as u64;
         self.writes += run.log.len() as u64;
-        self.requests +=
-            run.requests.values().map(|r| r.get + r.put + r.list + r.delete).sum::<u64>();
+        self.requests += run
+            .requests
+            .values()
+            .map(|r| r.get + r.put + r.list + r.delete)
+            .sum::<u64>();
         self.virtual_time += run.ended;
         self.slowest_recovery = self.slowest_recovery.max(run.recovered.unwrap_or_default());
         for trouble in &run.observed.troubles {
@@ -77,7 +84,11 @@ impl Summary {
             .filter(|f| self.fired.of(**f) == 0)
             .map(|f| f.name())
             .collect();
-        never.extend(What::NAMES.iter().filter(|n| !self.troubles.contains_key(*n)));
+        never.extend(
+            What::NAMES
+                .iter()
+                .filter(|n| !self.troubles.contains_key(*n)),
+        );
         never
     }
 
@@ -113,11 +124,16 @@ pub fn sweep(plan: Plan, failed: impl Fn(&Judged) + Sync) -> Summary {
                     if seed >= plan.from + plan.count || enough.load(Ordering::Relaxed) {
                         return;
                     }
-                    let how = How { mutant: plan.mutant, story: false };
+                    let how = How {
+                        mutant: plan.mutant,
+                        story: false,
+                    };
                     let judged = catch_unwind(AssertUnwindSafe(|| judge(seed, how)));
                     let mut summary = summary.lock().expect("no thread panics with the lock");
                     let Ok(judged) = judged else {
-                        summary.failed.insert(seed, vec!["I23: the simulation itself panicked".into()]);
+                        summary
+                            .failed
+                            .insert(seed, vec!["I23: the simulation itself panicked".into()]);
                         continue;
                     };
                     summary.add(&judged);
@@ -130,7 +146,9 @@ pub fn sweep(plan: Plan, failed: impl Fn(&Judged) + Sync) -> Summary {
             });
         }
     });
-    summary.into_inner().expect("no thread panics with the lock")
+    summary
+        .into_inner()
+        .expect("no thread panics with the lock")
 }
 
 /// How many threads this machine runs at once.

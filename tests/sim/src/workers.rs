@@ -27,7 +27,14 @@ pub async fn work(
             let root = Root::new(stage.book.store.client(&host), env);
             let queues = (0..stage.scenario.queues).map(queue_name).collect();
             let (concurrency, poll) = (machine.concurrency, machine.poll);
-            let small = Small { root, host, stage, queues, concurrency, poll };
+            let small = Small {
+                root,
+                host,
+                stage,
+                queues,
+                concurrency,
+                poll,
+            };
             small.run(stop).await;
         }
         Kind::Real => real(host, env, stage, machine, stop).await,
@@ -79,7 +86,10 @@ async fn real(
         })
         .build()
         .expect("one handler and at least one queue");
-    worker.run(told(&mut stop)).await.expect("a worker ends well when it is told to stop");
+    worker
+        .run(told(&mut stop))
+        .await
+        .expect("a worker ends well when it is told to stop");
 }
 
 /// Completes when the process is to stop.

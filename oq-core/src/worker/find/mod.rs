@@ -266,6 +266,11 @@ impl Finder {
         self.ringer.flush().await;
     }
 
+    /// The shards that fall to this worker.
+    pub fn own_shards(&self) -> Vec<Shard> {
+        self.state().own.iter().copied().collect()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -20,10 +20,19 @@ pub fn check(run: &Played, all: &Histories, bad: &mut Vec<Violation>) {
     let answered: BTreeSet<usize> = run.observed.submits.iter().map(|s| s.submission).collect();
     for (name, scripts) in &scripts {
         for script in scripts {
-            let known = run.scenario.submissions.iter().position(|s| s.tasks.contains(script));
+            let known = run
+                .scenario
+                .submissions
+                .iter()
+                .position(|s| s.tasks.contains(script));
             if known.is_none_or(|n| !answered.contains(&n)) {
                 let what = format!("{} holds a task that nobody submitted", name.1);
-                bad.push(Violation::new("I9", Some(name.clone()), Duration::ZERO, what));
+                bad.push(Violation::new(
+                    "I9",
+                    Some(name.clone()),
+                    Duration::ZERO,
+                    what,
+                ));
             }
         }
     }
@@ -36,9 +45,17 @@ pub fn check(run: &Played, all: &Histories, bad: &mut Vec<Violation>) {
 fn written(all: &Histories) -> BTreeMap<Name, Vec<usize>> {
     let created = |h: &History| {
         let live = h.live.iter().find_map(|c| c.new.clone())?;
-        Some(live.tasks.iter().map(|s| crate::small::script(&s.input)).collect())
+        Some(
+            live.tasks
+                .iter()
+                .map(|s| crate::small::script(&s.input))
+                .collect(),
+        )
     };
-    all.objects.iter().filter_map(|(name, h)| Some((name.clone(), created(h)?))).collect()
+    all.objects
+        .iter()
+        .filter_map(|(name, h)| Some((name.clone(), created(h)?)))
+        .collect()
 }
 
 fn submitted(
@@ -51,11 +68,22 @@ fn submitted(
     let asked = &run.scenario.submissions[submit.submission];
     let queue = queue_name(asked.queue);
     let mine = |name: &Name| {
-        scripts.get(name).is_some_and(|s| s.first() == Some(&asked.tasks.start)) && name.0 == queue
+        scripts
+            .get(name)
+            .is_some_and(|s| s.first() == Some(&asked.tasks.start))
+            && name.0 == queue
     };
     let mut fault = |invariant, id: Option<ObjectId>, what: &str| {
-        let what = format!("submission {} on client {}: {what}", submit.submission, submit.client);
-        bad.push(Violation::new(invariant, id.map(|id| (queue.clone(), id)), submit.at, what));
+        let what = format!(
+            "submission {} on client {}: {what}",
+            submit.submission, submit.client
+        );
+        bad.push(Violation::new(
+            invariant,
+            id.map(|id| (queue.clone(), id)),
+            submit.at,
+            what,
+        ));
     };
     let lives: Vec<ObjectId> = scripts.keys().filter(|n| mine(n)).map(|n| n.1).collect();
     match &submit.answer {
@@ -68,10 +96,18 @@ fn submitted(
                 fault("I9", Some(*id), "accepted before it was written");
             }
             if asked.key.is_none() && (*existing || lives != [*id]) {
-                fault("I9", Some(*id), "accepted as one object, and there are others of it");
+                fault(
+                    "I9",
+                    Some(*id),
+                    "accepted as one object, and there are others of it",
+                );
             }
             if outcome(history).is_none() {
-                fault("I1", Some(*id), "accepted, and at the end it has no outcome");
+                fault(
+                    "I1",
+                    Some(*id),
+                    "accepted, and at the end it has no outcome",
+                );
             }
         }
         Answer::Refused => {
@@ -80,9 +116,15 @@ fn submitted(
             }
         }
         Answer::Doubt(id) => {
-            let elsewhere = lives.iter().find(|there| asked.key.is_none() && Some(**there) != *id);
+            let elsewhere = lives
+                .iter()
+                .find(|there| asked.key.is_none() && Some(**there) != *id);
             if let Some(there) = elsewhere {
-                fault("I9", Some(*there), "in doubt under one id, and it is there under another");
+                fault(
+                    "I9",
+                    Some(*there),
+                    "in doubt under one id, and it is there under another",
+                );
             }
         }
     }
@@ -90,7 +132,10 @@ fn submitted(
 
 /// The recorded outcome of an object.
 pub fn outcome(history: &History) -> Option<&Done> {
-    let done = history.done.iter().find_map(|c| c.new.as_deref().filter(|d| !d.is_seal()));
+    let done = history
+        .done
+        .iter()
+        .find_map(|c| c.new.as_deref().filter(|d| !d.is_seal()));
     done.filter(|_| history.done.last().is_some_and(|c| c.new.is_some()))
 }
 
@@ -99,12 +144,21 @@ fn looked(run: &Played, all: &Histories, bad: &mut Vec<Violation>) {
     for look in &run.observed.looks {
         let queue = queue_name(run.scenario.submissions[look.submission].queue);
         let name = (queue, look.task.object());
-        let Some(history) = all.objects.get(&name) else { continue };
+        let Some(history) = all.objects.get(&name) else {
+            continue;
+        };
         let recorded = outcome(history);
         let first = history.live.first().map_or(end, |c| c.at);
-        let over = history.done.iter().find(|c| c.new.as_ref().is_some_and(|d| !d.is_seal()));
+        let over = history
+            .done
+            .iter()
+            .find(|c| c.new.as_ref().is_some_and(|d| !d.is_seal()));
         let mut fault = |invariant, what: String| {
-            let what = format!("{} looked up at {:.3} s: {what}", look.task, look.asked.as_secs_f64());
+            let what = format!(
+                "{} looked up at {:.3} s: {what}",
+                look.task,
+                look.asked.as_secs_f64()
+            );
             bad.push(Violation::new(invariant, Some(name.clone()), look.at, what));
         };
         match &look.seen {
@@ -129,9 +183,19 @@ fn looked(run: &Played, all: &Histories, bad: &mut Vec<Violation>) {
 }
 
 fn cancelled(run: &Played, all: &Histories, bad: &mut Vec<Violation>) {
-    for cancel in run.observed.cancels.iter().filter(|c| c.answer == Cancelled::Over) {
-        let found = all.objects.iter().find(|(name, _)| name.1 == cancel.task.object());
-        let Some((name, history)) = found else { continue };
+    for cancel in run
+        .observed
+        .cancels
+        .iter()
+        .filter(|c| c.answer == Cancelled::Over)
+    {
+        let found = all
+            .objects
+            .iter()
+            .find(|(name, _)| name.1 == cancel.task.object());
+        let Some((name, history)) = found else {
+            continue;
+        };
         let recorded = outcome(history).and_then(|d| d.tasks.get(cancel.task.index()));
         if recorded.is_none_or(|t| t.outcome.ending != Ending::Cancelled) {
             let is = recorded.map(|t| t.outcome.ending);
@@ -145,16 +209,22 @@ fn cancelled(run: &Played, all: &Histories, bad: &mut Vec<Violation>) {
 fn keys(run: &Played, all: &Histories, bad: &mut Vec<Violation>) {
     let mut by_key: BTreeMap<_, Vec<(Duration, &Name, &History)>> = BTreeMap::new();
     for (name, history) in &all.objects {
-        let Some(first) = history.live.first() else { continue };
+        let Some(first) = history.live.first() else {
+            continue;
+        };
         if let Some(key) = first.new.as_ref().and_then(|l| l.key.as_ref()) {
-            let list = by_key.entry((name.0.clone(), key.hash.clone())).or_default();
+            let list = by_key
+                .entry((name.0.clone(), key.hash.clone()))
+                .or_default();
             list.push((first.at, name, history));
         }
     }
     for list in by_key.values_mut() {
         list.sort_by_key(|(at, ..)| *at);
         for pair in list.windows(2) {
-            let [(_, first, before), (at, second, _)] = pair else { continue };
+            let [(_, first, before), (at, second, _)] = pair else {
+                continue;
+            };
             // Another may follow only when this one is over and did not complete.
             let over = before.done.iter().find_map(|c| {
                 let done = c.new.as_ref().filter(|d| !d.is_seal())?;
@@ -162,7 +232,10 @@ fn keys(run: &Played, all: &Histories, bad: &mut Vec<Violation>) {
             });
             let allowed = over.is_some_and(|(t, ending)| t <= *at && ending != Ending::Completed);
             if !allowed {
-                let what = format!("{} was created while its key stood for {}", second.1, first.1);
+                let what = format!(
+                    "{} was created while its key stood for {}",
+                    second.1, first.1
+                );
                 bad.push(Violation::new("I18", Some((*second).clone()), *at, what));
             }
         }

@@ -90,9 +90,11 @@ impl Histories {
                 let history = self.objects.entry(object(q, &task.object())).or_default();
                 push(history.dead.entry(task.index()).or_default(), seq, change)
             }
-            Key::Idempotency(q, hash) => {
-                push(self.keys.entry((q.clone(), hash.clone())).or_default(), seq, change)
-            }
+            Key::Idempotency(q, hash) => push(
+                self.keys.entry((q.clone(), hash.clone())).or_default(),
+                seq,
+                change,
+            ),
             _ => Ok(()),
         }
     }
@@ -107,20 +109,39 @@ fn push<R: Record>(list: &mut Vec<Change<R>>, seq: usize, change: &Applied) -> R
             None => Some(record(&change.key, old)?),
         },
     };
-    let new = change.new.as_ref().map(|o| record(&change.key, o)).transpose()?;
+    let new = change
+        .new
+        .as_ref()
+        .map(|o| record(&change.key, o))
+        .transpose()?;
     let (at, sent, client) = (change.at, change.sent, change.client);
-    list.push(Change { seq, at, sent, client, old, new });
+    list.push(Change {
+        seq,
+        at,
+        sent,
+        client,
+        old,
+        new,
+    });
     Ok(())
 }
 
 fn record<R: Record>(key: &StoreKey, object: &Object) -> Result<Arc<R>, String> {
-    decode::<R>(key, &object.body).map(Arc::new).map_err(|e| format!("what was written: {e}"))
+    decode::<R>(key, &object.body)
+        .map(Arc::new)
+        .map_err(|e| format!("what was written: {e}"))
 }
 
 /// I5: the write id that was read is the one that was replaced.
 fn lineage(change: &Applied) -> Result<(), String> {
-    let Some(new) = &change.new else { return Ok(()) };
-    let stamp = |o: &Object| serde_json::from_slice::<Stamped>(&o.body).ok().map(|s| s.write);
+    let Some(new) = &change.new else {
+        return Ok(());
+    };
+    let stamp = |o: &Object| {
+        serde_json::from_slice::<Stamped>(&o.body)
+            .ok()
+            .map(|s| s.write)
+    };
     let Some(new) = stamp(new) else {
         // Payloads and shard hints carry no stamp.
         return Ok(());
@@ -128,7 +149,11 @@ fn lineage(change: &Applied) -> Result<(), String> {
     let key = &change.key;
     let Some(old) = &change.old else {
         let fresh = new.generation == 1 && new.by.len() == 1 && new.last() == &new.created_by;
-        return if fresh { Ok(()) } else { Err(format!("{key} was created with the stamp {new:?}")) };
+        return if fresh {
+            Ok(())
+        } else {
+            Err(format!("{key} was created with the stamp {new:?}"))
+        };
     };
     let Some(old) = stamp(old) else { return Ok(()) };
     let before = new.by.len().checked_sub(2).and_then(|i| new.by.get(i));
@@ -139,7 +164,10 @@ fn lineage(change: &Applied) -> Result<(), String> {
     if builds_on {
         return Ok(());
     }
-    Err(format!("a write of {key} read version {before:?} and replaced {:?}", old.last()))
+    Err(format!(
+        "a write of {key} read version {before:?} and replaced {:?}",
+        old.last()
+    ))
 }
 
 fn queue_of(key: &Key) -> Option<&QueueName> {

@@ -31,17 +31,25 @@ pub fn check(run: &Played, name: &Name, history: &History, bad: &mut Vec<Violati
             let silent = change.at - history.live[n - 1].at;
             let lease = old.lease.as_ref().map(|l| l.length).unwrap_or_default();
             if silent < lease + MARGIN {
-                fault(format!("it was taken over after {silent:?}, its lease is {lease:?}"));
+                fault(format!(
+                    "it was taken over after {silent:?}, its lease is {lease:?}"
+                ));
             }
         }
         let expected = old.delivery + u32::from(claimed || over);
         if new.delivery != expected {
-            fault(format!("delivery {} follows {}", new.delivery, old.delivery));
+            fault(format!(
+                "delivery {} follows {}",
+                new.delivery, old.delivery
+            ));
         }
         if claimed || over {
             holder = Some(change.client);
         } else if holder.is_some_and(|h| h != change.client) && !only_flags(old, new) {
-            fault(format!("client {} changed what client {holder:?} holds", change.client));
+            fault(format!(
+                "client {} changed what client {holder:?} holds",
+                change.client
+            ));
         }
         if new.state != LiveState::Running {
             holder = None;

@@ -55,37 +55,58 @@ impl Now {
                 }
                 let twice = history.live.iter().find(|c| {
                     let same = c.old.is_none()
-                        && c.new.as_ref().is_some_and(|n| n.write.created_by == new.write.created_by);
+                        && c.new
+                            .as_ref()
+                            .is_some_and(|n| n.write.created_by == new.write.created_by);
                     same && c.seq < change.seq && c.sent != change.sent
                 });
                 if twice.is_some() {
-                    found.push(("I5", at, "two sends of its create carried the same bytes".into()));
+                    found.push((
+                        "I5",
+                        at,
+                        "two sends of its create carried the same bytes".into(),
+                    ));
                 }
             }
             (Some(old), Some(new)) => {
                 // A claim that was sent before and landed late on a late copy starts nothing.
                 let claimed = old.state == LiveState::Pending && new.state == LiveState::Running;
                 if claimed && self.recorded_at.is_some_and(|t| t < change.sent) {
-                    found.push(("I6", at, "it was claimed although its outcome was recorded".into()));
+                    found.push((
+                        "I6",
+                        at,
+                        "it was claimed although its outcome was recorded".into(),
+                    ));
                 }
                 if old.state == LiveState::Terminal {
                     found.push(("I2", at, "it was changed although it was over".into()));
                 }
                 let open = new.tasks.iter().any(|s| s.outcome.is_none());
                 if new.state == LiveState::Terminal && open {
-                    found.push(("I2", at, "it became terminal with tasks that have no outcome".into()));
+                    found.push((
+                        "I2",
+                        at,
+                        "it became terminal with tasks that have no outcome".into(),
+                    ));
                 }
             }
             (_, None) => {
                 if self.done.as_ref().is_none_or(|d| d.is_seal()) {
-                    found.push(("I1", at, "it was deleted and no outcome of it is recorded".into()));
+                    found.push((
+                        "I1",
+                        at,
+                        "it was deleted and no outcome of it is recorded".into(),
+                    ));
                 }
                 for index in self.failed() {
-                    let dead = history.dead.get(&index).and_then(|c| {
-                        c.iter().take_while(|c| c.seq < change.seq).last()
-                    });
+                    let dead = history
+                        .dead
+                        .get(&index)
+                        .and_then(|c| c.iter().take_while(|c| c.seq < change.seq).last());
                     if dead.is_none_or(|c| c.new.is_none()) {
-                        let what = format!("it was deleted before the dead letter of task {index} was written");
+                        let what = format!(
+                            "it was deleted before the dead letter of task {index} was written"
+                        );
                         found.push(("I13", at, what));
                     }
                 }
@@ -97,7 +118,10 @@ impl Now {
 
     fn failed(&self) -> Vec<usize> {
         let tasks = self.done.iter().flat_map(|d| d.tasks.iter().enumerate());
-        tasks.filter(|(_, t)| t.outcome.ending == Ending::Failed).map(|(i, _)| i).collect()
+        tasks
+            .filter(|(_, t)| t.outcome.ending == Ending::Failed)
+            .map(|(i, _)| i)
+            .collect()
     }
 
     fn done_changes(&mut self, change: &Change<Done>) -> Found {
@@ -105,11 +129,18 @@ impl Now {
         let at = change.at;
         match &change.new {
             None => {
-                found.push(("I1", at, "its outcome was deleted long before its time".into()));
+                found.push((
+                    "I1",
+                    at,
+                    "its outcome was deleted long before its time".into(),
+                ));
             }
             Some(new) => {
                 if let Some(first) = &self.recorded {
-                    let what = format!("a second write of its outcome, after {:?}", first.write.last());
+                    let what = format!(
+                        "a second write of its outcome, after {:?}",
+                        first.write.last()
+                    );
                     found.push(("I2", at, what));
                 } else if !new.is_seal() {
                     found.extend(self.records(new).into_iter().map(|(i, what)| (i, at, what)));
@@ -118,7 +149,11 @@ impl Now {
                 }
                 let before = change.old.as_ref().and_then(|d| d.open);
                 if new.open.zip(before).is_some_and(|(new, old)| new < old) {
-                    found.push(("I2", at, "an older take-over sealed over a newer one".into()));
+                    found.push((
+                        "I2",
+                        at,
+                        "an older take-over sealed over a newer one".into(),
+                    ));
                 }
             }
         }
@@ -130,19 +165,28 @@ impl Now {
     fn records(&self, done: &Done) -> Vec<(&'static str, String)> {
         let mut found = Vec::new();
         let Some(live) = &self.live else {
-            return vec![("I2", "an outcome was recorded although the object was gone".into())];
+            return vec![(
+                "I2",
+                "an outcome was recorded although the object was gone".into(),
+            )];
         };
         if live.write.created_by != done.life {
             found.push(("I6", "the outcome of another life was recorded".into()));
         }
         if done.tasks.len() != live.tasks.len() {
-            found.push(("I2", "an outcome was recorded without some of its tasks".into()));
+            found.push((
+                "I2",
+                "an outcome was recorded without some of its tasks".into(),
+            ));
         }
         for (index, (slot, task)) in live.tasks.iter().zip(&done.tasks).enumerate() {
             let shown = slot.outcome.as_ref();
             if shown.is_some_and(|shown| !same(shown, &task.outcome)) {
                 let (shown, recorded) = (shown.map(|o| o.ending), task.outcome.ending);
-                found.push(("I2", format!("task {index} showed {shown:?}, recorded is {recorded:?}")));
+                found.push((
+                    "I2",
+                    format!("task {index} showed {shown:?}, recorded is {recorded:?}"),
+                ));
             }
         }
         found

@@ -37,7 +37,12 @@ impl Violation {
         at: Duration,
         what: impl Into<String>,
     ) -> Violation {
-        Violation { invariant, object, at, what: what.into() }
+        Violation {
+            invariant,
+            object,
+            at,
+            what: what.into(),
+        }
     }
 }
 

@@ -22,23 +22,48 @@ pub fn check(run: &Played, all: &Histories, bad: &mut Vec<Violation>) {
         bad.push(Violation::new(invariant, None, run.ended, what));
     };
     if run.recovered.is_none() {
-        fault("I16", format!("{:?} after the faults had stopped not everything was finished", run.limit));
+        fault(
+            "I16",
+            format!(
+                "{:?} after the faults had stopped not everything was finished",
+                run.limit
+            ),
+        );
     }
     if run.outlived > 0 {
-        fault("I23", format!("{} times something went on in a process that had ended", run.outlived));
+        fault(
+            "I23",
+            format!(
+                "{} times something went on in a process that had ended",
+                run.outlived
+            ),
+        );
     }
     if run.left_alive > 0 {
-        fault("I23", format!("{} tasks were alive after everything had been stopped", run.left_alive));
+        fault(
+            "I23",
+            format!(
+                "{} tasks were alive after everything had been stopped",
+                run.left_alive
+            ),
+        );
     }
     for panic in &run.panics {
         fault("I23", panic.clone());
     }
-    let sent: u64 = run.requests.values().map(|r| r.get + r.put + r.list + r.delete).sum();
+    let sent: u64 = run
+        .requests
+        .values()
+        .map(|r| r.get + r.put + r.list + r.delete)
+        .sum();
     let tasks = run.observed.starts.len() as u64 + run.scenario.scripts.len() as u64;
     let idle = run.ended.as_secs_f64() * PER_WORKER_SECOND * run.scenario.workers.len() as f64;
     let budget = tasks * PER_TASK + run.fired.total() * PER_FAULT + idle as u64;
     if sent > budget {
-        fault("I15", format!("{sent} requests were sent, the budget was {budget}"));
+        fault(
+            "I15",
+            format!("{sent} requests were sent, the budget was {budget}"),
+        );
     }
 }
 
@@ -59,7 +84,9 @@ fn stored(run: &Played, all: &Histories, bad: &mut Vec<Violation>) {
                 Err(e) => fault(&e.to_string()),
             },
             Some(Key::Dead(_, task)) => {
-                let recorded = history.and_then(outcome).and_then(|d| d.tasks.get(task.index()));
+                let recorded = history
+                    .and_then(outcome)
+                    .and_then(|d| d.tasks.get(task.index()));
                 let dead = decode::<Dead>(key, &object.body).ok();
                 let failed = recorded.filter(|t| t.outcome.ending == Ending::Failed);
                 match (dead, failed) {
@@ -73,7 +100,12 @@ fn stored(run: &Played, all: &Histories, bad: &mut Vec<Violation>) {
     }
     for (name, history) in &all.objects {
         let mut fault = |invariant, what: String| {
-            bad.push(Violation::new(invariant, Some(name.clone()), run.ended, what));
+            bad.push(Violation::new(
+                invariant,
+                Some(name.clone()),
+                run.ended,
+                what,
+            ));
         };
         let Some(done) = outcome(history) else {
             if history.live.last().is_some_and(|c| c.new.is_none()) {

@@ -16,9 +16,16 @@ const EARLY: Duration = Duration::from_secs(2);
 /// Checks every change of one live object.
 pub fn check(name: &Name, history: &History, bad: &mut Vec<Violation>) {
     for change in &history.live {
-        let (Some(old), Some(new)) = (&change.old, &change.new) else { continue };
+        let (Some(old), Some(new)) = (&change.old, &change.new) else {
+            continue;
+        };
         let mut fault = |invariant, what: String| {
-            bad.push(Violation::new(invariant, Some(name.clone()), change.at, what));
+            bad.push(Violation::new(
+                invariant,
+                Some(name.clone()),
+                change.at,
+                what,
+            ));
         };
         if old.tasks.len() != new.tasks.len() || old.write.created_by != new.write.created_by {
             fault("I6", "it became another object".into());
@@ -32,10 +39,17 @@ pub fn check(name: &Name, history: &History, bad: &mut Vec<Violation>) {
             }
             if is.attempts() > new.options.retry.attempts {
                 let (n, most) = (is.attempts(), new.options.retry.attempts);
-                fault("I7", format!("task {index} has {n} attempts, {most} are allowed"));
+                fault(
+                    "I7",
+                    format!("task {index} has {n} attempts, {most} are allowed"),
+                );
             }
         }
-        let declared = new.tasks.iter().zip(&old.tasks).any(|(is, was)| is.running && !was.running);
+        let declared = new
+            .tasks
+            .iter()
+            .zip(&old.tasks)
+            .any(|(is, was)| is.running && !was.running);
         let waits = |at: Option<StoreTime>| at.is_some_and(|at| at > now(change).plus(EARLY));
         if old.state == LiveState::Pending && declared && waits(old.available_at) {
             fault("I12", "it was claimed before its time".into());
@@ -64,7 +78,14 @@ fn slot(
     let mut found = Vec::new();
     match (&was.outcome, &is.outcome) {
         (Some(was), is) if is.as_ref().is_none_or(|is| !same(was, is)) => {
-            found.push(("I2", format!("was {:?} and is {:?}", was.ending, is.as_ref().map(|o| o.ending))));
+            found.push((
+                "I2",
+                format!(
+                    "was {:?} and is {:?}",
+                    was.ending,
+                    is.as_ref().map(|o| o.ending)
+                ),
+            ));
         }
         (None, Some(_)) if taken_over => {
             found.push(("I2", "has an outcome before the take-over is sealed".into()));
@@ -79,17 +100,27 @@ fn slot(
     }
     let (before, after) = (was.attempts(), is.attempts());
     if after > before + 1 {
-        found.push(("I7", format!("went from {before} to {after} attempts in one write")));
+        found.push((
+            "I7",
+            format!("went from {before} to {after} attempts in one write"),
+        ));
     }
     // One that ended between two writes may be declared anew in the second.
     let declared = is.running && (!was.running || taken_over || is.starts > was.starts);
     if after > before && !is.running {
-        found.push(("I7", "was charged for an attempt that was not declared".into()));
+        found.push((
+            "I7",
+            "was charged for an attempt that was not declared".into(),
+        ));
     }
     if taken_over && was.running {
         // One of many suspects is excused; one alone is charged.
         let kept = after - u32::from(declared).min(after);
-        let fair = if suspects > 1 { before.saturating_sub(1) } else { before };
+        let fair = if suspects > 1 {
+            before.saturating_sub(1)
+        } else {
+            before
+        };
         if kept > fair {
             let what = format!("is charged although it was one of {suspects} suspects");
             found.push(("I7", what));

@@ -23,7 +23,12 @@ pub fn check(run: &Played, all: &Histories, bad: &mut Vec<Violation>) {
         };
         for (invariant, what) in found {
             let what = format!("{} on client {}: {what}", start.task, start.client);
-            bad.push(Violation::new(invariant, Some(name.clone()), start.at, what));
+            bad.push(Violation::new(
+                invariant,
+                Some(name.clone()),
+                start.at,
+                what,
+            ));
         }
     }
     for (name, history) in &all.objects {
@@ -35,24 +40,42 @@ fn one(run: &Played, history: &History, start: &Start) -> Vec<(&'static str, Str
     let mut found = Vec::new();
     let index = start.task.index();
     let Some(declared) = declaration(history, start) else {
-        return vec![("I4", "it started without being declared in a write that won".into())];
+        return vec![(
+            "I4",
+            "it started without being declared in a write that won".into(),
+        )];
     };
-    let flagged = declared.old.as_ref().is_some_and(|l| l.tasks[index].cancel_requested);
+    let flagged = declared
+        .old
+        .as_ref()
+        .is_some_and(|l| l.tasks[index].cancel_requested);
     if flagged {
-        found.push(("I19", "it started although the holder knew that it was cancelled".into()));
+        found.push((
+            "I19",
+            "it started although the holder knew that it was cancelled".into(),
+        ));
     }
-    let recorded = history.done.iter().find(|c| c.new.as_ref().is_some_and(|d| !d.is_seal()));
+    let recorded = history
+        .done
+        .iter()
+        .find(|c| c.new.as_ref().is_some_and(|d| !d.is_seal()));
     if recorded.is_some_and(|c| c.at < start.at) {
         found.push(("I3", "it started although its outcome was recorded".into()));
     }
     let shown = history.live.iter().find(|c| {
-        c.new.as_ref().is_some_and(|l| l.tasks.get(index).is_some_and(|s| s.outcome.is_some()))
+        c.new
+            .as_ref()
+            .is_some_and(|l| l.tasks.get(index).is_some_and(|s| s.outcome.is_some()))
     });
     if shown.is_some_and(|c| c.at < start.at && c.seq > declared.seq) {
         found.push(("I3", "it started although its outcome could be read".into()));
     }
     let sealed = needs_seal(history, start.delivery).is_none_or(|_| {
-        let before = history.done.iter().filter(|c| c.at <= start.at).map(|c| c.seq + 1);
+        let before = history
+            .done
+            .iter()
+            .filter(|c| c.at <= start.at)
+            .map(|c| c.seq + 1);
         seal_of(history, start.delivery, before.max().unwrap_or(0))
     });
     if !sealed {
@@ -69,10 +92,14 @@ fn one(run: &Played, history: &History, start: &Start) -> Vec<(&'static str, Str
 fn declaration<'a>(history: &'a History, start: &Start) -> Option<&'a Change<Live>> {
     history.live.iter().find(|c| {
         let before = c.at <= start.at;
-        before && c.new.as_ref().is_some_and(|live| {
-            let mine = live.lease.as_ref().is_some_and(|l| l.token == start.token);
-            mine && live.tasks.get(start.task.index()).is_some_and(|s| s.running)
-        })
+        before
+            && c.new.as_ref().is_some_and(|live| {
+                let mine = live.lease.as_ref().is_some_and(|l| l.token == start.token);
+                mine && live
+                    .tasks
+                    .get(start.task.index())
+                    .is_some_and(|s| s.running)
+            })
     })
 }
 
@@ -82,7 +109,10 @@ fn lease(run: &Played, history: &History, start: &Start) -> Option<(&'static str
     let (end, _) = start.ended?;
     let drift = run.drift_of(start.client);
     let rate = (1_000_000 + drift) as f64 / 1e6;
-    let extended = history.live.iter().filter(|c| c.client == start.client && c.at <= end);
+    let extended = history
+        .live
+        .iter()
+        .filter(|c| c.client == start.client && c.at <= end);
     let until = extended.filter_map(|c| {
         let live = c.new.as_ref()?;
         let lease = live.lease.as_ref().filter(|l| l.token == start.token)?;
@@ -99,10 +129,16 @@ fn lease(run: &Played, history: &History, start: &Start) -> Option<(&'static str
     }
     if start.at > until {
         let late = start.at - until;
-        return Some(("I4", format!("it started {late:?} after the lease had ended")));
+        return Some((
+            "I4",
+            format!("it started {late:?} after the lease had ended"),
+        ));
     }
     if end > until {
-        return Some(("I4", format!("it went on for {:?} after the lease had ended", end - until)));
+        return Some((
+            "I4",
+            format!("it went on for {:?} after the lease had ended", end - until),
+        ));
     }
     None
 }
@@ -110,7 +146,10 @@ fn lease(run: &Played, history: &History, start: &Start) -> Option<(&'static str
 /// The outcome says what the winner's handler said, and no older holder wrote it after a newer one
 /// had begun to run tasks.
 fn results(run: &Played, name: &Name, history: &History, bad: &mut Vec<Violation>) {
-    let recorded = history.done.iter().find_map(|c| Some((c.at, c.new.clone().filter(|d| !d.is_seal())?)));
+    let recorded = history
+        .done
+        .iter()
+        .find_map(|c| Some((c.at, c.new.clone().filter(|d| !d.is_seal())?)));
     let Some((at, done)) = recorded else { return };
     let starts: Vec<(usize, &Start)> = run
         .observed
@@ -122,11 +161,19 @@ fn results(run: &Played, name: &Name, history: &History, bad: &mut Vec<Violation
     let mut fault = |invariant, what: String| {
         bad.push(Violation::new(invariant, Some(name.clone()), at, what));
     };
-    let winner = starts.iter().find(|(_, s)| s.token == done.token).map(|(_, s)| s.delivery);
+    let winner = starts
+        .iter()
+        .find(|(_, s)| s.token == done.token)
+        .map(|(_, s)| s.delivery);
     if let Some(winner) = winner
-        && let Some((_, later)) = starts.iter().find(|(_, s)| s.delivery > winner && s.at < at)
+        && let Some((_, later)) = starts
+            .iter()
+            .find(|(_, s)| s.delivery > winner && s.at < at)
     {
-        let what = format!("delivery {winner} recorded its outcome after delivery {} had started {}", later.delivery, later.task);
+        let what = format!(
+            "delivery {winner} recorded its outcome after delivery {} had started {}",
+            later.delivery, later.task
+        );
         fault("I10", what);
     }
     for (index, task) in done.tasks.iter().enumerate() {
@@ -134,13 +181,21 @@ fn results(run: &Played, name: &Name, history: &History, bad: &mut Vec<Violation
         let said = outcome.output.as_ref().map(crate::small::script);
         match outcome.ending {
             Ending::Completed => {
-                let run = starts.iter().find(|(n, s)| Some(*n) == said && s.task.index() == index);
+                let run = starts
+                    .iter()
+                    .find(|(n, s)| Some(*n) == said && s.task.index() == index);
                 if run.is_none_or(|(_, s)| s.ended.is_none_or(|(_, how)| how != End::Completed)) {
-                    fault("I11", format!("the result of task {index} is of no run of it: {said:?}"));
+                    fault(
+                        "I11",
+                        format!("the result of task {index} is of no run of it: {said:?}"),
+                    );
                 }
             }
             Ending::Expired => {
-                let expired = done.options.expires_at.is_some_and(|t| t <= EPOCH.plus(at + Duration::from_secs(2)));
+                let expired = done
+                    .options
+                    .expires_at
+                    .is_some_and(|t| t <= EPOCH.plus(at + Duration::from_secs(2)));
                 if !expired {
                     fault("I11", format!("task {index} expired before its time"));
                 }
@@ -148,7 +203,10 @@ fn results(run: &Played, name: &Name, history: &History, bad: &mut Vec<Violation
             Ending::Failed | Ending::Cancelled => {}
         }
         if outcome.at > StoreTime(EPOCH.0).plus(at + Duration::from_secs(2)) {
-            fault("I11", format!("the outcome of task {index} is from the future"));
+            fault(
+                "I11",
+                format!("the outcome of task {index} is from the future"),
+            );
         }
     }
 }
