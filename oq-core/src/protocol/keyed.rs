@@ -199,10 +199,16 @@ async fn place(
             existing: false,
         }));
     }
-    // Others may have created, run and finished it meanwhile: then ours is a late copy.
-    match read::<Done>(root, &Key::Done(queue.clone(), id)).await? {
+    // Others may have created, run and finished it meanwhile: then ours is a late copy. It is there
+    // either way, so without an answer nobody may be told that it was refused.
+    let doubt = |_| Error::InDoubt {
+        ids: vec![id.task(0)],
+    };
+    let done = read::<Done>(root, &Key::Done(queue.clone(), id)).await;
+    match done.map_err(doubt)? {
         Some(done) if !done.record.is_seal() => {
-            finish::clear(root, queue, id, &done.record).await?;
+            let cleared = finish::clear(root, queue, id, &done.record).await;
+            cleared.map_err(doubt)?;
             Ok(None)
         }
         _ => Ok(Some(Stands {

@@ -46,6 +46,11 @@ impl SimHost {
         self.id
     }
 
+    /// How many microseconds its clock gains in a second.
+    pub fn drift_ppm(&self) -> i64 {
+        self.drift_ppm
+    }
+
     /// The surroundings of the client on it.
     pub fn env(self: &Arc<SimHost>, seed: u64) -> Env {
         Env {

@@ -43,6 +43,15 @@ pub struct Played {
     pub panics: Vec<String>,
     /// When it was over.
     pub ended: Duration,
+    /// The drift of each process' clock.
+    pub drifts: BTreeMap<u16, i64>,
+}
+
+impl Played {
+    /// How much faster than the store's the clock of a process ran.
+    pub fn drift_of(&self, client: u16) -> i64 {
+        self.drifts.get(&client).copied().unwrap_or(0)
+    }
 }
 
 /// How to play.
@@ -91,6 +100,7 @@ async fn run(scenario: Arc<Scenario>, how: How) -> Played {
         requests: store.requests(),
         trace: store.trace(),
         story: store.take_story(),
+        drifts: game.hosts.iter().map(|h| (h.id(), h.drift_ppm())).collect(),
         recovered,
         limit,
         outlived: game.hosts.iter().map(|h| h.outlived()).sum(),
@@ -321,6 +331,7 @@ impl Game {
             concurrency: 8,
             drift_ppm: 0,
             poll: S,
+            grace: 5 * S,
         };
         let process = self.launch(&rescuer);
         self.workers.push(Some(process));
@@ -359,7 +370,7 @@ impl Game {
         let give_up = store.elapsed() + 3000 * S;
         while quiet < 40 && store.elapsed() < give_up {
             self.sleep_until(store.elapsed() + S).await;
-            let wire = store.in_flight() > 3;
+            let wire = store.late() > 0;
             quiet = if self.work_left() || wire {
                 0
             } else {
@@ -380,6 +391,7 @@ impl Game {
             self.sleep_until(store.elapsed() + S).await;
         }
         self.producers.clear();
+        yield_often().await;
     }
 }
 
@@ -387,17 +399,19 @@ impl Game {
 async fn kill(process: Process) {
     process.running.abort();
     let _ = process.running.await;
-    // Tasks of tasks are dropped one level at a time.
-    for _ in 0..16 {
-        tokio::task::yield_now().await;
-    }
+    yield_often().await;
     process.host.kill();
 }
 
 async fn join(process: Process) {
     let _ = process.running.await;
+    yield_often().await;
+    process.host.kill();
+}
+
+/// Lets what was aborted be dropped: tasks of tasks, one level at a time.
+async fn yield_often() {
     for _ in 0..16 {
         tokio::task::yield_now().await;
     }
-    process.host.kill();
 }

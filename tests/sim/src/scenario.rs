@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use oq_core::testing::sim_entropy::Dice;
-use oq_core::testing::sim_store::{Modes, Plan};
+use oq_core::testing::sim_store::{Fault, Modes, Plan};
 
 /// One run, before it is played.
 #[derive(Debug, Clone)]
 pub struct Scenario {
     pub seed: u64,
+    pub kind: Kind,
+    pub theme: Theme,
     pub modes: Modes,
     pub plan: Plan,
     pub queues: usize,
@@ -22,12 +24,37 @@ pub struct Scenario {
     pub quiet_at: Duration,
 }
 
+/// Which worker runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// oq's own.
+    Real,
+    /// One that stands on the protocol alone, see [`crate::small`].
+    Small,
+}
+
+/// What a run has more of than others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Theme {
+    /// A bit of everything.
+    Mixed,
+    /// Copies of writes that land late, and reads that take long.
+    Late,
+    /// Cancellations.
+    Cancels,
+    /// Workers that are cut off while they run long tasks.
+    CutOff,
+    /// A store that refuses a lot, and tasks that fail.
+    Storm,
+}
+
 /// A machine and the program on it.
 #[derive(Debug, Clone)]
 pub struct Machine {
     pub concurrency: usize,
     pub drift_ppm: i64,
     pub poll: Duration,
+    pub grace: Duration,
 }
 
 /// One object that a producer submits.
@@ -97,8 +124,21 @@ impl Scenario {
         let mut d = Dice::new(seed, 2);
         let calm = d.chance(0.15);
         let plan = Plan::draw(&mut d);
+        let theme = match d.below(20) {
+            0..=9 => Theme::Mixed,
+            10..=12 => Theme::Late,
+            13..=14 => Theme::Cancels,
+            15..=17 => Theme::CutOff,
+            _ => Theme::Storm,
+        };
         let mut s = Scenario {
             seed,
+            theme,
+            kind: if d.chance(0.3) {
+                Kind::Small
+            } else {
+                Kind::Real
+            },
             modes: Modes::draw(&mut d),
             plan: if calm { Plan::calm() } else { plan },
             queues: if d.chance(0.3) { 2 } else { 1 },
@@ -117,6 +157,7 @@ impl Scenario {
         }
         s.draw_work(&mut d);
         s.draw_trouble(&mut d);
+        s.apply_theme(&mut d);
         s.events.sort_by_key(|(at, _)| *at);
         s
     }
@@ -241,6 +282,62 @@ impl Scenario {
             self.events.push((at, event));
         }
     }
+
+    fn apply_theme(&mut self, d: &mut Dice) {
+        let quiet = self.quiet_at;
+        match self.theme {
+            Theme::Mixed => {}
+            Theme::Late => {
+                self.plan.set(Fault::Zombie, 0.15);
+                self.plan.set(Fault::Duplicate, 0.3);
+                self.plan.set(Fault::SlowRead, 0.1);
+                for script in self.scripts.iter_mut().step_by(2) {
+                    script.run = d.log_between(MS, S);
+                }
+                for machine in &mut self.workers {
+                    machine.poll = d.between(50 * MS, 500 * MS);
+                }
+            }
+            Theme::Cancels => {
+                for n in 0..self.submissions.len() {
+                    let at = |(_, e): &&(Duration, Event)| matches!(e, Event::Submit(m) if *m == n);
+                    let Some((at, _)) = self.events.iter().find(at).copied() else {
+                        continue;
+                    };
+                    for index in 0..self.submissions[n].tasks.len() {
+                        if d.chance(0.5) {
+                            let later = d.log_between(50 * MS, 30 * S);
+                            self.events.push((at + later, Event::Cancel(n, index)));
+                        }
+                    }
+                }
+            }
+            Theme::CutOff => {
+                for script in self.scripts.iter_mut().step_by(2) {
+                    script.run = d.between(10 * S, 60 * S);
+                }
+                for n in 0..self.workers.len() * 3 {
+                    let who = Who::Worker(n % self.workers.len());
+                    let (at, length) = (d.between(S, quiet), d.between(5 * S, 60 * S));
+                    let out = d.chance(0.5);
+                    let event = if out {
+                        Event::CutOut(who, length)
+                    } else {
+                        Event::CutBack(who, length)
+                    };
+                    self.events.push((at, event));
+                }
+            }
+            Theme::Storm => {
+                self.plan.set(Fault::ThrottleStorm, 0.01);
+                self.plan.set(Fault::Refused, 0.4);
+                self.plan.set(Fault::LostRequest, 0.1);
+                for script in self.scripts.iter_mut().step_by(2) {
+                    script.fail = 5;
+                }
+            }
+        }
+    }
 }
 
 fn machine(d: &mut Dice) -> Machine {
@@ -250,6 +347,7 @@ fn machine(d: &mut Dice) -> Machine {
         concurrency: d.range(1, 6) as usize,
         drift_ppm: if drifts { ppm } else { 0 },
         poll: d.between(500 * MS, 2 * S),
+        grace: d.between(S, 30 * S),
     }
 }
 
