@@ -66,6 +66,12 @@ impl SimHost {
         state.stalled_until = state.stalled_until.max(Some(now() + length));
     }
 
+    /// How much longer it stalls.
+    pub fn stalled_for(&self) -> Duration {
+        let until = self.state().stalled_until;
+        until.map_or(Duration::ZERO, |t| t.saturating_duration_since(now()))
+    }
+
     /// Requests sent from here are lost for so long.
     pub fn cut_out(&self, length: Duration) {
         self.state().cut_out_until = Some(now() + length);

@@ -160,8 +160,13 @@ impl Wire<'_> {
                 sleep_until(now() + fate.there).await;
                 let first = self.apply();
                 sleep_until(now() + fate.back).await;
+                // To one that was told that nothing landed, a second delivery would be a lie.
+                let told_otherwise =
+                    matches!(first, Answer::Write(Write::Again { .. } | Write::Lost));
                 self.answer(caller, Ok(first));
-                self.land(now() + fate.late).await;
+                if !told_otherwise {
+                    self.land(now() + fate.late).await;
+                }
             }
             Fault::HiddenRetry => {
                 sleep_until(now() + fate.there).await;

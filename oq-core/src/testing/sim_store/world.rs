@@ -52,7 +52,8 @@ impl Op {
             Op::Get(_) | Op::GetIfChanged(..) => "GET",
             Op::Create(..) => "PUT if-absent",
             Op::Update(..) => "PUT if-match",
-            Op::Delete(_) | Op::DeleteMany(_) => "DELETE",
+            Op::Delete(_) => "DELETE",
+            Op::DeleteMany(_) => "DELETE batch",
             Op::DeleteIf(..) => "DELETE if-match",
             Op::List(_) => "LIST",
         }

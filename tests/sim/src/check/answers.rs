@@ -130,13 +130,19 @@ fn submitted(
     }
 }
 
-/// The recorded outcome of an object.
+/// The outcome that was recorded of an object, even if it was swept since.
 pub fn outcome(history: &History) -> Option<&Done> {
-    let done = history
+    let mut versions = history.done.iter().filter_map(|c| c.new.as_deref());
+    versions.find(|d| !d.is_seal())
+}
+
+/// When its outcome was swept.
+pub fn swept(history: &History) -> Option<Duration> {
+    history
         .done
-        .iter()
-        .find_map(|c| c.new.as_deref().filter(|d| !d.is_seal()));
-    done.filter(|_| history.done.last().is_some_and(|c| c.new.is_some()))
+        .last()
+        .filter(|c| c.new.is_none())
+        .map(|c| c.at)
 }
 
 fn looked(run: &Played, all: &Histories, bad: &mut Vec<Violation>) {
@@ -173,6 +179,7 @@ fn looked(run: &Played, all: &Histories, bad: &mut Vec<Violation>) {
                     fault("I2", format!("it was {ending:?}, at the end it is {is:?}"));
                 }
             }
+            Sight::Unknown if swept(history).is_some_and(|at| at <= look.at) => {}
             Sight::Unknown if first < look.asked => fault("I1", "it was unknown".into()),
             Sight::Open if over.is_some_and(|c| c.at < look.asked) => {
                 fault("I2", "it was open although its outcome was recorded".into());

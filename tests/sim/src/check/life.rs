@@ -129,11 +129,22 @@ impl Now {
         let at = change.at;
         match &change.new {
             None => {
-                found.push((
-                    "I1",
-                    at,
-                    "its outcome was deleted long before its time".into(),
-                ));
+                let recorded = change.old.as_ref().filter(|d| !d.is_seal());
+                let kept = recorded.map_or(Duration::MAX, |d| d.keep);
+                let age = at.saturating_sub(self.recorded_at.unwrap_or_default());
+                if age < kept {
+                    let what = format!(
+                        "its outcome was deleted after {age:?} and was to be kept {kept:?}"
+                    );
+                    found.push(("I1", at, what));
+                }
+                if self.live.is_some() {
+                    found.push((
+                        "I6",
+                        at,
+                        "its outcome was deleted while it was there itself".into(),
+                    ));
+                }
             }
             Some(new) => {
                 if let Some(first) = &self.recorded {

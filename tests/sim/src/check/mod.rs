@@ -5,9 +5,11 @@ mod answers;
 mod history;
 mod leases;
 mod life;
+mod prompt;
 mod rest;
 mod slots;
 mod starts;
+mod wasted;
 
 use std::fmt;
 use std::time::Duration;
@@ -65,6 +67,8 @@ pub fn check(run: &Played) -> Vec<Violation> {
     starts::check(run, &all, &mut bad);
     answers::check(run, &all, &mut bad);
     rest::check(run, &all, &mut bad);
+    wasted::check(run, &all, &mut bad);
+    prompt::check(run, &all, &mut bad);
     bad.sort_by_key(|v| v.at);
     bad
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use oq_core::StoreTime;
-use oq_core::record::{Ending, Live, LiveState};
+use oq_core::record::{Ending, Live, LiveState, Token};
 use oq_core::testing::sim_store::EPOCH;
 
 use super::leases::{needs_seal, seal_of};
@@ -12,6 +12,10 @@ use super::{Change, Histories, History, Name, Violation};
 use crate::observe::{End, Start, What};
 use crate::play::Played;
 use crate::producer::queue_name;
+
+/// An outcome is sent with at least an attempt's timeout and a second of the lease left; less what
+/// a clock may drift in that time.
+const ENOUGH: Duration = Duration::from_millis(5900);
 
 /// Checks every run of a handler.
 pub fn check(run: &Played, all: &Histories, bad: &mut Vec<Violation>) {
@@ -33,6 +37,7 @@ pub fn check(run: &Played, all: &Histories, bad: &mut Vec<Violation>) {
     }
     for (name, history) in &all.objects {
         results(run, name, history, bad);
+        sent_in_time(run, name, history, bad);
     }
 }
 
@@ -107,19 +112,8 @@ fn declaration<'a>(history: &'a History, start: &Start) -> Option<&'a Change<Liv
 /// extended it, by the holder's own clock. What a stall adds is nobody's fault.
 fn lease(run: &Played, history: &History, start: &Start) -> Option<(&'static str, String)> {
     let (end, _) = start.ended?;
-    let drift = run.drift_of(start.client);
-    let rate = (1_000_000 + drift) as f64 / 1e6;
-    let extended = history
-        .live
-        .iter()
-        .filter(|c| c.client == start.client && c.at <= end);
-    let until = extended.filter_map(|c| {
-        let live = c.new.as_ref()?;
-        let lease = live.lease.as_ref().filter(|l| l.token == start.token)?;
-        // Flags of others do not extend it, and neither does a copy that landed late.
-        (live.state == LiveState::Running).then(|| c.sent + lease.length.div_f64(rate))
-    });
-    let until = until.max()? + Duration::from_millis(5);
+    let until = lease_until(run, history, start.client, &start.token, end)?;
+    let until = until + Duration::from_millis(5);
     let stalled = run.observed.troubles.iter().any(|t| match t.what {
         What::Stalled(length) => t.client == start.client && t.at <= end && t.at + length >= until,
         _ => false,
@@ -135,12 +129,50 @@ fn lease(run: &Played, history: &History, start: &Start) -> Option<(&'static str
         ));
     }
     if end > until {
+        let late = end - until;
         return Some((
             "I4",
-            format!("it went on for {:?} after the lease had ended", end - until),
+            format!("it went on for {late:?} after the lease had ended"),
         ));
     }
     None
+}
+
+/// Until when the lease of this token lasts at the most, as far as its holder can know at a moment.
+fn lease_until(
+    run: &Played,
+    history: &History,
+    client: u16,
+    token: &Token,
+    moment: Duration,
+) -> Option<Duration> {
+    let rate = (1_000_000 + run.drift_of(client)) as f64 / 1e6;
+    let known = history
+        .live
+        .iter()
+        .filter(|c| c.client == client && c.at <= moment);
+    let until = known.filter_map(|c| {
+        let live = c.new.as_ref()?;
+        let lease = live.lease.as_ref().filter(|l| l.token == *token)?;
+        (live.state == LiveState::Running).then(|| c.sent + lease.length.div_f64(rate))
+    });
+    until.max()
+}
+
+/// An outcome is sent only while enough of the lease is left for it to land.
+fn sent_in_time(run: &Played, name: &Name, history: &History, bad: &mut Vec<Violation>) {
+    for change in &history.done {
+        let Some(done) = change.new.as_ref().filter(|d| !d.is_seal()) else {
+            continue;
+        };
+        let until = lease_until(run, history, change.client, &done.token, change.sent);
+        let Some(until) = until else { continue };
+        if change.sent + ENOUGH > until {
+            let left = until.saturating_sub(change.sent);
+            let what = format!("its outcome was sent with {left:?} of the lease left");
+            bad.push(Violation::new("I4", Some(name.clone()), change.at, what));
+        }
+    }
 }
 
 /// The outcome says what the winner's handler said, and no older holder wrote it after a newer one
