@@ -159,12 +159,9 @@ async fn decide(
             });
         }
         LiveState::Running => {
-            if record
-                .lease
-                .as_ref()
-                .is_some_and(|l| (how.doubtful)(&l.token))
-            {
-                return adopt(root, how.queue, id, live, seal).await;
+            let token = record.lease.as_ref().map(|l| l.token.clone());
+            if let Some(token) = token.filter(|token| (how.doubtful)(token)) {
+                return adopt(root, how.queue, id, token, live, seal).await;
             }
             let until = state::take_over_at(record, at.last_modified);
             if at.date < until {
@@ -206,12 +203,7 @@ async fn decide(
         Settled::Lost(_) => return Ok(Claimed::LostRace),
         Settled::Doubt => return Ok(Claimed::Doubt(who.token.clone())),
     };
-    if seen
-        .record
-        .lease
-        .as_ref()
-        .is_none_or(|l| l.token != who.token)
-    {
+    if !holds(&seen.record, &who.token) {
         return Ok(Claimed::LostRace);
     }
     let sent = if mutated(Mutant::LeaseFromAnswer) {
@@ -243,19 +235,14 @@ async fn adopt(
     root: &Root,
     queue: &QueueName,
     id: ObjectId,
+    token: Token,
     live: Seen<Live>,
     seal: Option<Seen<Done>>,
 ) -> Result<Claimed> {
-    let taken_over = live
-        .record
-        .history
-        .iter()
-        .rev()
-        .find(|e| e.delivery == live.record.delivery);
-    let needs_seal = taken_over.is_some_and(|e| e.what == crate::record::Step::TakenOver)
-        && seal
-            .as_ref()
-            .is_none_or(|s| s.record.open != Some(live.record.delivery));
+    let sealed = seal
+        .as_ref()
+        .is_some_and(|s| s.record.open == Some(live.record.delivery));
+    let needs_seal = !sealed && state::may_be_taken_over(&live.record);
     if needs_seal {
         // The seal is part of the take-over; without it the lease is left to run out.
         let until = root.now().plus(live.record.options.lease);
@@ -268,13 +255,22 @@ async fn adopt(
     let next = state::adopt(&live.record, root.now());
     let key = Key::Live(queue.clone(), id);
     match update(root, &key, &live, next).await? {
-        Settled::Won { seen, .. } => {
+        // Found by reading back, it may have landed long ago, and another holder may have followed.
+        Settled::Won { seen, recovered } if holds(&seen.record, &token) => {
             let mut hold = Hold::new(root.clone(), queue.clone(), id, seen, sent);
             hold.seal = seal;
+            if recovered && hold.renew().await? == Renewed::Lost {
+                return Ok(Claimed::LostRace);
+            }
             Ok(Claimed::Held(Box::new(hold)))
         }
         _ => Ok(Claimed::LostRace),
     }
+}
+
+/// Whether the lease of a record is the one that this token names.
+fn holds(live: &Live, token: &Token) -> bool {
+    live.state == LiveState::Running && live.lease.as_ref().is_some_and(|l| l.token == *token)
 }
 
 async fn expire(

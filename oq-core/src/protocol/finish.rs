@@ -58,9 +58,12 @@ pub async fn completed(hold: &mut Hold) -> Result<Finished> {
             Settled::Won { .. } => return Ok(Finished::Recorded),
             // Not ours, in doubt, or not sent for want of lease: what is there decides.
             Settled::Lost(_) | Settled::Doubt => match read::<Done>(&root, &key).await? {
+                // The seal that we may write over can be an earlier holder's, who gave it back.
+                Some(done) if hold.seal.as_ref().is_some_and(|s| s.etag == done.etag) => {}
+                Some(done) if done.record.is_seal() => return Ok(Finished::Lost),
                 Some(done) if done.record.token != *hold.token() => return Ok(Finished::Lost),
-                Some(done) if !done.record.is_seal() => return Ok(Finished::Recorded),
-                Some(_) | None => {}
+                Some(_) => return Ok(Finished::Recorded),
+                None => {}
             },
         }
     }

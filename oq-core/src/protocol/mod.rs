@@ -16,3 +16,6 @@ pub mod write;
 
 pub use root::Root;
 pub use write::Settled;
+
+#[cfg(test)]
+mod tests;

@@ -51,7 +51,7 @@ impl Stamp {
             by.remove(0);
         }
         Stamp {
-            generation: self.generation + 1,
+            generation: self.generation.saturating_add(1),
             by,
             ..self.clone()
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::record::{Failure, Lease, Live, LiveState, Step, Token, WorkerId};
+use crate::record::{Failure, Lease, MAX_LEASE, MIN_LEASE, Live, LiveState, Step, Token, WorkerId};
 use crate::testing::mutant::{Mutant, mutated};
 use crate::time::StoreTime;
 
@@ -57,7 +57,7 @@ pub fn claim(live: &Live, who: &Claimant, now: StoreTime) -> Result<Live, Refusa
         next.tasks
             .iter_mut()
             .filter(|s| s.outcome.is_none())
-            .for_each(|s| s.starts += 1);
+            .for_each(|s| s.starts = s.starts.saturating_add(1));
     }
     declare(&mut next, now);
     Ok(next)
@@ -70,7 +70,7 @@ pub fn take_over_at(live: &Live, last_modified: StoreTime) -> StoreTime {
         return last_modified.plus(lease / 3);
     }
     last_modified
-        .plus(lease.min(crate::record::MAX_LEASE))
+        .plus(lease.min(MAX_LEASE))
         .plus(TAKE_OVER_MARGIN)
 }
 
@@ -108,7 +108,7 @@ pub fn take_over(
             format!("worker {silent} died or fell silent while it ran this task"),
         ));
         if suspects > 1 && !mutated(Mutant::AttemptsPerPack) {
-            slot.excused += 1;
+            slot.excused = slot.excused.saturating_add(1);
         }
     }
     if suspects > 0 {
@@ -128,14 +128,25 @@ pub fn adopt(live: &Live, now: StoreTime) -> Live {
     next
 }
 
+/// Whether the present delivery may have begun with a take-over, which asks for a seal. Its events
+/// may be hidden behind those of others, so only its claim tells that it did not.
+pub fn may_be_taken_over(live: &Live) -> bool {
+    !live
+        .history
+        .iter()
+        .any(|e| e.delivery == live.delivery && e.what == Step::Claimed)
+}
+
 fn hold(next: &mut Live, who: &Claimant) {
     next.state = LiveState::Running;
     next.available_at = None;
     next.delivery = next.delivery.saturating_add(1);
+    // What is not a lease can still stand in a record: too short a one could never be finished.
+    let length = next.options.lease.clamp(MIN_LEASE, MAX_LEASE);
     next.lease = Some(Lease {
         token: who.token.clone(),
         worker: who.worker.clone(),
-        length: next.options.lease.min(who.longest_lease),
+        length: length.min(who.longest_lease),
     });
 }
 
@@ -155,14 +166,14 @@ pub fn declare(live: &mut Live, now: StoreTime) -> Vec<usize> {
         .collect();
     if let Some(width) = live.width {
         due.sort_by_key(|i| live.tasks[*i].starts);
-        due.truncate(usize::from(width).saturating_sub(running));
+        due.truncate(usize::from(width.max(1)).saturating_sub(running));
     }
     for i in &due {
         let slot = &mut live.tasks[*i];
         slot.running = true;
         slot.available_at = None;
         if !mutated(Mutant::AttemptsPerPack) {
-            slot.starts += 1;
+            slot.starts = slot.starts.saturating_add(1);
         }
     }
     due

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::claim::is_expired;
-use crate::record::{Data, Ending, Failure, Json, Live, LiveState, Outcome, Progress, Step};
+use crate::record::{
+    Data, Ending, Failure, Json, Live, LiveState, MAX_SPAN, Outcome, Progress, Step,
+};
 use crate::testing::mutant::{Mutant, mutated};
 use crate::time::StoreTime;
 
@@ -48,17 +50,17 @@ pub fn settle(live: &mut Live, index: usize, verdict: Verdict, now: StoreTime) {
             }
         }
         Verdict::Later(delay) => {
-            slot.excused += 1;
-            slot.rescheduled += 1;
+            slot.excused = slot.excused.saturating_add(1);
+            slot.rescheduled = slot.rescheduled.saturating_add(1);
             if max_reschedules.is_some_and(|max| slot.rescheduled > max) {
                 let why = format!("its handler answered \"later\" {} times", slot.rescheduled);
                 slot.failure = Some(Failure::new(Failure::RESCHEDULED, why));
                 end(live, index, Ending::Failed, now, None);
             } else {
-                slot.available_at = Some(now.plus(delay));
+                slot.available_at = Some(now.plus(delay.min(MAX_SPAN)));
             }
         }
-        Verdict::Released => slot.excused += 1,
+        Verdict::Released => slot.excused = slot.excused.saturating_add(1),
     }
 }
 
@@ -202,7 +204,7 @@ pub fn merge(mine: &Live, theirs: &Live) -> Live {
         // Declared in a write whose answer was lost: charged there, but never started.
         let unstarted = other.starts.saturating_sub(slot.starts);
         slot.starts += unstarted;
-        slot.excused += unstarted;
+        slot.excused = slot.excused.saturating_add(unstarted);
     }
     for (name, value) in &theirs.extra {
         next.extra

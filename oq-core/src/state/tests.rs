@@ -277,3 +277,44 @@ fn a_release_is_not_charged() {
             .all(|s| s.running)
     );
 }
+
+#[test]
+fn a_take_over_shows_whatever_others_noted_after_it() {
+    let held = claim(&live(30, 3), &who(), NOW).unwrap();
+    assert!(!may_be_taken_over(&held));
+    let at = expired(&held, NOW);
+    let mut taken = take_over(&held, &who(), NOW, at, at).unwrap();
+    assert!(may_be_taken_over(&taken));
+    for i in 0..30 {
+        let Cancel::Requested(next) = cancel(&taken, &[i], None, at) else {
+            panic!("it is held")
+        };
+        taken = *next;
+        assert!(may_be_taken_over(&taken), "after {i} requests to cancel");
+    }
+}
+
+#[test]
+fn numbers_that_nobody_wrote_neither_overflow_nor_go_round_for_ever() {
+    let mut l = live(2, 3);
+    l.options.lease = Duration::ZERO;
+    l.width = Some(0);
+    l.delivery = u32::MAX;
+    l.write.generation = u64::MAX;
+    for slot in &mut l.tasks {
+        (slot.starts, slot.excused, slot.rescheduled) = (u32::MAX - 1, u32::MAX, u32::MAX);
+    }
+    let mut held = claim(&l, &who(), NOW).unwrap();
+    held.write = held.write.next(&SystemEntropy);
+    assert_eq!(held.lease.as_ref().unwrap().length, MIN_LEASE);
+    assert_eq!(held.tasks.iter().filter(|s| s.running).count(), 1);
+    let mut later = held.clone();
+    settle(&mut later, 0, Verdict::Later(Duration::MAX), NOW);
+    assert_eq!(later.tasks[0].available_at, Some(NOW.plus(MAX_SPAN)));
+    let at = expired(&held, NOW);
+    held.tasks[1].running = true;
+    take_over(&held, &who(), NOW, at, at).unwrap();
+    give_back(&held, Step::Released, None, NOW);
+    merge(&held, &l);
+    merge(&l, &held);
+}

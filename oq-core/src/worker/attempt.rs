@@ -10,8 +10,9 @@ use futures::FutureExt;
 use super::context::{Attempt, Context};
 use super::error::{Answer, TaskError};
 use super::registry::Handler;
+use crate::error::Error;
 use crate::protocol::{Root, payload};
-use crate::record::{Data, Failure, Json, Part};
+use crate::record::{Data, Failure, Json, Part, Token};
 use crate::state::run::Verdict;
 
 /// What an attempt needs beyond its context.
@@ -26,6 +27,15 @@ pub(super) struct Work {
 
 /// Runs the attempt to a verdict.
 pub(super) async fn run(work: Work) -> Verdict {
+    let root = work.root.clone();
+    // Dropping a handler that ran out of time may panic as well.
+    match AssertUnwindSafe(to_verdict(work)).catch_unwind().await {
+        Ok(verdict) => verdict,
+        Err(panic) => panicked(&root, &*panic),
+    }
+}
+
+async fn to_verdict(work: Work) -> Verdict {
     let Work {
         root,
         attempt,
@@ -37,16 +47,7 @@ pub(super) async fn run(work: Work) -> Verdict {
     let (queue, id) = (&attempt.queue, attempt.id);
     let input = match payload::load(&root, queue, id.object(), &input).await {
         Ok(input) => input,
-        Err(e) if e.is_transient() => {
-            return failed(
-                &root,
-                Failure::new("payload", format!("its input cannot be read: {e}")),
-            );
-        }
-        Err(e) => {
-            let why = format!("its input cannot be read: {e}");
-            return failed(&root, Failure::new("payload", why).fatal());
-        }
+        Err(e) => return failed(&root, payload_failure("its input cannot be read", &e)),
     };
     let context = Context {
         shared: attempt.clone(),
@@ -67,8 +68,12 @@ pub(super) async fn run(work: Work) -> Verdict {
         Ok(Err(TaskError(Answer::Failed(failure)))) => failed(&root, failure),
         Ok(Err(TaskError(Answer::Later(delay)))) => Verdict::Later(delay),
         Ok(Err(TaskError(Answer::Cancelled))) => Verdict::Cancelled,
-        Err(panic) => failed(&root, Failure::new(Failure::PANIC, panic_message(&*panic))),
+        Err(panic) => panicked(&root, &*panic),
     }
+}
+
+fn panicked(root: &Root, panic: &(dyn std::any::Any + Send)) -> Verdict {
+    failed(root, Failure::new(Failure::PANIC, panic_message(panic)))
 }
 
 async fn complete(root: &Root, attempt: &Attempt, output: Json, inline_limit: usize) -> Verdict {
@@ -76,7 +81,10 @@ async fn complete(root: &Root, attempt: &Attempt, output: Json, inline_limit: us
         return Verdict::Completed(None);
     }
     let part = Part::Output(u16::try_from(attempt.id.index()).unwrap_or(u16::MAX));
-    let (queue, id, token) = (&attempt.queue, attempt.id.object(), &attempt.token);
+    let (queue, id) = (&attempt.queue, attempt.id.object());
+    // Not the lease's: under one lease a task may be tried again, while the write of an earlier
+    // attempt's result is still on its way to the same key.
+    let token = &Token::new(root.env().entropy.as_ref());
     let place = payload::Place {
         queue,
         id,
@@ -85,17 +93,16 @@ async fn complete(root: &Root, attempt: &Attempt, output: Json, inline_limit: us
     };
     match payload::store(root, place, &output, inline_limit).await {
         Ok(data) => Verdict::Completed(Some(data)),
-        Err(e) => {
-            let failure = Failure::new("payload", format!("its result cannot be stored: {e}"));
-            failed(
-                root,
-                if e.is_transient() {
-                    failure
-                } else {
-                    failure.fatal()
-                },
-            )
-        }
+        Err(e) => failed(root, payload_failure("its result cannot be stored", &e)),
+    }
+}
+
+/// What is wrong with the payload itself stays wrong; refused access and silence may pass.
+fn payload_failure(what: &str, e: &Error) -> Failure {
+    let failure = Failure::new("payload", format!("{what}: {e}"));
+    match e {
+        Error::Invalid { .. } | Error::Unreadable { .. } => failure.fatal(),
+        _ => failure,
     }
 }
 

@@ -226,9 +226,11 @@ impl Runner {
         while let Some(ended) = self.running.join_next().await {
             self.ended(ended);
         }
-        for (index, _) in std::mem::take(&mut self.attempts) {
+        for index in self.attempts.keys().copied().collect::<Vec<_>>() {
+            self.keep_said(index);
             self.settle(index, Verdict::Released);
         }
+        self.attempts.clear();
     }
 
     fn settle(&mut self, index: usize, verdict: Verdict) {

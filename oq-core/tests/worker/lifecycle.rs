@@ -375,3 +375,32 @@ async fn outcomes_are_kept_for_their_retention_and_swept_afterwards() {
     assert_eq!(queue.get(long).await.unwrap().state, TaskState::Completed);
     worker.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_handler_saved_survives_a_shutdown() {
+    let world = World::new();
+    let queue = world.queue().await;
+    let counter = |queue: &Queue| {
+        Worker::builder()
+            .queue(queue)
+            .grace(S)
+            .handler("count", |ctx: Context, (): ()| async move {
+                if let Some(n) = ctx.saved::<u32>() {
+                    return Ok::<_, TaskError>(n);
+                }
+                ctx.save(&7)?;
+                std::future::pending().await
+            })
+    };
+    let first = start(counter(&world.queue().await));
+    let id = queue.submit(Task::new("count", &()).unwrap()).await;
+    let id = id.unwrap().id;
+    pause(4.0).await;
+    first.stop().await;
+    let second = start(counter(&world.queue().await));
+    let view = outcome(&queue, id).await;
+    assert_eq!((view.attempts, view.delivery), (1, 2));
+    assert_eq!(queue.result::<u32>(id).await.unwrap(), 7);
+    second.stop().await;
+    world.assert_at_rest().await;
+}

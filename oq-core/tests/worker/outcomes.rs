@@ -225,3 +225,34 @@ async fn a_pack_runs_each_of_its_tasks_to_its_own_outcome() {
     world.assert_at_rest().await;
     assert_eq!(world.keys("q/dead/").await.len(), 25);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_panics_when_it_is_stopped_has_failed() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("dropped");
+        }
+    }
+    let world = World::new();
+    let queue = world.queue().await;
+    let worker = start(Worker::builder().queue(&queue).handler(
+        "t",
+        |_: Context, (): ()| async move {
+            let _bomb = Bomb;
+            std::future::pending::<()>().await;
+            Ok::<_, TaskError>(())
+        },
+    ));
+    let task = Task::new("t", &()).unwrap().retry(Retry::none());
+    let id = queue
+        .submit(task.timeout(Duration::from_secs(1)))
+        .await
+        .unwrap()
+        .id;
+    let view = outcome(&queue, id).await;
+    assert_eq!(view.state, TaskState::Failed);
+    assert_eq!(view.failure.unwrap().kind, "panic");
+    worker.stop().await;
+    world.assert_at_rest().await;
+}
