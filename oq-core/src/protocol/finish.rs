@@ -4,9 +4,9 @@
 use super::hold::{Hold, Renewed};
 use super::lookup::outcome;
 use super::root::Root;
-use super::write::{Settled, create, create_while, update, update_while};
+use super::write::{Settled, create, create_while, read, update, update_while};
 use crate::error::Result;
-use crate::record::{Done, Key, Live, ObjectId, QueueName, Seen, Token};
+use crate::record::{Dead, Done, Key, Live, ObjectId, QueueName, Seen, Token};
 use crate::state::record_outcome::{self, dead_tasks};
 use crate::testing::mutant::{Mutant, mutated};
 
@@ -135,9 +135,11 @@ pub async fn clear(root: &Root, queue: &QueueName, id: ObjectId, done: &Done) ->
         })
         .await?
         {
-            Settled::Won { .. } | Settled::Lost(_) => {}
-            Settled::Doubt if mutated(Mutant::DeleteBeforeDead) => {}
-            Settled::Doubt => return Ok(Finished::Doubt),
+            Settled::Won { .. } | Settled::Lost(Some(_)) => {}
+            // Either it is there, or the store refused to take it every time.
+            Settled::Lost(None) if read::<Dead>(root, &key).await?.is_some() => {}
+            Settled::Lost(None) | Settled::Doubt if mutated(Mutant::DeleteBeforeDead) => {}
+            Settled::Lost(None) | Settled::Doubt => return Ok(Finished::Doubt),
         }
     }
     root.delete(&Key::Live(queue.clone(), id).store_key())

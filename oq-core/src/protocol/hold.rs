@@ -149,9 +149,10 @@ impl Hold {
     /// Gives back what has no outcome: the tasks become pending. Tried again while the answer is in
     /// doubt and the lease lasts; afterwards whoever takes the object over finds it.
     pub async fn give_back(&mut self, step: Step, reason: Option<String>) -> Result<Renewed> {
-        let next = run::give_back(&self.mine, step, reason, self.root.now());
         for _ in 0..MERGES {
-            match self.write(next.clone()).await? {
+            // Made anew each time: a write that failed may have learned flags that others set.
+            let next = run::give_back(&self.mine, step, reason.clone(), self.root.now());
+            match self.write(next).await? {
                 Renewed::Doubt if !self.is_lost() => {}
                 answer => return Ok(answer),
             }

@@ -23,10 +23,10 @@ use super::lookup::{Found, lookup};
 use super::root::Root;
 use super::submit::{self, Submitted};
 use super::write::{Settled, create, read, update};
-use crate::env::Mono;
 use crate::error::{Error, Result};
 use crate::record::{
     Done, Ending, Idempotency, Key, KeyHash, Live, LiveState, ObjectId, QueueName, Seen, Stamp, V1,
+    WriteId,
 };
 use crate::state::{claim::is_expired, run};
 use crate::testing::mutant::{Mutant, mutated};
@@ -87,6 +87,28 @@ where
     F: Fn(ObjectId, Duration) -> Fut,
     Fut: Future<Output = Result<Live>>,
 {
+    let mut written = None;
+    let settled = settle(root, how, make, &mut written).await;
+    match written {
+        // It is or was there, so whatever failed later, nobody may be told that it was refused.
+        Some(id) => settled.map_err(|_| Error::InDoubt {
+            ids: vec![id.task(0)],
+        }),
+        None => settled,
+    }
+}
+
+/// The same, and says under which id a task was written, if one was.
+async fn settle<F, Fut>(
+    root: &Root,
+    how: Keying<'_>,
+    make: F,
+    written: &mut Option<ObjectId>,
+) -> Result<Stands>
+where
+    F: Fn(ObjectId, Duration) -> Fut,
+    Fut: Future<Output = Result<Live>>,
+{
     let key = Key::Idempotency(how.queue.clone(), how.hash.clone());
     let first_id = (how.new_id)();
     let mut seen: Option<Seen<Idempotency>> = None;
@@ -141,8 +163,17 @@ where
         // Writing a large input may take longer than the record stays fresh: then it is read again,
         // and the input need not be written again.
         built = Some((record.id, live.clone()));
-        if let Some(stands) = place(root, how.queue, record.id, live, since, helping).await? {
-            return Ok(stands);
+        if root.env().now().since(since) <= FRESH {
+            let submitted = submit::submit(root, how.queue, record.id, live).await?;
+            if let Submitted::Accepted(life) = &submitted {
+                *written = Some(record.id);
+                let quick = root.env().now().since(since) < Duration::from_secs(1);
+                if (!helping && quick) || is_ours(root, how.queue, record.id, life).await? {
+                    let (id, existing) = (record.id, false);
+                    return Ok(Stands { id, existing });
+                }
+            }
+            refused(record.id, submitted)?;
         }
         seen = read(root, &key).await?;
     }
@@ -166,49 +197,29 @@ fn unanswered(key: &Key) -> Error {
     Error::Unavailable(format!("no answer to the write of {key}"))
 }
 
-/// Creates the task under the recorded id; `None` to look at the record again.
-async fn place(
-    root: &Root,
-    queue: &QueueName,
-    id: ObjectId,
-    live: Live,
-    since: Mono,
-    helping: bool,
-) -> Result<Option<Stands>> {
-    if root.env().now().since(since) > FRESH {
-        return Ok(None);
-    }
-    match submit::submit(root, queue, id, live).await? {
-        Submitted::Accepted => {}
-        Submitted::Taken => return Ok(None),
+/// Whether a submission ends here because it was not accepted, or nobody knows.
+fn refused(id: ObjectId, submitted: Submitted) -> Result<()> {
+    match submitted {
+        Submitted::Accepted(_) | Submitted::Taken => Ok(()),
         Submitted::Refused => {
-            return Err(Error::Unavailable(
-                "the task was not accepted under its key".into(),
-            ));
+            let why = "the task was not accepted under its key";
+            Err(Error::Unavailable(why.into()))
         }
-        Submitted::Doubt => {
-            return Err(Error::InDoubt {
-                ids: vec![id.task(0)],
-            });
-        }
+        Submitted::Doubt => Err(Error::InDoubt {
+            ids: vec![id.task(0)],
+        }),
     }
-    let quick = root.env().now().since(since) < Duration::from_secs(1);
-    if !helping && quick {
-        return Ok(Some(Stands {
-            id,
-            existing: false,
-        }));
-    }
-    // Others may have created, run and finished it meanwhile: then ours is a late copy.
+}
+
+/// Whether the task under this id is the one that the write `life` created. Others may have created,
+/// run and finished it before: then ours is a late copy, which is cleared away.
+async fn is_ours(root: &Root, queue: &QueueName, id: ObjectId, life: &WriteId) -> Result<bool> {
     match read::<Done>(root, &Key::Done(queue.clone(), id)).await? {
-        Some(done) if !done.record.is_seal() => {
+        Some(done) if !done.record.is_seal() && done.record.life != *life => {
             finish::clear(root, queue, id, &done.record).await?;
-            Ok(None)
+            Ok(false)
         }
-        _ => Ok(Some(Stands {
-            id,
-            existing: false,
-        })),
+        _ => Ok(true),
     }
 }
 

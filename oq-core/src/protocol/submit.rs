@@ -11,10 +11,10 @@ use crate::store::Write;
 use crate::testing::mutant::{Mutant, mutated};
 
 /// What is known of a submission.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Submitted {
-    /// It is accepted.
-    Accepted,
+    /// It is accepted; this is the write that created it.
+    Accepted(WriteId),
     /// The id is taken by another object: submit under a new one.
     Taken,
     /// It was not accepted and never will be.
@@ -50,7 +50,7 @@ pub async fn submit(
         }
         sent.push(live.stamp().created_by.clone());
         match root.send(&key, encode(&live), None).await {
-            Ok(Write::Won { .. }) => return Ok(Submitted::Accepted),
+            Ok(Write::Won { .. }) => return Ok(Submitted::Accepted(live.write.created_by)),
             Ok(Write::Lost) if !doubt => return Ok(Submitted::Taken),
             Ok(Write::Again { after }) => {
                 if let Some(after) = after {
@@ -62,10 +62,10 @@ pub async fn submit(
             }
             Ok(Write::Lost | Write::Unknown) => {
                 doubt = true;
-                match look(root, queue, id, &sent).await {
-                    Some(true) => return Ok(Submitted::Accepted),
+                match look(root, queue, id).await {
+                    Some(life) if sent.contains(&life) => return Ok(Submitted::Accepted(life)),
                     // Another's object under our id, and ours did not land before it.
-                    Some(false) => return Ok(Submitted::Taken),
+                    Some(_) => return Ok(Submitted::Taken),
                     None => {}
                 }
             }
@@ -84,16 +84,16 @@ pub async fn submit(
     })
 }
 
-/// Whether the object under this id, live or done, is one that was sent as one of `sent`; `None`
-/// when there is none or it cannot be read.
-async fn look(root: &Root, queue: &QueueName, id: ObjectId, sent: &[WriteId]) -> Option<bool> {
+/// The write that created the object under this id, live or done; `None` when there is none or it
+/// cannot be read.
+async fn look(root: &Root, queue: &QueueName, id: ObjectId) -> Option<WriteId> {
     let live = Key::Live(queue.clone(), id).store_key();
     let done = Key::Done(queue.clone(), id).store_key();
     let (l, d) = join(root.get(&live), root.get(&done)).await;
     if let Some(object) = l.ok().and_then(|l| l.value) {
         let found = seen::<Live>(&live, object).ok()?;
-        return Some(sent.contains(&found.record.write.created_by));
+        return Some(found.record.write.created_by);
     }
     let found = seen::<Done>(&done, d.ok()?.value?).ok()?;
-    Some(sent.contains(&found.record.life))
+    Some(found.record.life)
 }

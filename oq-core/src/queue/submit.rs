@@ -125,13 +125,13 @@ impl Queue {
             let live = self.live(id, draft, tasks).await?;
             let inputs: Vec<_> = live.tasks.iter().map(|t| t.input.clone()).collect();
             let verdict = submit::submit(self.root(), self.name(), id, live).await;
-            if !matches!(verdict, Ok(Verdict::Accepted | Verdict::Doubt)) {
+            if !matches!(verdict, Ok(Verdict::Accepted(_) | Verdict::Doubt)) {
                 for input in &inputs {
                     payload::discard(self.root(), self.name(), id, input).await;
                 }
             }
             match verdict? {
-                Verdict::Accepted => return Ok(id),
+                Verdict::Accepted(_) => return Ok(id),
                 Verdict::Taken if fixed.is_some() => {
                     return Err(Error::Conflict(format!("{id} is there already")));
                 }

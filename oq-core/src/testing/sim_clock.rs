@@ -46,6 +46,11 @@ impl SimHost {
         self.id
     }
 
+    /// How many microseconds its clock gains in a second.
+    pub fn drift_ppm(&self) -> i64 {
+        self.drift_ppm
+    }
+
     /// The surroundings of the client on it.
     pub fn env(self: &Arc<SimHost>, seed: u64) -> Env {
         Env {
@@ -59,6 +64,12 @@ impl SimHost {
     pub fn stall(&self, length: Duration) {
         let mut state = self.state();
         state.stalled_until = state.stalled_until.max(Some(now() + length));
+    }
+
+    /// How much longer it stalls.
+    pub fn stalled_for(&self) -> Duration {
+        let until = self.state().stalled_until;
+        until.map_or(Duration::ZERO, |t| t.saturating_duration_since(now()))
     }
 
     /// Requests sent from here are lost for so long.

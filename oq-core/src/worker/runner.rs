@@ -306,7 +306,8 @@ impl Runner {
         // A renewal that is not answered must not keep us from noticing that the lease is over.
         let left = self.hold.left();
         let answer = env.within(left, self.hold.declare()).await;
-        let soon = env.now() + self.hold.lease() / 12;
+        // Not later than the lease ends, or handlers would go on without one.
+        let soon = (env.now() + self.hold.lease() / 12).min(self.hold.lease_until());
         let declared = match answer {
             Some(Ok((Renewed::Held, declared))) => {
                 self.renew_at = next_renewal(&self.hold);

@@ -48,6 +48,26 @@ enum What {
     BacklogWorker { url: String },
 }
 
+/// The head of `docs/benchmarks.md`.
+fn heading() -> String {
+    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpu
+        .lines()
+        .find_map(|l| l.strip_prefix("model name"))
+        .unwrap_or(": unknown");
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    format!(
+        "# Benchmarks\n\n\
+         Printed by `cargo run --profile sim -p oq-bench -- all`; nothing here is typed in by hand.\n\
+         The command ends with 1 when a bound is missed. Requests are counted at the store. What runs\n\
+         on virtual time is the same on every machine; tasks a second and memory are of this one:\n\
+         {cores} cores,{}, {} {}.\n",
+        model.trim_start_matches(|c: char| c == ':' || c.is_whitespace() && c != ' '),
+        std::env::consts::OS,
+        std::env::consts::ARCH,
+    )
+}
+
 fn main() -> Result<()> {
     let tables = match Args::parse().what {
         What::Requests => requests::tables()?,
@@ -55,6 +75,7 @@ fn main() -> Result<()> {
         What::Throughput => throughput::tables()?,
         What::Backlog => backlog::tables()?,
         What::All => {
+            println!("{}", heading());
             let mut all = requests::tables()?;
             all.extend(idle::tables()?);
             all.extend(throughput::tables()?);

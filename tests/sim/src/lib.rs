@@ -8,6 +8,7 @@
     reason = "a test harness; what is not plain is said where it stands"
 )]
 
+pub mod check;
 pub mod observe;
 pub mod panics;
 pub mod play;
@@ -15,4 +16,6 @@ pub mod producer;
 pub mod scenario;
 pub mod small;
 pub mod stage;
+pub mod story;
+pub mod sweep;
 pub mod workers;

@@ -120,6 +120,32 @@ pub enum What {
     CutBack(Duration),
 }
 
+impl What {
+    /// All names.
+    pub const NAMES: &[&str] = &[
+        "worker started",
+        "worker crashed",
+        "worker poisoned",
+        "worker told to stop",
+        "machine stalled",
+        "requests cut off",
+        "answers cut off",
+    ];
+
+    /// Its name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            What::Started => "worker started",
+            What::Crashed => "worker crashed",
+            What::Poisoned => "worker poisoned",
+            What::Stopped => "worker told to stop",
+            What::Stalled(_) => "machine stalled",
+            What::CutOut(_) => "requests cut off",
+            What::CutBack(_) => "answers cut off",
+        }
+    }
+}
+
 /// Where observations are written down during a run. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Notebook {

@@ -1,11 +1,11 @@
 //! Plays a scenario: real producers and workers on virtual time, until the faults stop, everything
 //! is finished and nothing is on the wire any more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use oq_core::record::Key;
+use oq_core::record::{Key, Live, decode};
 use oq_core::store::{Object, StoreKey};
 use oq_core::testing::mutant::{self, Mutant};
 use oq_core::testing::sim_clock::SimHost;
@@ -19,6 +19,7 @@ use crate::observe::{Notebook, Observed, What};
 use crate::panics;
 use crate::producer::Producer;
 use crate::scenario::{Event, Machine, Scenario, Who};
+use crate::small::script;
 use crate::stage::Stage;
 use crate::workers;
 
@@ -43,6 +44,15 @@ pub struct Played {
     pub panics: Vec<String>,
     /// When it was over.
     pub ended: Duration,
+    /// The drift of each process' clock.
+    pub drifts: BTreeMap<u16, i64>,
+}
+
+impl Played {
+    /// How much faster than the store's the clock of a process ran.
+    pub fn drift_of(&self, client: u16) -> i64 {
+        self.drifts.get(&client).copied().unwrap_or(0)
+    }
 }
 
 /// How to play.
@@ -91,6 +101,7 @@ async fn run(scenario: Arc<Scenario>, how: How) -> Played {
         requests: store.requests(),
         trace: store.trace(),
         story: store.take_story(),
+        drifts: game.hosts.iter().map(|h| (h.id(), h.drift_ppm())).collect(),
         recovered,
         limit,
         outlived: game.hosts.iter().map(|h| h.outlived()).sum(),
@@ -124,6 +135,9 @@ struct Game {
 }
 
 const S: Duration = Duration::from_secs(1);
+
+/// Idling for longer than this is more than waiting for late writes.
+const LONG: Duration = Duration::from_secs(600);
 
 /// How often the state of the world is looked at while waiting for the end.
 const LOOK: Duration = Duration::from_millis(500);
@@ -228,6 +242,25 @@ impl Game {
                     .spawn(async move { producer.cancel(n, index).await });
             }
             Event::Look(n, index) => self.look(n, index),
+            Event::Wait(n, index) => {
+                let producer = self.producers[self.scenario.submissions[n].producer].clone();
+                self.calls
+                    .spawn(async move { producer.wait(n, index).await });
+            }
+            Event::Pause(queue, pause) => {
+                let producer = self.producers[0].clone();
+                self.calls
+                    .spawn(async move { producer.pause(queue, pause).await });
+            }
+            Event::Shards(queue, shards) => {
+                let producer = self.producers[0].clone();
+                self.calls
+                    .spawn(async move { producer.shards(queue, shards).await });
+            }
+            Event::Sweep(queue) => {
+                let producer = self.producers[0].clone();
+                self.calls.spawn(async move { producer.sweep(queue).await });
+            }
         }
         while self.calls.try_join_next().is_some() {}
     }
@@ -320,11 +353,13 @@ impl Game {
         let rescuer = Machine {
             concurrency: 8,
             drift_ppm: 0,
-            poll: S,
+            poll: if self.scenario.idle > LONG { 30 * S } else { S },
+            grace: 5 * S,
         };
         let process = self.launch(&rescuer);
         self.workers.push(Some(process));
-        let limit = self.scenario.time_to_recover();
+        let stalled = self.producers.iter().map(|p| p.host.stalled_for()).max();
+        let limit = self.scenario.time_to_recover(&self.left()) + stalled.unwrap_or_default();
         let quiet = store.elapsed();
         loop {
             let took = store.elapsed() - quiet;
@@ -337,6 +372,26 @@ impl Game {
             }
             self.sleep_until(store.elapsed() + LOOK).await;
         }
+    }
+
+    /// The scripts of tasks that are not over, or whose submission is not answered.
+    fn left(&self) -> BTreeSet<usize> {
+        let mut left = BTreeSet::new();
+        for (key, object) in self.book.store.objects() {
+            if let Some(Key::Live(..)) = Key::parse(key.as_str())
+                && let Ok(live) = decode::<Live>(&key, &object.body)
+            {
+                left.extend(live.tasks.iter().map(|s| script(&s.input)));
+            }
+        }
+        let notes = self.book.notes();
+        let answered: BTreeSet<usize> = notes.submits.iter().map(|s| s.submission).collect();
+        for (n, submission) in self.scenario.submissions.iter().enumerate() {
+            if !answered.contains(&n) {
+                left.extend(submission.tasks.clone());
+            }
+        }
+        left
     }
 
     fn work_left(&self) -> bool {
@@ -355,11 +410,14 @@ impl Game {
             join(process).await;
         }
         let store = self.book.store.clone();
+        if self.scenario.idle > LONG {
+            self.sleep_until(store.elapsed() + self.scenario.idle).await;
+        }
         let mut quiet = 0;
         let give_up = store.elapsed() + 3000 * S;
         while quiet < 40 && store.elapsed() < give_up {
             self.sleep_until(store.elapsed() + S).await;
-            let wire = store.in_flight() > 3;
+            let wire = store.late() > 0;
             quiet = if self.work_left() || wire {
                 0
             } else {
@@ -380,6 +438,7 @@ impl Game {
             self.sleep_until(store.elapsed() + S).await;
         }
         self.producers.clear();
+        yield_often().await;
     }
 }
 
@@ -387,17 +446,19 @@ impl Game {
 async fn kill(process: Process) {
     process.running.abort();
     let _ = process.running.await;
-    // Tasks of tasks are dropped one level at a time.
-    for _ in 0..16 {
-        tokio::task::yield_now().await;
-    }
+    yield_often().await;
     process.host.kill();
 }
 
 async fn join(process: Process) {
     let _ = process.running.await;
+    yield_often().await;
+    process.host.kill();
+}
+
+/// Lets what was aborted be dropped: tasks of tasks, one level at a time.
+async fn yield_often() {
     for _ in 0..16 {
         tokio::task::yield_now().await;
     }
-    process.host.kill();
 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 use futures::StreamExt;
 use oq_core::env::Env;
 use oq_core::protocol::Root;
+use oq_core::protocol::sweep::{sweep_keys, sweep_outcomes};
 use oq_core::queue::{Queue, Task, TaskState, TaskView};
-use oq_core::record::{Ending, Priority, QueueName, Retry, TaskId};
+use oq_core::record::{Ending, Priority, QueueName, Retry, Shard, TaskId};
 use oq_core::testing::sim_clock::SimHost;
 use oq_core::{Error, Result};
 use tokio::sync::OnceCell;
@@ -98,11 +99,24 @@ impl Producer {
         };
         let queue = self.queue(self.scenario.submissions[n].queue).await;
         let asked = self.book.store.elapsed();
-        let seen = match queue.get(task).await {
-            Ok(view) => sight(&view),
-            Err(Error::NotFound(_)) => Sight::Unknown,
-            Err(_) => Sight::Error,
+        let seen = sight(queue.get(task).await);
+        self.saw(n, task, asked, seen);
+    }
+
+    /// Waits for one task and notes what that shows.
+    pub async fn wait(&self, n: usize, index: usize) {
+        let Some(task) = self.known(n, index) else {
+            return;
         };
+        let queue = self.queue(self.scenario.submissions[n].queue).await;
+        let asked = self.book.store.elapsed();
+        match queue.wait(task, Duration::from_secs(60)).await {
+            Err(Error::TimedOut(_)) => {}
+            answer => self.saw(n, task, asked, sight(answer)),
+        }
+    }
+
+    fn saw(&self, n: usize, task: TaskId, asked: Duration, seen: Sight) {
         self.book
             .store
             .tell(|| format!("{:>3} sees {task}: {seen:?}", self.host.id()));
@@ -133,6 +147,49 @@ impl Producer {
             .tell(|| format!("{:>3} cancels {task}: {answer:?}", self.host.id()));
         let at = self.book.store.elapsed();
         self.book.notes().cancels.push(Cancel { task, at, answer });
+    }
+}
+
+/// What operators do, until it succeeds.
+impl Producer {
+    pub async fn pause(&self, n: usize, pause: bool) {
+        let queue = self.queue(n).await;
+        while match pause {
+            true => queue.pause().await.is_err(),
+            false => queue.resume().await.is_err(),
+        } {
+            self.env.sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    pub async fn shards(&self, n: usize, shards: u16) {
+        let queue = self.queue(n).await;
+        while queue.set_shards(shards).await.is_err() {
+            self.env.sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    /// Sweeps all shards there can be in a run, page by page; what fails is left to the next sweep.
+    pub async fn sweep(&self, n: usize) {
+        let root = self.queue(n).await.root();
+        let name = queue_name(n);
+        for shard in (0..40).filter_map(|s| Shard::new(s).ok()) {
+            let mut after: Option<String> = None;
+            while let Ok(swept) = sweep_outcomes(root, &name, shard, after.as_deref(), false).await
+            {
+                after = swept.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+        }
+        let mut after: Option<String> = None;
+        while let Ok(swept) = sweep_keys(root, &name, after.as_deref()).await {
+            after = swept.next;
+            if after.is_none() {
+                break;
+            }
+        }
     }
 }
 
@@ -196,6 +253,7 @@ fn task(submission: &Submission, script: usize) -> Task {
             .priority(Priority::new(submission.priority)?)
             .retry(retry)
             .timeout(submission.timeout)
+            .retention(submission.retention)
             .lease(submission.lease);
         if let Some(delay) = submission.delay {
             task = task.delay(delay);
@@ -211,7 +269,12 @@ fn task(submission: &Submission, script: usize) -> Task {
     built().expect("scenarios ask only for what is allowed")
 }
 
-fn sight(view: &TaskView) -> Sight {
+fn sight(answer: Result<TaskView>) -> Sight {
+    let view = match answer {
+        Ok(view) => view,
+        Err(Error::NotFound(_)) => return Sight::Unknown,
+        Err(_) => return Sight::Error,
+    };
     let ending = match view.state {
         TaskState::Completed => Ending::Completed,
         TaskState::Failed => Ending::Failed,

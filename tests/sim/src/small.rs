@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::stage::{Call, Reply, Stage};
+use crate::workers::told;
 
 /// One small worker.
 #[derive(Debug, Clone)]
@@ -113,12 +114,6 @@ impl Small {
     }
 }
 
-/// Completes when the worker is to stop.
-async fn told(stop: &mut watch::Receiver<bool>) {
-    // A sender that is gone says the same.
-    let _ = stop.wait_for(|stop| *stop).await;
-}
-
 fn lock(tokens: &Mutex<Vec<Token>>) -> std::sync::MutexGuard<'_, Vec<Token>> {
     tokens.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -141,6 +136,12 @@ impl Run {
                 return;
             }
             for index in due.drain(..) {
+                if self.hold.live().tasks[index].cancel_requested {
+                    let now = self.worker.root.now();
+                    settle(self.hold.live_mut(), index, Verdict::Released, now);
+                    settle_overdue(self.hold.live_mut(), now);
+                    continue;
+                }
                 let call = self.call(index);
                 let stage = self.worker.stage.clone();
                 running.spawn(async move {

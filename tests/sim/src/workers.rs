@@ -1,15 +1,18 @@
-//! The worker processes of a run.
+//! The worker processes of a run: oq's own, or the small one that stands on the protocol alone.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use oq_core::env::Env;
 use oq_core::protocol::Root;
 use oq_core::testing::sim_clock::SimHost;
+use oq_core::{Context, TaskError, Worker};
 use tokio::sync::watch;
 
-use crate::producer::queue_name;
-use crate::scenario::Machine;
+use crate::producer::{TASK_TYPE, open, queue_name};
+use crate::scenario::{Kind, Machine};
 use crate::small::Small;
-use crate::stage::Stage;
+use crate::stage::{Call, Reply, Stage};
 
 /// Works until `stop` says so.
 pub async fn work(
@@ -19,16 +22,78 @@ pub async fn work(
     stop: watch::Receiver<bool>,
 ) {
     let env = host.env(stage.scenario.seed);
-    let root = Root::new(stage.book.store.client(&host), env);
-    let queues = (0..stage.scenario.queues).map(queue_name).collect();
-    let (concurrency, poll) = (machine.concurrency, machine.poll);
-    let small = Small {
-        root,
-        host,
-        stage,
-        queues,
-        concurrency,
-        poll,
-    };
-    small.run(stop).await;
+    match stage.scenario.kind {
+        Kind::Small => {
+            let root = Root::new(stage.book.store.client(&host), env);
+            let queues = (0..stage.scenario.queues).map(queue_name).collect();
+            let (concurrency, poll) = (machine.concurrency, machine.poll);
+            let small = Small {
+                root,
+                host,
+                stage,
+                queues,
+                concurrency,
+                poll,
+            };
+            small.run(stop).await;
+        }
+        Kind::Real => real(host, env, stage, machine, stop).await,
+    }
+}
+
+async fn real(
+    host: Arc<SimHost>,
+    env: Env,
+    stage: Arc<Stage>,
+    machine: Machine,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut builder = Worker::builder()
+        .concurrency(machine.concurrency)
+        .poll(machine.poll)
+        .grace(machine.grace)
+        .cancel_grace(Duration::from_secs(5));
+    for n in 0..stage.scenario.queues {
+        builder = tokio::select! {
+            biased;
+            () = told(&mut stop) => return,
+            queue = open(&stage.book, &host, env.clone(), n) => builder.queue(&queue),
+        };
+    }
+    let worker = builder
+        .handler(TASK_TYPE, move |context: Context, script: usize| {
+            let names = (0..stage.scenario.queues).map(queue_name);
+            let queue = names.into_iter().position(|name| name == *context.queue());
+            let call = Call {
+                host: host.clone(),
+                env: env.clone(),
+                queue: queue.unwrap_or(usize::MAX),
+                task: context.id(),
+                attempt: context.attempt(),
+                delivery: context.delivery(),
+                token: context.token().clone(),
+                script,
+            };
+            let stage = stage.clone();
+            async move {
+                match stage.play(call, context.cancelled()).await {
+                    Reply::Done(serial) => Ok(serial),
+                    Reply::Fail => Err(TaskError::new("as the script says")),
+                    Reply::Later(delay) => Err(TaskError::later(delay)),
+                    Reply::Cancelled => Err(TaskError::cancelled()),
+                }
+            }
+        })
+        .build()
+        .expect("one handler and at least one queue");
+    worker
+        .run(told(&mut stop))
+        .await
+        .expect("a worker ends well when it is told to stop");
+}
+
+/// Completes when the process is to stop.
+pub async fn told(stop: &mut watch::Receiver<bool>) {
+    // A sender that is gone says the same.
+    let _ = stop.wait_for(|stop| *stop).await;
 }

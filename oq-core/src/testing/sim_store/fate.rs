@@ -56,6 +56,7 @@ const ON_READS: &[Fault] = &[
     Fault::ReadError,
     Fault::LostRequest,
     Fault::SlowAnswer,
+    Fault::SlowRead,
     Fault::EmptyBody,
     Fault::CutBody,
     Fault::CorruptBody,
@@ -139,7 +140,7 @@ fn lateness(dice: &mut Dice, fault: Option<Fault>) -> Duration {
         Some(Fault::Zombie) => (2_000, 900_000),
         Some(Fault::Duplicate) => (1, 120_000),
         Some(Fault::HiddenRetry) => (100, 2_000),
-        Some(Fault::SlowAnswer | Fault::SlowRequest) => (1_000, 20_000),
+        Some(Fault::SlowAnswer | Fault::SlowRequest | Fault::SlowRead) => (1_000, 20_000),
         Some(Fault::SplitList) => (1, 400),
         _ => (1, 2),
     };

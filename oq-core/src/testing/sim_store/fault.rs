@@ -50,6 +50,8 @@ faults! {
     SlowAnswer = "slow answer", 0.05;
     /// The request takes 1 to 20 seconds to arrive.
     SlowRequest = "slow request", 0.03;
+    /// A read takes 1 to 20 seconds to arrive.
+    SlowRead = "slow read", 0.02;
     /// A read, listing or deletion fails.
     ReadError = "read error", 0.10;
     /// A read gives an empty body.
@@ -135,6 +137,8 @@ pub struct Modes {
     pub delete_if: bool,
     /// The shortest time between two writes of a key.
     pub write_interval: Option<Duration>,
+    /// Pages of listings hold no more than this, whatever was asked for.
+    pub page_limit: Option<u16>,
     /// Reads and listings may show the past, at most so long ago. S3 has been strongly consistent
     /// since 2020 and oq's promises are not made for a store that is not, so this is off unless a
     /// test asks for it.
@@ -152,6 +156,7 @@ impl Default for Modes {
             whole_seconds: true,
             delete_if: true,
             write_interval: None,
+            page_limit: None,
             stale: None,
             hidden_retry: false,
         }
@@ -163,11 +168,13 @@ impl Modes {
     pub fn draw(dice: &mut Dice) -> Modes {
         let etags = [EtagKind::Content, EtagKind::Counter, EtagKind::Opaque];
         let slow_key = dice.chance(0.15);
+        let (short_pages, limit) = (dice.chance(0.3), dice.range(2, 12));
         Modes {
             etag: dice.pick(&etags).copied().unwrap_or(EtagKind::Content),
             whole_seconds: dice.chance(0.5),
             delete_if: dice.chance(0.5),
             write_interval: slow_key.then_some(Duration::from_secs(1)),
+            page_limit: short_pages.then_some(limit as u16),
             stale: None,
             hidden_retry: false,
         }

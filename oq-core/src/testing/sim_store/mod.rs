@@ -78,6 +78,11 @@ impl SimStore {
         self.world().in_flight
     }
 
+    /// Zombies and second deliveries that have not been applied yet.
+    pub fn late(&self) -> usize {
+        self.world().late
+    }
+
     /// How many writes were applied so far.
     pub fn writes(&self) -> usize {
         self.world().log.len()

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::SimStore;
 use super::fate::Fate;
@@ -153,16 +154,19 @@ impl Wire<'_> {
                     sleep_until(now() + whole).await;
                     self.fail(caller, "reset");
                 }
-                sleep_until(lands).await;
-                self.apply();
+                self.land(lands).await;
             }
             Fault::Duplicate => {
                 sleep_until(now() + fate.there).await;
                 let first = self.apply();
                 sleep_until(now() + fate.back).await;
+                // To one that was told that nothing landed, a second delivery would be a lie.
+                let told_otherwise =
+                    matches!(first, Answer::Write(Write::Again { .. } | Write::Lost));
                 self.answer(caller, Ok(first));
-                sleep_until(now() + fate.late).await;
-                self.apply();
+                if !told_otherwise {
+                    self.land(now() + fate.late).await;
+                }
             }
             Fault::HiddenRetry => {
                 sleep_until(now() + fate.there).await;
@@ -172,7 +176,7 @@ impl Wire<'_> {
                 sleep_until(now() + fate.back).await;
                 self.answer(caller, Ok(second));
             }
-            Fault::SlowAnswer | Fault::SlowRequest => {
+            Fault::SlowAnswer | Fault::SlowRequest | Fault::SlowRead => {
                 let (there, back) = match fault {
                     Fault::SlowAnswer => (fate.there, fate.late),
                     _ => (fate.late, fate.back),
@@ -208,6 +212,14 @@ impl Wire<'_> {
             // Counted where they happen; no request is drawn to be one.
             Fault::PartialDelete | Fault::TooSoon | Fault::CutBack => {}
         }
+    }
+
+    /// Applies the request when nobody expects it any more.
+    async fn land(&self, at: Instant) {
+        self.store.world().late += 1;
+        sleep_until(at).await;
+        self.apply();
+        self.store.world().late -= 1;
     }
 
     /// A read whose body was damaged on the way, so that it shows.

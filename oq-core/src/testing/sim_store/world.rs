@@ -52,7 +52,8 @@ impl Op {
             Op::Get(_) | Op::GetIfChanged(..) => "GET",
             Op::Create(..) => "PUT if-absent",
             Op::Update(..) => "PUT if-match",
-            Op::Delete(_) | Op::DeleteMany(_) => "DELETE",
+            Op::Delete(_) => "DELETE",
+            Op::DeleteMany(_) => "DELETE batch",
             Op::DeleteIf(..) => "DELETE if-match",
             Op::List(_) => "LIST",
         }
@@ -82,6 +83,7 @@ pub(super) struct World {
     pub(super) fired: Fired,
     pub(super) requests: BTreeMap<u16, Requests>,
     pub(super) in_flight: usize,
+    pub(super) late: usize,
     pub(super) storm_until: Option<Instant>,
     pub(super) denied_until: BTreeMap<u16, Instant>,
     pub(super) story: Option<Vec<String>>,
@@ -102,6 +104,7 @@ impl World {
             fired: Fired::default(),
             requests: BTreeMap::new(),
             in_flight: 0,
+            late: 0,
             storm_until: None,
             denied_until: BTreeMap::new(),
             story: None,
@@ -285,6 +288,7 @@ impl World {
             }
             _ => Bound::Included(StoreKey::listed(list.prefix.as_str())),
         };
+        let most = self.modes.page_limit.unwrap_or(u16::MAX).min(list.limit);
         let mut page = Page::default();
         let mut last = String::new();
         for (key, object) in self.objects.range((start, Bound::Unbounded)) {
@@ -302,7 +306,7 @@ impl World {
             {
                 continue;
             }
-            if page.entries.len() + page.folders.len() >= usize::from(list.limit) {
+            if page.entries.len() + page.folders.len() >= usize::from(most) {
                 page.next = Some(last);
                 break;
             }

@@ -1,155 +1,47 @@
-//! What one seed says: which store, which machines, which tasks, and what happens when.
+//! Draws machines, work and trouble from a seed.
 
 use std::time::Duration;
 
 use oq_core::testing::sim_entropy::Dice;
-use oq_core::testing::sim_store::{Modes, Plan};
 
-/// One run, before it is played.
-#[derive(Debug, Clone)]
-pub struct Scenario {
-    pub seed: u64,
-    pub modes: Modes,
-    pub plan: Plan,
-    pub queues: usize,
-    pub workers: Vec<Machine>,
-    pub producers: Vec<Machine>,
-    pub submissions: Vec<Submission>,
-    pub scripts: Vec<Script>,
-    /// In the order of time.
-    pub events: Vec<(Duration, Event)>,
-    /// From here on nothing new goes wrong.
-    pub quiet_at: Duration,
-}
-
-/// A machine and the program on it.
-#[derive(Debug, Clone)]
-pub struct Machine {
-    pub concurrency: usize,
-    pub drift_ppm: i64,
-    pub poll: Duration,
-}
-
-/// One object that a producer submits.
-#[derive(Debug, Clone)]
-pub struct Submission {
-    pub producer: usize,
-    pub queue: usize,
-    /// Indices into [`Scenario::scripts`].
-    pub tasks: std::ops::Range<usize>,
-    pub delay: Option<Duration>,
-    pub priority: u8,
-    pub attempts: u32,
-    pub retry_base: Duration,
-    pub lease: Duration,
-    pub timeout: Duration,
-    pub expires_in: Option<Duration>,
-    /// The idempotency key.
-    pub key: Option<u8>,
-}
-
-/// How the handler of one task behaves.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Script {
-    pub run: Duration,
-    /// The first attempts that fail.
-    pub fail: u32,
-    /// How often it answers "later" first.
-    pub later: u32,
-    /// Its handler kills the worker, until the faults stop.
-    pub poison: bool,
-    /// It stops by itself when it is cancelled.
-    pub heeds_cancel: bool,
-}
-
-/// Which machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Who {
-    Worker(usize),
-    Producer(usize),
-}
-
-/// What happens at one moment.
-#[derive(Debug, Clone, Copy)]
-pub enum Event {
-    /// A worker starts on this machine, unless one runs there.
-    Start(usize),
-    /// Its process dies.
-    Crash(usize),
-    /// It is asked to stop.
-    Stop(usize),
-    Stall(Who, Duration),
-    CutOut(Who, Duration),
-    CutBack(Who, Duration),
-    Submit(usize),
-    /// Somebody cancels a task of a submission.
-    Cancel(usize, usize),
-    /// Somebody looks a task of a submission up.
-    Look(usize, usize),
-}
-
-const MS: Duration = Duration::from_millis(1);
-const S: Duration = Duration::from_secs(1);
+use super::{Event, MS, Machine, S, Scenario, Script, Submission, Who};
 
 impl Scenario {
-    /// What this seed says.
-    pub fn of(seed: u64) -> Scenario {
-        let mut d = Dice::new(seed, 2);
-        let calm = d.chance(0.15);
-        let plan = Plan::draw(&mut d);
-        let mut s = Scenario {
-            seed,
-            modes: Modes::draw(&mut d),
-            plan: if calm { Plan::calm() } else { plan },
-            queues: if d.chance(0.3) { 2 } else { 1 },
-            workers: Vec::new(),
-            producers: Vec::new(),
-            submissions: Vec::new(),
-            scripts: Vec::new(),
-            events: Vec::new(),
-            quiet_at: d.between(60 * S, 360 * S),
-        };
+    /// Draws everything but what the theme adds.
+    pub(super) fn draw(&mut self, d: &mut Dice) {
         for _ in 0..d.range(1, 6) {
-            s.workers.push(machine(&mut d));
+            self.workers.push(machine(d));
         }
         for _ in 0..d.range(1, 3) {
-            s.producers.push(machine(&mut d));
+            self.producers.push(machine(d));
         }
-        s.draw_work(&mut d);
-        s.draw_trouble(&mut d);
-        s.events.sort_by_key(|(at, _)| *at);
-        s
+        self.draw_work(d);
+        self.draw_trouble(d);
+        self.draw_operators(d);
     }
 
-    /// How long it may take, once the faults have stopped, until everything is finished: three
-    /// leases with their margins, the work that is left in the worst case, and some polls.
-    pub fn time_to_recover(&self) -> Duration {
-        let lease = self
-            .submissions
-            .iter()
-            .map(|s| s.lease)
-            .max()
-            .unwrap_or_default();
-        let (mut sum, mut longest) = (Duration::ZERO, Duration::ZERO);
-        for submission in &self.submissions {
-            for script in &self.scripts[submission.tasks.clone()] {
-                let fails = script.fail.min(submission.attempts);
-                let runs = script.run.min(submission.timeout) * (fails + 1)
-                    + (script.run * 2 + S) * script.later;
-                let waits = submission.retry_base * ((1 << fails) - 1);
-                let expired = submission.delay.unwrap_or_default();
-                sum += runs;
-                longest = longest.max(runs * 4 + waits + expired);
+    fn draw_operators(&mut self, d: &mut Dice) {
+        for queue in 0..self.queues {
+            if d.chance(0.15) {
+                let at = d.between(Duration::ZERO, self.quiet_at);
+                self.events
+                    .push((at, Event::Shards(queue, d.range(1, 40) as u16)));
+            }
+            if d.chance(0.12) {
+                let at = d.between(Duration::ZERO, self.quiet_at.mul_f64(0.7));
+                let until = at + d.between(S, self.quiet_at - at);
+                self.events.push((at, Event::Pause(queue, true)));
+                self.events.push((until, Event::Pause(queue, false)));
             }
         }
-        (lease + 5 * S) * 3 + sum / 4 + longest + 60 * S
     }
 
     fn draw_work(&mut self, d: &mut Dice) {
         let poisonous = d.chance(0.3);
         let keyed = d.chance(0.4);
         let objects = d.range(1, 24);
-        let busy = self.quiet_at.mul_f64(0.7);
+        let burst = d.chance(0.25);
+        let busy = if burst { S } else { self.quiet_at.mul_f64(0.7) };
         for n in 0..objects as usize {
             let first = self.scripts.len();
             let count = if d.chance(0.3) { d.range(2, 10) } else { 1 };
@@ -175,12 +67,17 @@ impl Scenario {
                 timeout: if d.chance(0.1) { 2 * S } else { 300 * S },
                 expires_in: d.chance(0.1).then(|| d.between(5 * S, 90 * S)),
                 key,
+                retention: 24 * 3600 * S,
             });
             self.events.push((at, Event::Submit(n)));
             for index in 0..count as usize {
                 if d.chance(0.12) {
                     let later = d.log_between(50 * MS, 60 * S);
                     self.events.push((at + later, Event::Cancel(n, index)));
+                }
+                if d.chance(0.1) {
+                    self.events
+                        .push((at + d.between(S, 9 * S), Event::Wait(n, index)));
                 }
                 for _ in 0..d.below(3) {
                     let later = d.log_between(50 * MS, 120 * S);
@@ -250,6 +147,7 @@ fn machine(d: &mut Dice) -> Machine {
         concurrency: d.range(1, 6) as usize,
         drift_ppm: if drifts { ppm } else { 0 },
         poll: d.between(500 * MS, 2 * S),
+        grace: d.between(S, 30 * S),
     }
 }
 

@@ -1,0 +1,194 @@
+//! The log of applied writes, decoded and sorted by the object it is about.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use oq_core::record::{
+    Dead, Done, Idempotency, Key, KeyHash, Live, ObjectId, QueueName, Record, Stamp, decode,
+};
+use oq_core::store::{Object, StoreKey};
+use oq_core::testing::sim_store::Applied;
+use serde::Deserialize;
+
+use super::Violation;
+
+/// One change of one key.
+#[derive(Debug, Clone)]
+pub struct Change<R> {
+    /// Its place in the log.
+    pub seq: usize,
+    pub at: Duration,
+    pub sent: Duration,
+    pub client: u16,
+    pub old: Option<Arc<R>>,
+    pub new: Option<Arc<R>>,
+}
+
+/// Everything that happened to one object.
+#[derive(Debug, Clone, Default)]
+pub struct History {
+    pub live: Vec<Change<Live>>,
+    pub done: Vec<Change<Done>>,
+    pub dead: BTreeMap<usize, Vec<Change<Dead>>>,
+}
+
+/// Names an object.
+pub type Name = (QueueName, ObjectId);
+
+/// Everything that happened.
+#[derive(Debug, Default)]
+pub struct Histories {
+    pub objects: BTreeMap<Name, History>,
+    pub keys: BTreeMap<(QueueName, KeyHash), Vec<Change<Idempotency>>>,
+}
+
+#[derive(Deserialize)]
+struct Stamped {
+    write: Stamp,
+}
+
+impl Histories {
+    /// Decodes a log. What cannot be decoded, is in the wrong place, or does not build on what it
+    /// replaced is a violation.
+    pub fn of(log: &[Applied], queues: &[QueueName]) -> (Histories, Vec<Violation>) {
+        let mut all = Histories::default();
+        let mut bad = Vec::new();
+        for (seq, change) in log.iter().enumerate() {
+            let Some(key) = Key::parse(change.key.as_str()) else {
+                let what = format!("{} is not a key of oq", change.key);
+                bad.push(Violation::new("I20", None, change.at, what));
+                continue;
+            };
+            if queue_of(&key).is_some_and(|q| !queues.contains(q)) {
+                let what = format!("{} is in a queue that nobody uses", change.key);
+                bad.push(Violation::new("I20", None, change.at, what));
+            }
+            let name = name_of(&key);
+            if let Err(what) = lineage(change) {
+                bad.push(Violation::new("I5", name.clone(), change.at, what));
+            }
+            if let Err(what) = all.add(seq, &key, change) {
+                bad.push(Violation::new("I5", name, change.at, what));
+            }
+        }
+        (all, bad)
+    }
+
+    fn add(&mut self, seq: usize, key: &Key, change: &Applied) -> Result<(), String> {
+        let object = |q: &QueueName, id: &ObjectId| (q.clone(), *id);
+        match key {
+            Key::Live(q, id) => {
+                let list = &mut self.objects.entry(object(q, id)).or_default().live;
+                push(list, seq, change)
+            }
+            Key::Done(q, id) => {
+                let list = &mut self.objects.entry(object(q, id)).or_default().done;
+                push(list, seq, change)
+            }
+            Key::Dead(q, task) => {
+                let history = self.objects.entry(object(q, &task.object())).or_default();
+                push(history.dead.entry(task.index()).or_default(), seq, change)
+            }
+            Key::Idempotency(q, hash) => push(
+                self.keys.entry((q.clone(), hash.clone())).or_default(),
+                seq,
+                change,
+            ),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn push<R: Record>(list: &mut Vec<Change<R>>, seq: usize, change: &Applied) -> Result<(), String> {
+    // What is replaced was decoded when it was written.
+    let old = match &change.old {
+        None => None,
+        Some(old) => match list.last().and_then(|c| c.new.clone()) {
+            Some(known) => Some(known),
+            None => Some(record(&change.key, old)?),
+        },
+    };
+    let new = change
+        .new
+        .as_ref()
+        .map(|o| record(&change.key, o))
+        .transpose()?;
+    let (at, sent, client) = (change.at, change.sent, change.client);
+    list.push(Change {
+        seq,
+        at,
+        sent,
+        client,
+        old,
+        new,
+    });
+    Ok(())
+}
+
+fn record<R: Record>(key: &StoreKey, object: &Object) -> Result<Arc<R>, String> {
+    decode::<R>(key, &object.body)
+        .map(Arc::new)
+        .map_err(|e| format!("what was written: {e}"))
+}
+
+/// I5: the write id that was read is the one that was replaced.
+fn lineage(change: &Applied) -> Result<(), String> {
+    let Some(new) = &change.new else {
+        return Ok(());
+    };
+    let stamp = |o: &Object| {
+        serde_json::from_slice::<Stamped>(&o.body)
+            .ok()
+            .map(|s| s.write)
+    };
+    let Some(new) = stamp(new) else {
+        // Payloads and shard hints carry no stamp.
+        return Ok(());
+    };
+    let key = &change.key;
+    let Some(old) = &change.old else {
+        let fresh = new.generation == 1 && new.by.len() == 1 && new.last() == &new.created_by;
+        return if fresh {
+            Ok(())
+        } else {
+            Err(format!("{key} was created with the stamp {new:?}"))
+        };
+    };
+    let Some(old) = stamp(old) else { return Ok(()) };
+    let before = new.by.len().checked_sub(2).and_then(|i| new.by.get(i));
+    let builds_on = before == Some(old.last())
+        && new.generation == old.generation + 1
+        && new.created_by == old.created_by
+        && new.created == old.created;
+    if builds_on {
+        return Ok(());
+    }
+    Err(format!(
+        "a write of {key} read version {before:?} and replaced {:?}",
+        old.last()
+    ))
+}
+
+fn queue_of(key: &Key) -> Option<&QueueName> {
+    match key {
+        Key::Format | Key::Probe(_) => None,
+        Key::Settings(q)
+        | Key::Live(q, _)
+        | Key::Done(q, _)
+        | Key::Dead(q, _)
+        | Key::Payload(q, ..)
+        | Key::Idempotency(q, _)
+        | Key::Bell(q)
+        | Key::Presence(q, _) => Some(q),
+    }
+}
+
+/// The object that a key belongs to.
+pub fn name_of(key: &Key) -> Option<Name> {
+    match key {
+        Key::Live(q, id) | Key::Done(q, id) | Key::Payload(q, id, ..) => Some((q.clone(), *id)),
+        Key::Dead(q, task) => Some((q.clone(), task.object())),
+        _ => None,
+    }
+}

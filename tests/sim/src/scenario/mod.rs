@@ -1,0 +1,191 @@
+//! What one seed says: which store, which machines, which tasks, and what happens when.
+
+mod draw;
+mod theme;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use oq_core::testing::sim_entropy::Dice;
+use oq_core::testing::sim_store::{Modes, Plan};
+
+/// One run, before it is played.
+#[derive(Debug, Clone)]
+pub struct Scenario {
+    pub seed: u64,
+    pub kind: Kind,
+    pub theme: Theme,
+    pub modes: Modes,
+    pub plan: Plan,
+    pub queues: usize,
+    pub workers: Vec<Machine>,
+    pub producers: Vec<Machine>,
+    pub submissions: Vec<Submission>,
+    pub scripts: Vec<Script>,
+    /// In the order of time.
+    pub events: Vec<(Duration, Event)>,
+    /// From here on nothing new goes wrong.
+    pub quiet_at: Duration,
+    /// How long the last worker goes on when everything is finished.
+    pub idle: Duration,
+}
+
+/// Which worker runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// oq's own.
+    Real,
+    /// One that stands on the protocol alone, see [`crate::small`].
+    Small,
+}
+
+/// What a run has more of than others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Theme {
+    /// A bit of everything.
+    Mixed,
+    /// Copies of writes that land late, and reads that take long.
+    Late,
+    /// Cancellations.
+    Cancels,
+    /// Workers that are cut off while they run long tasks.
+    CutOff,
+    /// A store that refuses a lot, and tasks that fail.
+    Storm,
+    /// Nothing goes wrong, so that it shows how soon tasks start and what they cost.
+    Calm,
+    /// Hours without workers, in which outcomes come to the end of their retention.
+    Long,
+}
+
+/// A machine and the program on it.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    pub concurrency: usize,
+    pub drift_ppm: i64,
+    pub poll: Duration,
+    pub grace: Duration,
+}
+
+/// One object that a producer submits.
+#[derive(Debug, Clone)]
+pub struct Submission {
+    pub producer: usize,
+    pub queue: usize,
+    /// Indices into [`Scenario::scripts`].
+    pub tasks: std::ops::Range<usize>,
+    pub delay: Option<Duration>,
+    pub priority: u8,
+    pub attempts: u32,
+    pub retry_base: Duration,
+    pub lease: Duration,
+    pub timeout: Duration,
+    pub expires_in: Option<Duration>,
+    /// The idempotency key.
+    pub key: Option<u8>,
+    pub retention: Duration,
+}
+
+/// How the handler of one task behaves.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Script {
+    pub run: Duration,
+    /// The first attempts that fail.
+    pub fail: u32,
+    /// How often it answers "later" first.
+    pub later: u32,
+    /// Its handler kills the worker, until the faults stop.
+    pub poison: bool,
+    /// It stops by itself when it is cancelled.
+    pub heeds_cancel: bool,
+}
+
+/// Which machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    Worker(usize),
+    Producer(usize),
+}
+
+/// What happens at one moment.
+#[derive(Debug, Clone, Copy)]
+pub enum Event {
+    /// A worker starts on this machine, unless one runs there.
+    Start(usize),
+    /// Its process dies.
+    Crash(usize),
+    /// It is asked to stop.
+    Stop(usize),
+    Stall(Who, Duration),
+    CutOut(Who, Duration),
+    CutBack(Who, Duration),
+    Submit(usize),
+    /// Somebody cancels a task of a submission.
+    Cancel(usize, usize),
+    /// Somebody looks a task of a submission up.
+    Look(usize, usize),
+    /// Somebody waits for a task of a submission.
+    Wait(usize, usize),
+    /// An operator pauses a queue, or lets it go on.
+    Pause(usize, bool),
+    /// An operator sets the number of shards of a queue.
+    Shards(usize, u16),
+    /// A process sweeps the outcomes of a queue, and its keys.
+    Sweep(usize),
+}
+
+const MS: Duration = Duration::from_millis(1);
+const S: Duration = Duration::from_secs(1);
+
+impl Scenario {
+    /// What this seed says.
+    pub fn of(seed: u64) -> Scenario {
+        let mut d = Dice::new(seed, 2);
+        let calm = d.chance(0.15);
+        let plan = Plan::draw(&mut d);
+        let small = d.chance(0.3);
+        let mut s = Scenario {
+            seed,
+            theme: Theme::draw(&mut d),
+            kind: if small { Kind::Small } else { Kind::Real },
+            modes: Modes::draw(&mut d),
+            plan: if calm { Plan::calm() } else { plan },
+            queues: if d.chance(0.3) { 2 } else { 1 },
+            workers: Vec::new(),
+            producers: Vec::new(),
+            submissions: Vec::new(),
+            scripts: Vec::new(),
+            events: Vec::new(),
+            quiet_at: d.between(60 * S, 360 * S),
+            idle: 40 * S,
+        };
+        s.draw(&mut d);
+        s.apply_theme(&mut d);
+        s.events.sort_by_key(|(at, _)| *at);
+        s
+    }
+
+    /// How long it may take, once the faults have stopped, until these tasks are finished: three
+    /// leases with their margins, the work that is left in the worst case, and some polls.
+    pub fn time_to_recover(&self, left: &BTreeSet<usize>) -> Duration {
+        let (mut lease, mut sum, mut longest) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
+        for submission in &self.submissions {
+            let mut pack = Duration::ZERO;
+            for index in submission.tasks.clone().filter(|n| left.contains(n)) {
+                let script = &self.scripts[index];
+                let fails = script.fail.min(submission.attempts);
+                let runs = script.run.min(submission.timeout) * (fails + 1)
+                    + (script.run * 2 + S) * script.later;
+                let waits = submission.retry_base * ((1 << fails) - 1);
+                // After take-overs the tasks of a pack may run one by one.
+                pack += runs + waits;
+                sum += runs;
+                lease = lease.max(submission.lease);
+            }
+            if !pack.is_zero() {
+                longest = longest.max(pack + submission.delay.unwrap_or_default());
+            }
+        }
+        (lease + 5 * S) * 3 + sum / 4 + longest + 60 * S
+    }
+}

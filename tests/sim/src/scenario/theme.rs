@@ -1,0 +1,175 @@
+//! What each theme changes of what was drawn.
+
+use std::time::Duration;
+
+use oq_core::testing::sim_entropy::Dice;
+use oq_core::testing::sim_store::{Fault, Plan};
+
+use super::{Event, Kind, MS, S, Scenario, Theme, Who};
+
+impl Theme {
+    /// Half of the seeds are mixed.
+    pub(super) fn draw(d: &mut Dice) -> Theme {
+        match d.below(40) {
+            0..=18 => Theme::Mixed,
+            19..=24 => Theme::Late,
+            25..=27 => Theme::Cancels,
+            28..=32 => Theme::CutOff,
+            33..=35 => Theme::Storm,
+            36..=38 => Theme::Calm,
+            _ => Theme::Long,
+        }
+    }
+}
+
+impl Scenario {
+    /// Changes what was drawn to fit the theme.
+    pub(super) fn apply_theme(&mut self, d: &mut Dice) {
+        match self.theme {
+            Theme::Mixed => {}
+            Theme::Late => self.late(d),
+            Theme::Cancels => self.cancels(d),
+            Theme::CutOff => self.cut_off(d),
+            Theme::Storm => self.storm(),
+            Theme::Calm => self.calm(d),
+            Theme::Long => self.long(d),
+        }
+    }
+
+    fn late(&mut self, d: &mut Dice) {
+        if d.chance(0.7) {
+            self.kind = Kind::Small;
+        }
+        self.plan.set(Fault::Zombie, 0.1);
+        self.plan.set(Fault::Duplicate, 0.4);
+        self.plan.set(Fault::SlowRead, 0.25);
+        self.plan.set(Fault::SlowRequest, 0.1);
+        for script in &mut self.scripts {
+            script.run = d.log_between(MS, S);
+            script.poison = false;
+        }
+        for submission in &mut self.submissions {
+            submission.delay = None;
+        }
+        for machine in &mut self.workers {
+            machine.concurrency = 6;
+            machine.poll = d.between(50 * MS, 3 * S);
+        }
+    }
+
+    fn cancels(&mut self, d: &mut Dice) {
+        for n in 0..self.submissions.len() {
+            let at = |(_, e): &&(Duration, Event)| matches!(e, Event::Submit(m) if *m == n);
+            let Some((at, _)) = self.events.iter().find(at).copied() else {
+                continue;
+            };
+            for index in 0..self.submissions[n].tasks.len() {
+                if d.chance(0.5) {
+                    let later = d.log_between(50 * MS, 30 * S);
+                    self.events.push((at + later, Event::Cancel(n, index)));
+                }
+            }
+        }
+    }
+
+    fn cut_off(&mut self, d: &mut Dice) {
+        for script in self.scripts.iter_mut().step_by(2) {
+            script.run = d.between(10 * S, 60 * S);
+        }
+        for n in 0..self.workers.len() * 3 {
+            let who = Who::Worker(n % self.workers.len());
+            let (at, length) = (d.between(S, self.quiet_at), d.between(5 * S, 60 * S));
+            let event = if d.chance(0.5) {
+                Event::CutOut(who, length)
+            } else {
+                Event::CutBack(who, length)
+            };
+            self.events.push((at, event));
+        }
+    }
+
+    fn storm(&mut self) {
+        self.plan.set(Fault::ThrottleStorm, 0.01);
+        self.plan.set(Fault::Refused, 0.4);
+        self.plan.set(Fault::LostRequest, 0.1);
+        for script in self.scripts.iter_mut().step_by(2) {
+            script.fail = 5;
+        }
+    }
+
+    fn calm(&mut self, d: &mut Dice) {
+        self.kind = Kind::Real;
+        self.plan = Plan::calm();
+        self.modes.write_interval = None;
+        self.events.retain(|(_, e)| {
+            let trouble = matches!(
+                e,
+                Event::Crash(_)
+                    | Event::Stop(_)
+                    | Event::Stall(..)
+                    | Event::CutOut(..)
+                    | Event::CutBack(..)
+                    | Event::Shards(..)
+            );
+            !trouble
+        });
+        for queue in 0..self.queues {
+            let shards = d.range(1, 3) as u16;
+            self.events
+                .push((Duration::ZERO, Event::Shards(queue, shards)));
+        }
+        for script in &mut self.scripts {
+            script.run = d.between(MS, 500 * MS);
+            script.poison = false;
+        }
+        for machine in &mut self.workers {
+            machine.concurrency = 60;
+        }
+        let quiet = self.quiet_at.mul_f64(0.8);
+        for submission in &mut self.submissions {
+            // Only for what is due within half a minute the owner is told of it.
+            submission.delay = match d.below(4) {
+                0 => None,
+                1 => Some(d.between(30 * S, quiet.max(31 * S))),
+                _ => Some(d.between(S, 29 * S)),
+            };
+        }
+    }
+
+    fn long(&mut self, d: &mut Dice) {
+        // Everything is submitted and mostly done within seconds; then the workers die, and for an
+        // hour and more nobody is there.
+        let awake = d.between(5 * S, 12 * S);
+        self.events
+            .retain(|(_, e)| matches!(e, Event::Submit(_) | Event::Start(_)));
+        for (at, event) in &mut self.events {
+            *at = match event {
+                Event::Submit(_) => d.between(2 * S, 6 * S),
+                _ => Duration::ZERO,
+            };
+        }
+        for submission in &mut self.submissions {
+            submission.delay = None;
+            submission.expires_in = None;
+            submission.retention = 3600 * S;
+        }
+        for script in &mut self.scripts {
+            script.run = d.log_between(MS, 3 * S);
+            script.poison = false;
+        }
+        for machine in &mut self.workers {
+            machine.poll = d.between(50 * MS, S);
+        }
+        for n in 0..self.workers.len() {
+            self.events.push((awake, Event::Crash(n)));
+        }
+        self.quiet_at = awake + d.between(3500 * S, 5400 * S);
+        for queue in 0..self.queues {
+            for before in [1, 30] {
+                let at = self.quiet_at - before * S;
+                self.events.push((at, Event::Sweep(queue)));
+            }
+        }
+        self.idle = d.between(3600 * S, 3 * 3600 * S);
+    }
+}
