@@ -90,7 +90,10 @@ impl Finder {
         };
         let object = match answer {
             Ok(Changed::Same) => return (last, Ok(Heard::default())),
-            Ok(Changed::Missing) => return (None, Ok(Heard::default())),
+            Ok(Changed::Missing) => {
+                self.state().silent = true;
+                return (None, Ok(Heard::default()));
+            }
             Ok(Changed::Now(object)) => object,
             Err(e) => {
                 tracing::warn!(queue = %self.queue, error = %e, "the bell could not be asked");

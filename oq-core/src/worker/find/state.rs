@@ -80,6 +80,8 @@ pub(super) struct State {
     pub found: bool,
     hands: BTreeMap<ObjectId, Hand>,
     pub bell: Option<Bell>,
+    /// There was no bell yet when it was last asked.
+    pub silent: bool,
     odd: BTreeSet<u64>,
 }
 
@@ -106,6 +108,7 @@ impl State {
             found: false,
             hands: BTreeMap::new(),
             bell: None,
+            silent: false,
             odd: BTreeSet::new(),
         }
     }
