@@ -5,11 +5,12 @@ use std::time::Duration;
 use futures::future::join;
 
 use super::hold::{Hold, Renewed};
-use super::lookup::read_done;
+use super::lookup::{outcome, read_done};
 use super::root::Root;
 use super::write::{Settled, update, update_while};
 use super::{finish, seal};
-use crate::error::Result;
+use crate::env::Mono;
+use crate::error::{Error, Result};
 use crate::record::{
     Done, Key, Live, LiveState, ObjectId, QueueName, Record, Seen, TaskType, Token,
 };
@@ -71,6 +72,11 @@ pub struct Claiming<'a> {
 /// `LastModified` may be truncated by this much.
 const DATE_STEP: Duration = Duration::from_secs(1);
 
+/// A claim that took longer than this may span a whole life of the object: from the version that was
+/// listed or read to a second delivery of the request that created it, with the same bytes and so
+/// perhaps the same ETag. Another's claim, outcome and deletion take longer one after the other.
+const PROMPT: Duration = Duration::from_millis(200);
+
 /// Tries to claim one object. `listed` is the version that a listing showed, if one did.
 pub async fn claim(
     root: &Root,
@@ -81,6 +87,7 @@ pub async fn claim(
 ) -> Result<Claimed> {
     let live_key = Key::Live(how.queue.clone(), id).store_key();
     let done_key = Key::Done(how.queue.clone(), id).store_key();
+    let began = root.env().now();
     let (object, done) = if mutated(Mutant::ClaimWithoutDoneCheck) {
         (
             root.get(&live_key).await,
@@ -115,12 +122,12 @@ pub async fn claim(
     }
     let last_modified = object.last_modified;
     let live = Live::in_object(id, &live_key, object)?;
-    let (seal, outcome) = match read_done(id, &done_key, done)? {
+    let (seal, over) = match read_done(id, &done_key, done)? {
         Some(d) if d.record.is_seal() => (Some(d), None),
         other => (None, other),
     };
-    if let Some(outcome) = outcome {
-        finish::clear(root, how.queue, id, &outcome.record).await?;
+    if let Some(over) = over {
+        finish::clear(root, how.queue, id, &over.record).await?;
         return Ok(Claimed::Repaired);
     }
     decide(
@@ -129,6 +136,7 @@ pub async fn claim(
         id,
         who,
         At {
+            began,
             date,
             last_modified,
         },
@@ -138,8 +146,14 @@ pub async fn claim(
     .await
 }
 
+fn at_once(root: &Root, began: Mono) -> bool {
+    let skipped = mutated(Mutant::StaleDoneCheck) || mutated(Mutant::ClaimWithoutDoneCheck);
+    skipped || root.env().now().since(began) < PROMPT
+}
+
 #[derive(Clone, Copy)]
 struct At {
+    began: Mono,
     date: StoreTime,
     last_modified: StoreTime,
 }
@@ -232,6 +246,18 @@ async fn decide(
         }
     } else {
         hold.seal = seal;
+        if !at_once(root, at.began) {
+            match outcome(root, how.queue, id).await {
+                Ok(Some(done)) if !done.record.is_seal() => {
+                    finish::clear(root, how.queue, id, &done.record).await?;
+                    return Ok(Claimed::Repaired);
+                }
+                Ok(_) => {}
+                Err(e @ Error::Unreadable { .. }) => return Err(e),
+                // It is ours, but whether it may be started will be seen when it is met again.
+                Err(_) => return Ok(Claimed::Doubt(who.token.clone())),
+            }
+        }
     }
     if recovered && !mutated(Mutant::RenewIgnoresDoubt) && hold.renew().await? == Renewed::Lost {
         return Ok(Claimed::LostRace);
