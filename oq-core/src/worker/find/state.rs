@@ -241,6 +241,12 @@ impl State {
                 }
                 return;
             }
+            // Nobody else claims much in a shard of ours: it may be free still, only changed.
+            News::LostRace if self.own.contains(&id.shard()) => Known {
+                until: date.plus(APART),
+                etag: seen,
+                then: then(Why::MaybeExpired, true, Hint::Running(Duration::ZERO)),
+            },
             News::LostRace => Known {
                 until: date.plus(if seen.is_some() { LOST } else { SETTLED }),
                 etag: seen,

@@ -52,13 +52,16 @@ impl Finder {
             let (rank, workers) = self.place().await;
             let slot = if workers > 1 { TOGETHER } else { ALONE };
             let turn = next_slot(self.root.now(), rank, workers, slot);
+            let slot_at = env.now() + turn;
             let turn = turn + Duration::from_millis(env.below(500));
             let settings = SETTINGS.saturating_sub(env.now().since(settings_at));
-            let my_turn = tokio::select! {
+            tokio::select! {
                 biased;
-                () = self.settings.notified() => false,
-                () = env.sleep(turn.min(settings)) => turn <= settings,
-            };
+                () = self.settings.notified() => {}
+                () = env.sleep(turn.min(settings)) => {}
+            }
+            // Whatever woke us: a slot that has begun is ours, the next one is a whole round away.
+            let my_turn = env.now() >= slot_at;
             self.read_settings_again(&mut etag).await;
             settings_at = env.now();
             if !my_turn || mutated(Mutant::BellWithoutSweep) || !self.may_sweep() {
