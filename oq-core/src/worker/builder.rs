@@ -182,7 +182,9 @@ impl WorkerBuilder {
         self
     }
 
-    /// How long running tasks may go on after shutdown began; 30 s unless set.
+    /// How long running tasks may go on after shutdown began; 30 s unless set. Then they are stopped
+    /// and given back, which is not charged. A handler that blocks its thread cannot be stopped:
+    /// [`Worker::run`] returns without it 15 s later, and others take its task over.
     pub fn grace(mut self, grace: Duration) -> WorkerBuilder {
         self.worker.grace = grace;
         self

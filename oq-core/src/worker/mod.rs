@@ -43,6 +43,10 @@ use registry::Registry;
 /// How many claims whose answer was lost a worker remembers.
 const MAX_DOUBTFUL: usize = 1000;
 
+/// How long giving back may take once the grace period is over: the store may be slow, and a handler
+/// that blocks its thread cannot be stopped at all.
+const LAST: Duration = Duration::from_secs(15);
+
 /// What all parts of one running worker share.
 struct Shared {
     id: WorkerId,
@@ -147,7 +151,12 @@ impl Worker {
         }
         if env.within(self.grace, dispatcher.idle()).await.is_none() {
             shared.release.cancel();
-            dispatcher.idle().await;
+            if env.within(LAST, dispatcher.idle()).await.is_none() {
+                tracing::error!(
+                    running = dispatcher.running(),
+                    "handlers that block their thread could not be stopped; their tasks are taken over when their leases end"
+                );
+            }
         }
         for lane in &dispatcher.lanes {
             lane.finder.flush().await;

@@ -404,3 +404,63 @@ async fn what_a_handler_saved_survives_a_shutdown() {
     second.stop().await;
     world.assert_at_rest().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_shards_of_workers_that_just_died_are_not_left_lying() {
+    let world = World::new();
+    let queue = world.queue().await;
+    let dead: Vec<_> = [world.queue().await, world.queue().await]
+        .iter()
+        .map(|queue| start(sleeper(queue)))
+        .collect();
+    pause(2.0).await;
+    for worker in dead {
+        worker.kill().await;
+    }
+    let alive = start(sleeper(&world.queue().await));
+    let tasks = (0..200).map(|_| sleep(0));
+    let ids = queue.submit_many(tasks).pack(1).ids().await.unwrap();
+    pause(60.0).await;
+    let mut open = 0;
+    for id in ids {
+        open += u32::from(!queue.get(id).await.unwrap().state.is_over());
+    }
+    assert_eq!(
+        open, 0,
+        "of 200 tasks are not done a minute after their submission"
+    );
+    alive.stop().await;
+    world.assert_at_rest().await;
+}
+
+#[test]
+fn a_handler_that_blocks_its_thread_does_not_keep_run_from_returning() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    let runtime = runtime.unwrap();
+    let came_back = runtime.block_on(async {
+        let queue = Queue::connect("memory:").await.unwrap();
+        let worker = Worker::builder()
+            .queue(&queue)
+            .grace(Duration::ZERO)
+            .handler("block", |_: Context, (): ()| async move {
+                #[allow(clippy::disallowed_methods)] // what must not be done
+                std::thread::sleep(120 * S);
+                Ok::<_, TaskError>(())
+            });
+        queue
+            .submit(Task::new("block", &()).unwrap())
+            .await
+            .unwrap();
+        let run = worker.build().unwrap().run(async {
+            oq_core::env::Env::system().sleep(S).await;
+        });
+        oq_core::env::Env::system().within(60 * S, run).await
+    });
+    runtime.shutdown_background();
+    came_back
+        .expect("run must return while its handler blocks")
+        .unwrap();
+}

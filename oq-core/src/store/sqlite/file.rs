@@ -42,9 +42,6 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
         return Err(refused(path, "it is a directory, and must be a file"));
     }
     let mut db = connect(path)?;
-    if db.is_readonly("main").map_err(|e| unusable(path, &e))? {
-        return Err(refused(path, "it may not be written"));
-    }
     prepare(path, &mut db)?;
     Ok(db)
 }
@@ -56,6 +53,10 @@ pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut db = Connection::open_with_flags(path, flags).map_err(|e| unusable(path, &e))?;
+    // Before anything is read: reading makes files beside it that its owner could not write.
+    if db.is_readonly("main").map_err(|e| unusable(path, &e))? {
+        return Err(refused(path, "it may not be written"));
+    }
     let set = db
         .busy_handler(Some(wait_a_turn))
         .and_then(|()| db.pragma_update(None, "synchronous", "FULL"))

@@ -36,6 +36,8 @@ pub(super) struct Sweep {
     after: Option<String>,
     rung: Vec<Shard>,
     next_look: Vec<(Shard, StoreTime)>,
+    /// It took work that nobody else did: there may be more.
+    pub took: bool,
 }
 
 fn entry(line: &Listed, why: Why, probe: bool, now: Mono) -> Entry {
@@ -298,7 +300,7 @@ impl State {
             }
             if foreign.0 != Some(shard) {
                 let before = std::mem::take(&mut foreign.1);
-                fruitful |= self.missed(before, env, now.0);
+                sweep.took |= self.missed(before, env, now.0);
                 foreign.0 = Some(shard);
             }
             let Some(verdict) = self.look(id, line, now.0, now.1) else {
@@ -334,7 +336,8 @@ impl State {
             };
             sweep.next_look.extend(until.map(|at| (shard, at)));
         }
-        fruitful |= self.missed(foreign.1, env, now.0);
+        sweep.took |= self.missed(foreign.1, env, now.0);
+        fruitful |= sweep.took;
         self.settle(sweep, from.as_deref(), page, last, now);
         self.small = from.is_none() && page.next.is_none();
         sweep.after = match (&page.next, skip) {

@@ -27,6 +27,10 @@ const FOLDERS: Duration = Duration::from_secs(300);
 /// Pages that show nothing to do are followed by more, up to so many at a time.
 const PAGES: u32 = 4;
 
+/// After a sweep that took work which nobody else did, say a dead worker's, the next one follows
+/// this soon: a round later would leave slots free and tasks lying.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// How many shards make one listing of the whole queue worth trying at the start.
 const MANY: usize = 3;
 
@@ -51,7 +55,10 @@ impl Finder {
         loop {
             let (rank, workers) = self.place().await;
             let slot = if workers > 1 { TOGETHER } else { ALONE };
-            let turn = next_slot(self.root.now(), rank, workers, slot);
+            let mut turn = next_slot(self.root.now(), rank, workers, slot);
+            if std::mem::take(&mut sweep.took) {
+                turn = turn.min(AGAIN);
+            }
             let slot_at = env.now() + turn;
             let turn = turn + Duration::from_millis(env.below(500));
             let settings = SETTINGS.saturating_sub(env.now().since(settings_at));
