@@ -74,6 +74,9 @@ pub struct Claiming<'a> {
 /// perhaps the same ETag. Another's claim, outcome and deletion take longer one after the other.
 const PROMPT: Duration = Duration::from_millis(200);
 
+/// `LastModified` may be truncated by this much.
+const DATE_STEP: Duration = Duration::from_secs(1);
+
 /// Tries to claim one object. `listed` is the version that a listing showed, if one did.
 pub async fn claim(
     root: &Root,
@@ -106,10 +109,14 @@ pub async fn claim(
     else {
         return Ok(Claimed::Gone);
     };
-    let mut done = done?.value;
+    let Dated {
+        date: looked,
+        value: mut done,
+    } = done?;
     // The outcome was looked for while the live object was read. That is late enough only if this
-    // version was there before: it may be the late copy of a create whose life is over.
-    let same = listed == Some(&object.etag);
+    // version was there before: it may be the late copy of a create whose life is over. The ETag
+    // alone does not tell, where it is a hash of the body and something on the way sent it twice.
+    let same = listed == Some(&object.etag) && object.last_modified.plus(DATE_STEP) <= looked;
     if !same && !mutated(Mutant::StaleDoneCheck) && !mutated(Mutant::ClaimWithoutDoneCheck) {
         done = root.get(&done_key).await?.value;
     }

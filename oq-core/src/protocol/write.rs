@@ -114,9 +114,11 @@ pub async fn update_while<R: Record>(
             }
             Write::Lost | Write::Unknown => {
                 doubt = true;
+                // A body that cannot be read says nothing: perhaps it can be the next time.
                 if let Ok(found) = root.get(&key).await {
                     let id = next.stamp().last();
-                    match classify_update::<R>(&key, id, &old.etag, found.value)? {
+                    let found = classify_update::<R>(&key, id, &old.etag, found.value);
+                    match found.unwrap_or(Readback::NotYet) {
                         Readback::Mine(seen) => {
                             return Ok(Settled::Won {
                                 seen,
@@ -202,7 +204,8 @@ pub async fn create_while<R: Record>(
             Write::Lost | Write::Unknown => {
                 doubt = true;
                 if let Ok(found) = root.get(&key).await {
-                    match classify_create::<R>(&key, &sent, found.value)? {
+                    let found = classify_create::<R>(&key, &sent, found.value);
+                    match found.unwrap_or(Readback::NotYet) {
                         Readback::Mine(seen) => {
                             return Ok(Settled::Won {
                                 seen,

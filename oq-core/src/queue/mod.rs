@@ -67,6 +67,8 @@ struct Inner {
     /// Of a store that was opened by its URL.
     meter: Option<Meter>,
     settings: Mutex<settings::Cached>,
+    /// Held while the settings are read again.
+    refreshing: tokio::sync::Mutex<()>,
     ringer: Ringer,
 }
 
@@ -136,6 +138,7 @@ impl Queue {
                 inline,
                 meter,
                 settings: Mutex::new(settings),
+                refreshing: tokio::sync::Mutex::default(),
                 ringer: Ringer::new(root.clone(), name.clone()),
                 root,
                 name,

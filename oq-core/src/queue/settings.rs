@@ -14,6 +14,9 @@ use crate::store::{Changed, Etag, List};
 /// How old the settings may be that a submission goes by.
 const MAX_AGE: Duration = Duration::from_secs(15);
 
+/// How soon they are read again when that failed.
+const RETRY: Duration = Duration::from_secs(1);
+
 /// Settings that were read.
 #[derive(Debug, Clone)]
 pub(super) struct Cached {
@@ -187,8 +190,16 @@ impl Queue {
     /// The settings to submit by, at most 15 s old. If they cannot be read again the old ones do:
     /// whether the store takes tasks shows when one is written.
     pub(super) async fn current(&self) -> Arc<Settings> {
+        let env = self.root().env();
+        let fresh = |cached: &Cached| env.now().since(cached.at) < MAX_AGE;
         let cached = self.cached();
-        if self.root().env().now().since(cached.at) < MAX_AGE {
+        if fresh(&cached) {
+            return cached.settings;
+        }
+        // One reads them for all: a thousand submissions in flight would each pay for it.
+        let _refreshing = self.inner.refreshing.lock().await;
+        let mut cached = self.cached();
+        if fresh(&cached) {
             return cached.settings;
         }
         match cached.again(self.root(), self.name()).await {
@@ -199,7 +210,10 @@ impl Queue {
             }
             Err(e) => {
                 tracing::debug!(queue = %self.name(), error = %e, "the settings could not be read again");
-                cached.settings
+                let settings = cached.settings.clone();
+                cached.at = env.now() - (MAX_AGE - RETRY);
+                self.remember(cached);
+                settings
             }
         }
     }
@@ -216,5 +230,28 @@ impl Queue {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         *cached = fresh;
+    }
+}
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use super::*;
+    use crate::store::{Delayed, Latency, MemoryStore, Metered};
+    use crate::testing::sim_clock::SimHost;
+
+    #[tokio::test(start_paused = true)]
+    async fn submissions_in_flight_read_the_settings_once() {
+        let store = Metered::new(Arc::new(MemoryStore::default()));
+        let meter = store.meter();
+        let env = SimHost::new(1, Duration::ZERO, 0).env(1);
+        let store = Arc::new(Delayed::new(Arc::new(store), Latency::S3, env.clone()));
+        let name = QueueName::new("mail").unwrap();
+        let queue = Queue::open(Root::new(store, env.clone()), name)
+            .await
+            .unwrap();
+        env.sleep(MAX_AGE).await;
+        let before = meter.snapshot();
+        futures::future::join_all((0..100).map(|_| queue.current())).await;
+        assert_eq!((meter.snapshot() - before).get(), 1);
     }
 }

@@ -247,10 +247,10 @@ impl Game {
                 self.calls
                     .spawn(async move { producer.wait(n, index).await });
             }
-            Event::Pause(queue, pause) => {
+            Event::Pause(queue, length) => {
                 let producer = self.producers[0].clone();
                 self.calls
-                    .spawn(async move { producer.pause(queue, pause).await });
+                    .spawn(async move { producer.pause(queue, length).await });
             }
             Event::Shards(queue, shards) => {
                 let producer = self.producers[0].clone();

@@ -152,12 +152,19 @@ impl Producer {
 
 /// What operators do, until it succeeds.
 impl Producer {
-    pub async fn pause(&self, n: usize, pause: bool) {
+    /// Pauses a queue for a while, but not beyond the end of the trouble.
+    pub async fn pause(&self, n: usize, length: Duration) {
         let queue = self.queue(n).await;
-        while match pause {
-            true => queue.pause().await.is_err(),
-            false => queue.resume().await.is_err(),
-        } {
+        let left = || {
+            self.scenario
+                .quiet_at
+                .saturating_sub(self.book.store.elapsed())
+        };
+        while !left().is_zero() && queue.pause().await.is_err() {
+            self.env.sleep(Duration::from_secs(1)).await;
+        }
+        self.env.sleep(length.min(left())).await;
+        while queue.resume().await.is_err() {
             self.env.sleep(Duration::from_secs(1)).await;
         }
     }

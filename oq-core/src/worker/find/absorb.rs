@@ -57,6 +57,7 @@ impl State {
         match self.shards.get_mut(&job.shard) {
             Some(s) if !job.help => {
                 s.rung = false;
+                s.unseen = false;
                 s.listed_at = Some(now.0);
                 let walk = Walk::new(queue, job.shard, want, job.head, &s.stretches, now);
                 if walk.from_head {
@@ -67,7 +68,11 @@ impl State {
             }
             _ => {
                 let old = self.foreign.entry(job.shard).or_default();
-                Walk::new(queue, job.shard, want, false, old, now).short()
+                let walk = Walk::new(queue, job.shard, want, false, old, now).short();
+                match job.from {
+                    Some(from) => walk.from(from),
+                    None => walk,
+                }
             }
         }
     }
@@ -75,7 +80,7 @@ impl State {
     /// Takes note of a page of a shard of one's own.
     pub fn absorb(&mut self, walk: &mut Walk, page: &Page, now: Now) {
         if walk.pages == 0 {
-            self.buffer.clear(walk.shard);
+            self.buffer.clear(walk.shard, now.0);
         }
         for line in &page.entries {
             let Some(id) = self.parse(line).filter(|id| !walk.skips(*id)) else {
@@ -140,8 +145,11 @@ impl State {
     }
 
     /// Ends the listing of a foreign shard.
-    pub fn finish_foreign(&mut self, walk: Walk) {
+    pub fn finish_foreign(&mut self, walk: Walk, job: Job) {
         let shard = walk.shard;
+        if job.from.is_some() {
+            return;
+        }
         self.foreign.insert(shard, walk.finish(None).stretches);
     }
 
@@ -168,7 +176,7 @@ impl State {
             }
         }
         walk.turn(page);
-        self.help_with(foreign, env)
+        self.help_with(foreign, env, now.0)
     }
 
     /// Remembers a listed object until then; returns that time if there was no place for it.
@@ -226,10 +234,12 @@ impl State {
         false
     }
 
-    fn help_with(&mut self, foreign: Foreign, env: &Env) -> usize {
+    fn help_with(&mut self, foreign: Foreign, env: &Env, now: Mono) -> usize {
+        // What the owner does meanwhile, if it is as fast as this worker.
+        let owners = self.pace.recent(now) / 2;
         let waited: Vec<Duration> = foreign.entries.iter().map(|(_, _, w)| *w).collect();
         let most = self.room.saturating_mul(4).max(64);
-        let picked = help::pick(&waited, self.workers, env);
+        let picked = help::pick(&waited, self.workers, owners, env);
         let short = |r: &Range<usize>| r.start..r.end.min(r.start + most);
         let [head, rest] = [short(&picked[0]), short(&picked[1])];
         let mut found = 0;
@@ -339,7 +349,7 @@ impl State {
     fn missed(&mut self, foreign: Foreign, env: &Env, now: Mono) -> bool {
         let long = foreign.entries.iter().any(|(_, _, w)| *w >= help::DEAF);
         let shard = foreign.entries.first().map(|(id, _, _)| id.shard());
-        let found = self.help_with(foreign, env) > 0;
+        let found = self.help_with(foreign, env, now) > 0;
         if long || found {
             self.steal.start(now, shard);
         }
@@ -363,6 +373,7 @@ impl State {
             let looks = sweep.next_look.iter().filter(|(l, _)| l == shard);
             let next_look = looks.map(|(_, at)| *at).min();
             if whole {
+                s.unseen = false;
                 s.listed_at = Some(now.0);
                 s.backlog = None;
                 s.next_look = s.next_look.filter(|at| *at > now.1);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Finder;
 use super::heard::Heard;
 use crate::error::Result;
-use crate::record::{Bell, Key, Stamp, seen};
+use crate::record::{Bell, Key, seen};
 use crate::store::{Changed, Etag};
 
 /// How soon the bell is asked again after something happened.
@@ -91,8 +91,7 @@ impl Finder {
         let object = match answer {
             Ok(Changed::Same) => return (last, Ok(Heard::default())),
             Ok(Changed::Missing) => {
-                let silent = Stamp::first(self.root.now(), self.root.env().entropy.as_ref());
-                self.state().hear_silence(Bell::silent(silent));
+                self.state().silent = true;
                 return (None, Ok(Heard::default()));
             }
             Ok(Changed::Now(object)) => object,

@@ -45,6 +45,9 @@ impl Entry {
 /// How many candidates are kept in all, for the sake of queues with a thousand shards.
 const LIMIT: usize = 16_384;
 
+/// Among how many of the best one is picked at random.
+const SCATTER: usize = 1000;
+
 #[derive(Debug, Default)]
 pub(super) struct Buffer {
     sure: BTreeMap<Rank, Entry>,
@@ -73,14 +76,20 @@ impl Buffer {
         self.guesses.remove(&rank(id));
     }
 
-    /// Takes the best candidate; what is too old goes to `aged` instead.
-    pub fn pop(&mut self, now: Mono, mut aged: impl FnMut(ObjectId)) -> Option<(ObjectId, Entry)> {
+    /// Takes the best candidate; what is too old goes to `aged` instead. With `scatter` it is any
+    /// that is as urgent as the best.
+    pub fn pop(
+        &mut self,
+        now: Mono,
+        scatter: Option<u64>,
+        mut aged: impl FnMut(ObjectId),
+    ) -> Option<(ObjectId, Entry)> {
         loop {
             let guess = self.sure.is_empty() || self.since_guess >= SURE_PER_GUESS;
             let popped = if guess {
-                self.guesses.pop_first().or_else(|| self.sure.pop_first())
+                self.guesses.pop_first().or_else(|| self.pop_sure(scatter))
             } else {
-                self.sure.pop_first()
+                self.pop_sure(scatter)
             };
             let ((_, id), entry) = popped?;
             if entry.older_than(TTL, now) {
@@ -90,6 +99,17 @@ impl Buffer {
             self.since_guess = if entry.probe { 0 } else { self.since_guess + 1 };
             return Some((id, entry));
         }
+    }
+
+    fn pop_sure(&mut self, scatter: Option<u64>) -> Option<(Rank, Entry)> {
+        let Some(random) = scatter else {
+            return self.sure.pop_first();
+        };
+        let (urgent, _) = *self.sure.keys().next()?;
+        let alike = || self.sure.keys().take_while(|(p, _)| *p == urgent);
+        let count = alike().take(SCATTER).count();
+        let rank = *alike().nth(random as usize % count)?;
+        Some((rank, self.sure.remove(&rank)?))
     }
 
     /// Drops what is too old and tells of each.
@@ -113,11 +133,27 @@ impl Buffer {
             .collect()
     }
 
-    /// Drops what listings showed of a shard, which is being listed again.
-    pub fn clear(&mut self, shard: Shard) {
+    /// Drops what listings showed of a shard up to then; returns the best of it.
+    pub fn clear(&mut self, shard: Shard, then: Mono) -> Option<Rank> {
+        let mut best = None;
         for map in [&mut self.sure, &mut self.guesses] {
-            map.retain(|(_, id), entry| id.shard() != shard || entry.listed.is_none());
+            map.retain(|rank, entry| {
+                let keep = rank.1.shard() != shard || entry.listed.is_none_or(|at| at > then);
+                if !keep {
+                    best = Some(best.map_or(*rank, |b: Rank| b.min(*rank)));
+                }
+                keep
+            });
         }
+        best
+    }
+
+    /// How much listings showed of a shard up to then, counted up to `enough`.
+    pub fn listed(&self, shard: Shard, then: Mono, enough: usize) -> usize {
+        let all = self.sure.iter().chain(&self.guesses);
+        all.filter(|((_, id), e)| id.shard() == shard && e.listed.is_some_and(|at| at <= then))
+            .take(enough)
+            .count()
     }
 
     /// How many candidates will do for a while yet, counted up to `enough`.
@@ -176,8 +212,35 @@ mod tests {
         }
         buffer.insert(id(0, 7), entry(true, 0));
         let order: Vec<_> =
-            std::iter::from_fn(|| buffer.pop(Mono::default(), |_| ()).map(|(id, _)| id)).collect();
+            std::iter::from_fn(|| buffer.pop(Mono::default(), None, |_| ()).map(|(id, _)| id))
+                .collect();
         assert_eq!(order, [id(8, 9), id(16, 1), id(16, 2), id(0, 7), id(16, 3)]);
+    }
+
+    #[test]
+    fn scattered_takes_are_of_the_most_urgent_in_any_order() {
+        let mut buffer = Buffer::default();
+        for (p, due) in [(16, 3), (8, 2), (8, 9), (8, 1)] {
+            buffer.insert(id(p, due), entry(false, 0));
+        }
+        let mut pop = |random| buffer.pop(Mono::default(), Some(random), |_| ());
+        let order: Vec<_> = [2, 4, 0, 7]
+            .into_iter()
+            .map(|n| pop(n).unwrap().0)
+            .collect();
+        assert_eq!(order, [id(8, 9), id(8, 1), id(8, 2), id(16, 3)]);
+    }
+
+    #[test]
+    fn a_shard_is_cleared_of_what_was_listed_up_to_then() {
+        let mut buffer = Buffer::default();
+        buffer.insert(id(16, 1), entry(false, 1));
+        buffer.insert(id(16, 2), entry(false, 3));
+        let at = |secs| Mono(Duration::from_secs(secs));
+        let shard = Shard::new(0).unwrap();
+        assert_eq!(buffer.clear(Shard::new(1).unwrap(), at(9)), None);
+        assert_eq!(buffer.clear(shard, at(2)), Some(rank(id(16, 1))));
+        assert_eq!(buffer.len(), 1);
     }
 
     #[test]
@@ -187,7 +250,7 @@ mod tests {
         buffer.insert(id(16, 2), entry(false, 2));
         let mut aged = Vec::new();
         let now = Mono(Duration::from_secs(3));
-        let got = buffer.pop(now, |id| aged.push(id)).map(|(id, _)| id);
+        let got = buffer.pop(now, None, |id| aged.push(id)).map(|(id, _)| id);
         assert_eq!((got, aged), (Some(id(16, 2)), vec![id(16, 1)]));
     }
 }

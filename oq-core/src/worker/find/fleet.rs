@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use futures::FutureExt;
+
 use super::Finder;
 use super::assign::own_shards;
 use crate::env::Mono;
@@ -26,6 +28,12 @@ const APART: Duration = Duration::from_secs(2);
 
 /// Those who start within this time of each other need not each tell the others.
 const TOGETHER: Duration = Duration::from_millis(500);
+
+/// How soon after the start the fleet is read again, until it stays the same …
+const SETTLE: Duration = Duration::from_millis(200);
+
+/// … but not more often than this.
+const SETTLE_AT_MOST: u32 = 5;
 
 /// A worker that is full for this long leaves its shards to others.
 const FULL: Duration = Duration::from_secs(10);
@@ -55,6 +63,7 @@ impl Finder {
             self.muster().await;
         } else {
             self.assign().await;
+            self.state().settled = true;
         }
     }
 
@@ -64,7 +73,7 @@ impl Finder {
         if !self.options.fleet {
             return std::future::pending().await;
         }
-        self.announce_self().await;
+        futures::future::join(self.announce_self(), self.settle()).await;
         let mut stale = false;
         loop {
             let now = env.now();
@@ -155,6 +164,26 @@ impl Finder {
         }
     }
 
+    /// Looks who else is here until nobody comes any more: many start together, and until they know
+    /// of each other they look at the same shards.
+    async fn settle(&self) {
+        let mut before = self.fleet.lock().await.present.clone();
+        for _ in 0..SETTLE_AT_MOST {
+            self.root.env().sleep(SETTLE).await;
+            if self.fleet.lock().await.stopped {
+                return;
+            }
+            self.muster().await;
+            let present = self.fleet.lock().await.present.clone();
+            if present == before {
+                break;
+            }
+            before = present;
+        }
+        self.state().settled = true;
+        self.look.notify_one();
+    }
+
     /// Tells others that one more is here, unless somebody makes them look again anyway: of many who
     /// start together, few have to speak.
     async fn announce_self(&self) {
@@ -221,6 +250,8 @@ impl Finder {
     async fn muster(&self) {
         let mut fleet = self.fleet.lock().await;
         fleet.mustered_at = Some(self.root.env().now());
+        // Whoever was announced so far is seen now.
+        let _ = self.muster.notified().now_or_never();
         let mut list = List::prefix(prefix::fleet(&self.queue));
         let mut present = BTreeSet::new();
         let mut remains: Vec<StoreKey> = Vec::new();
@@ -277,7 +308,7 @@ impl Finder {
         }
         let mut state = self.state();
         state.workers = present.len().max(1);
-        state.adopt(own);
+        state.adopt(own, self.root.env().now());
         drop(state);
         self.look.notify_one();
     }

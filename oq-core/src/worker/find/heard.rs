@@ -20,15 +20,13 @@ impl State {
         self.bell.as_ref().map(|b| b.view)
     }
 
-    /// There is no bell yet: whatever the first one says will be news.
-    pub fn hear_silence(&mut self, silent: Bell) {
-        self.bell.get_or_insert(silent);
-    }
-
     /// What the bell says now, compared with what it said before.
     pub fn hear(&mut self, bell: Bell, now: Mono) -> Heard {
-        let Some(old) = self.bell.replace(bell.clone()) else {
-            return Heard::default();
+        let old = match self.bell.replace(bell.clone()) {
+            Some(old) => old,
+            // It was written since the last look: all that it says is news.
+            None if self.silent => Bell::silent(bell.write.clone()),
+            None => return Heard::default(),
         };
         let mut heard = Heard {
             view: old.view != bell.view,
@@ -56,5 +54,32 @@ impl State {
         }
         heard.changed |= heard.view;
         heard
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::env::SystemEntropy;
+    use crate::record::{QueueName, Shard, Stamp};
+    use crate::time::StoreTime;
+
+    fn rung() -> Bell {
+        let mut bell = Bell::silent(Stamp::first(StoreTime(5), &SystemEntropy));
+        bell.ring(Shard::new(3).unwrap());
+        bell
+    }
+
+    #[test]
+    fn the_ring_that_makes_the_bell_is_heard() {
+        let mut state = State::new(QueueName::new("mail").unwrap());
+        state.silent = true;
+        assert!(state.hear(rung(), Mono::default()).changed);
+    }
+
+    #[test]
+    fn what_was_rung_before_the_first_look_is_not_news() {
+        let mut state = State::new(QueueName::new("mail").unwrap());
+        assert!(!state.hear(rung(), Mono::default()).changed);
     }
 }

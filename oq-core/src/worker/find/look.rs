@@ -81,7 +81,7 @@ impl Finder {
         let now = env.now();
         if job.help {
             self.state().steal.looked(now, found);
-            self.state().finish_foreign(walk);
+            self.state().finish_foreign(walk, job);
         } else {
             self.state().finish(walk, started);
         }

@@ -19,6 +19,7 @@ mod help;
 mod judge;
 mod look;
 mod memory;
+mod pace;
 mod plan;
 mod state;
 mod sweep;
@@ -185,8 +186,9 @@ impl Finder {
     pub fn take(&self) -> Option<Candidate> {
         let (now, date) = self.now();
         let mut state = self.state();
-        let taken = state.take(now, date);
-        if taken.is_none() || state.buffer.len() <= state.room {
+        let scatter = state.scatters().then(|| self.root.env().entropy.next_u64());
+        let taken = state.take(now, date, scatter);
+        if taken.is_none() || state.buffer.len() <= state.low(now) {
             self.look.notify_one();
         }
         taken

@@ -39,6 +39,8 @@ pub(super) struct Job {
     pub head: bool,
     /// It is somebody else's.
     pub help: bool,
+    /// From there on, if work is expected there.
+    pub from: Option<Rank>,
 }
 
 /// What to do next.
@@ -57,10 +59,14 @@ pub(super) enum Plan {
 pub(super) struct Steal {
     next: Option<(Mono, Duration)>,
     named: Option<Shard>,
+    /// Where work is expected in any shard, until looks there find nothing.
+    trail: Option<Rank>,
 }
 
-const STEAL_FIRST: Duration = Duration::from_millis(100);
+const STEAL_FIRST: Duration = Duration::from_millis(200);
 const STEAL_LAST: Duration = Duration::from_secs(15);
+/// Having found nothing for so long, the trail is cold.
+const TRAIL_UNTIL: Duration = Duration::from_secs(1);
 /// Finding less than this is no reason to look again at once.
 const STEAL_WORTH: usize = 16;
 
@@ -73,6 +79,9 @@ impl Steal {
     /// How a look ended.
     pub fn looked(&mut self, now: Mono, found: usize) {
         let Some((_, delay)) = self.next else { return };
+        if found == 0 && delay >= TRAIL_UNTIL {
+            self.trail = None;
+        }
         self.next = if found >= STEAL_WORTH {
             Some((now + STEAL_FIRST, STEAL_FIRST))
         } else if delay < STEAL_LAST {
@@ -115,7 +124,7 @@ impl State {
         let mut aged = Vec::new();
         self.buffer.prune(now, |id| aged.push(id));
         self.owe(&aged);
-        let low = self.room.clamp(1, 500);
+        let low = self.low(now);
         let fresh = self.buffer.fresh(now, low);
         if fresh < low {
             let aging = self.buffer.aging(now);
@@ -123,6 +132,7 @@ impl State {
         }
         let mut wake = Wake(None);
         let mut jobs = self.urgent(now, date, fresh < low, &mut wake);
+        jobs.extend(self.unseen(fresh < low, env));
         if jobs.len() >= WIDE_FROM && self.small {
             return Plan::Wide;
         }
@@ -150,6 +160,28 @@ impl State {
         Plan::Wait(wake.0.map(|d| d.max(Duration::from_millis(5))))
     }
 
+    /// How many candidates are too few: what is taken while a shard is listed.
+    pub fn low(&mut self, now: Mono) -> usize {
+        self.room.max(self.pace.recent(now) / 4).clamp(1, 500)
+    }
+
+    /// Own shards that were never listed. Until all who start together know of each other, most of
+    /// these are somebody else's: then only one is listed, when there is nothing else to do.
+    fn unseen(&self, hungry: bool, env: &Env) -> Vec<Job> {
+        let unseen = self.shards.iter().filter(|(_, s)| s.unseen);
+        let mut jobs: Vec<Job> = unseen.map(|(shard, _)| from_head(*shard)).collect();
+        if !self.settled && !jobs.is_empty() {
+            let any = env.below(jobs.len() as u64) as usize;
+            jobs = if hungry { vec![jobs[any]] } else { Vec::new() };
+        }
+        jobs
+    }
+
+    /// Whether to try what is equally urgent in any order: others may do the same without knowing.
+    pub fn scatters(&self) -> bool {
+        !self.settled && self.workers > 1
+    }
+
     /// Own shards that were rung or in which something falls due.
     fn urgent(&self, now: Mono, date: StoreTime, hungry: bool, wake: &mut Wake) -> Vec<Job> {
         let mut jobs = Vec::new();
@@ -164,11 +196,7 @@ impl State {
             let gap = if hungry { HUNGRY_GAP } else { BUSY_GAP };
             let since = s.listed_at.map_or(gap, |at| now.since(at));
             if since >= gap {
-                jobs.push(Job {
-                    shard: *shard,
-                    head: true,
-                    help: false,
-                });
+                jobs.push(from_head(*shard));
             } else {
                 wake.by(gap - since);
             }
@@ -199,7 +227,7 @@ impl State {
             head: self.shards[shard]
                 .head_at
                 .is_none_or(|at| now.since(at) >= HEAD_EVERY),
-            help: false,
+            ..from_head(*shard)
         };
         waiting.iter().take(wanted).map(job).collect()
     }
@@ -209,6 +237,7 @@ impl State {
         if self.streak >= STREAK {
             self.streak = 0;
             self.steal.start(now, None);
+            self.steal.trail = self.pace.trail();
         }
         let (at, _) = self.steal.next?;
         if at > now {
@@ -218,7 +247,10 @@ impl State {
         let named = self.steal.named.take();
         match named.filter(|s| !self.own.contains(s)) {
             Some(shard) => Some(help_with(shard)),
-            None => self.any_foreign(env),
+            None => self.any_foreign(env).map(|job| Job {
+                from: self.steal.trail,
+                ..job
+            }),
         }
     }
 
@@ -243,7 +275,7 @@ impl State {
         {
             return None;
         }
-        let waits = |s: &super::state::ShardState| s.rung || s.backlog.is_some();
+        let waits = |s: &super::state::ShardState| s.rung || s.unseen || s.backlog.is_some();
         let mut shards = self.shards.iter();
         let shard = shards
             .find_map(|(shard, s)| waits(s).then_some(*shard))
@@ -256,9 +288,17 @@ impl State {
 
 fn help_with(shard: Shard) -> Job {
     Job {
+        help: true,
+        ..from_head(shard)
+    }
+}
+
+fn from_head(shard: Shard) -> Job {
+    Job {
         shard,
         head: true,
-        help: true,
+        help: false,
+        from: None,
     }
 }
 

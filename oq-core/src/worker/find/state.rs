@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::buffer::{Buffer, Entry, Rank, rank};
 use super::judge::{Verdict, judge};
 use super::memory::{Known, Memory, Then};
+use super::pace::Pace;
 use super::plan::{HelpCall, Steal};
 use super::walk::Stretch;
 use super::{Candidate, News, Why};
@@ -31,11 +32,19 @@ const APART: Duration = Duration::from_millis(100);
 /// A lost race is remembered this long, unless the object changes.
 const LOST: Duration = Duration::from_secs(60);
 
+/// A listing that is younger is as good as another one.
+const BEATEN: Duration = Duration::from_millis(250);
+
+/// Trying what is left of fewer costs no more than listing them again.
+const WORTH: usize = 24;
+
 /// How a shard of one's own stands.
 #[derive(Debug, Default)]
 pub(super) struct ShardState {
     /// It is to be listed.
     pub rung: bool,
+    /// It was not listed since it became one's own.
+    pub unseen: bool,
     pub listed_at: Option<Mono>,
     pub head_at: Option<Mono>,
     /// Something in it may be worth a try then.
@@ -72,6 +81,9 @@ pub(super) struct State {
     pub buffer: Buffer,
     pub memory: Memory,
     pub steal: Steal,
+    pub pace: Pace,
+    /// Who else is present is known for sure.
+    pub settled: bool,
     pub help: HelpCall,
     pub lists: u64,
     /// The last wide listing showed the whole queue.
@@ -80,6 +92,8 @@ pub(super) struct State {
     pub found: bool,
     hands: BTreeMap<ObjectId, Hand>,
     pub bell: Option<Bell>,
+    /// There was no bell yet when it was last asked.
+    pub silent: bool,
     odd: BTreeSet<u64>,
 }
 
@@ -100,12 +114,15 @@ impl State {
             buffer: Buffer::default(),
             memory: Memory::new(REMEMBERED),
             steal: Steal::default(),
+            pace: Pace::default(),
+            settled: false,
             help: HelpCall::default(),
             lists: 0,
             small: false,
             found: false,
             hands: BTreeMap::new(),
             bell: None,
+            silent: false,
             odd: BTreeSet::new(),
         }
     }
@@ -127,13 +144,13 @@ impl State {
     }
 
     /// Takes the best candidate.
-    pub fn take(&mut self, now: Mono, date: StoreTime) -> Option<Candidate> {
+    pub fn take(&mut self, now: Mono, date: StoreTime, scatter: Option<u64>) -> Option<Candidate> {
         if !self.open() {
             return None;
         }
         self.promote(date);
         let mut aged = Vec::new();
-        let popped = self.buffer.pop(now, |id| aged.push(id));
+        let popped = self.buffer.pop(now, scatter, |id| aged.push(id));
         self.owe(&aged);
         let (id, entry) = popped?;
         self.last_take = Some(now);
@@ -205,11 +222,16 @@ impl State {
         if claimed && !matches!(news, News::Claimed) && self.full_since.is_some() {
             self.full_since = Some(now);
         }
+        let beaten = matches!(news, News::LostRace | News::Gone | News::Running { .. });
+        if let Some(hand) = hand.as_ref().filter(|h| beaten && !h.claimed) {
+            self.beaten(id.shard(), &hand.entry, now);
+        }
         let known = match news {
             News::Claimed => {
                 self.found = true;
                 self.streak = self.streak.saturating_add(1);
                 if let Some(hand) = hand {
+                    self.pace.claimed(id, &hand.entry, now);
                     let claimed = Hand {
                         at: now,
                         claimed: true,
@@ -332,11 +354,30 @@ impl State {
         }
     }
 
+    /// Somebody else had this one: where one is gone others are, and every one of them would cost
+    /// as much as a sixth of a listing.
+    fn beaten(&mut self, shard: Shard, entry: &Entry, now: Mono) {
+        if entry.probe || entry.listed.is_none_or(|at| now.since(at) < BEATEN) {
+            return;
+        }
+        if self.buffer.listed(shard, now - BEATEN, WORTH) < WORTH {
+            return;
+        }
+        let best = self.buffer.clear(shard, now - BEATEN);
+        if let (Some(best), Some(s)) = (best, self.shards.get_mut(&shard)) {
+            s.backlog = Some(s.backlog.map_or(best, |r| r.min(best)));
+        }
+    }
+
     /// These shards are mine from now on.
-    pub fn adopt(&mut self, own: BTreeSet<Shard>) {
+    pub fn adopt(&mut self, own: BTreeSet<Shard>, now: Mono) {
         self.shards.retain(|s, _| own.contains(s));
         for shard in own.difference(&self.own) {
-            self.shards.entry(*shard).or_default().rung = true;
+            self.shards.entry(*shard).or_default().unseen = true;
+        }
+        for shard in self.own.difference(&own) {
+            // Somebody else goes on with it from now on.
+            self.buffer.clear(*shard, now);
         }
         self.own = own;
     }

@@ -81,27 +81,35 @@ impl Finder {
     pub(super) async fn sweep_first(&self) {
         let many = self.state().own.len() >= MANY;
         if many && self.state().open() && !mutated(Mutant::BellWithoutSweep) {
-            self.sweep_wide().await;
+            let mut sweep = Sweep::default();
+            self.sweep_page(&mut sweep, true).await;
         }
     }
 
     /// One listing from the beginning; whether the store answered.
     pub(super) async fn sweep_wide(&self) -> bool {
-        self.sweep_page(&mut Sweep::default()).await.is_some()
+        self.sweep_page(&mut Sweep::default(), false)
+            .await
+            .is_some()
     }
 
     async fn sweep(&self, sweep: &mut Sweep) {
         for _ in 0..PAGES {
-            if self.sweep_page(sweep).await != Some(true) {
+            if self.sweep_page(sweep, false).await != Some(true) {
                 return;
             }
         }
     }
 
-    /// One page; whether another should follow, or nothing if there was no answer.
-    async fn sweep_page(&self, sweep: &mut Sweep) -> Option<bool> {
+    /// One page; whether another should follow, or nothing if there was no answer. At the `start` of
+    /// many workers together all see the same first page of a long queue: then it is good for none.
+    async fn sweep_page(&self, sweep: &mut Sweep, start: bool) -> Option<bool> {
         let list = self.state().sweep_begin(sweep);
         match self.root.list(&list).await {
+            Ok(page) if start && page.value.next.is_some() => {
+                self.state().sweep_failed(sweep);
+                Some(false)
+            }
             Ok(page) => {
                 let now = self.now();
                 let env = self.root.env();

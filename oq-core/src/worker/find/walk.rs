@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::buffer::{Rank, rank};
 use crate::env::Mono;
-use crate::record::{ObjectId, Priority, QueueName, Shard, prefix};
+use crate::record::{Key, ObjectId, Priority, QueueName, Shard, prefix};
 use crate::store::{List, Page};
 use crate::testing::mutant::{Mutant, mutated};
 use crate::time::StoreTime;
@@ -135,6 +135,15 @@ impl Walk {
     /// The same, but of few pages.
     pub fn short(mut self) -> Walk {
         self.most = SHORT;
+        self
+    }
+
+    /// The same, but from there on; what it shows of the head of the shard is nothing.
+    pub fn from(mut self, (priority, id): Rank) -> Walk {
+        let first = ObjectId::from_parts(id.due(), 0, priority, 1, self.shard);
+        self.from_head = false;
+        self.run = None;
+        self.after = Some(Key::Live(self.queue.clone(), first).store_key().to_string());
         self
     }
 

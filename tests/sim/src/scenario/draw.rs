@@ -29,9 +29,8 @@ impl Scenario {
             }
             if d.chance(0.12) {
                 let at = d.between(Duration::ZERO, self.quiet_at.mul_f64(0.7));
-                let until = at + d.between(S, self.quiet_at - at);
-                self.events.push((at, Event::Pause(queue, true)));
-                self.events.push((until, Event::Pause(queue, false)));
+                let length = d.between(S, self.quiet_at - at);
+                self.events.push((at, Event::Pause(queue, length)));
             }
         }
     }

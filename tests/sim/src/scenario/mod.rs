@@ -126,8 +126,8 @@ pub enum Event {
     Look(usize, usize),
     /// Somebody waits for a task of a submission.
     Wait(usize, usize),
-    /// An operator pauses a queue, or lets it go on.
-    Pause(usize, bool),
+    /// An operator pauses a queue for so long.
+    Pause(usize, Duration),
     /// An operator sets the number of shards of a queue.
     Shards(usize, u16),
     /// A process sweeps the outcomes of a queue, and its keys.
