@@ -99,6 +99,10 @@ pub async fn terminal(
             .await?;
         return Ok(Finished::Recorded);
     }
+    if mutated(Mutant::DeadFromLive) {
+        let done = record_outcome::done(live, &token, live.write.clone());
+        dead_letters(root, queue, id, &done).await?;
+    }
     for _ in 0..ROUNDS {
         let make = |stamp| record_outcome::done(live, &token, stamp);
         let settled = match &seal {
@@ -111,14 +115,7 @@ pub async fn terminal(
         };
         match there {
             Some(done) if done.record.is_seal() => seal = Some(done),
-            Some(done) => {
-                let done = if mutated(Mutant::DeadFromLive) {
-                    record_outcome::done(live, &token, done.record.write)
-                } else {
-                    done.record
-                };
-                return clear(root, queue, id, &done).await;
-            }
+            Some(done) => return clear(root, queue, id, &done.record).await,
             None => seal = None,
         }
     }
@@ -128,6 +125,16 @@ pub async fn terminal(
 /// The outcome is recorded: writes the dead letters it asks for and deletes the live object. If a
 /// dead letter cannot be written the live object stays, and whoever meets it goes on.
 pub async fn clear(root: &Root, queue: &QueueName, id: ObjectId, done: &Done) -> Result<Finished> {
+    if !dead_letters(root, queue, id, done).await? {
+        return Ok(Finished::Doubt);
+    }
+    root.delete(&Key::Live(queue.clone(), id).store_key())
+        .await?;
+    Ok(Finished::Recorded)
+}
+
+/// Writes the dead letters that an outcome asks for; whether all of them are there.
+async fn dead_letters(root: &Root, queue: &QueueName, id: ObjectId, done: &Done) -> Result<bool> {
     for (task, entry) in dead_tasks(id, done) {
         let key = Key::Dead(queue.clone(), task);
         match create(root, &key, |stamp| {
@@ -139,10 +146,8 @@ pub async fn clear(root: &Root, queue: &QueueName, id: ObjectId, done: &Done) ->
             // Either it is there, or the store refused to take it every time.
             Settled::Lost(None) if read::<Dead>(root, &key).await?.is_some() => {}
             Settled::Lost(None) | Settled::Doubt if mutated(Mutant::DeleteBeforeDead) => {}
-            Settled::Lost(None) | Settled::Doubt => return Ok(Finished::Doubt),
+            Settled::Lost(None) | Settled::Doubt => return Ok(false),
         }
     }
-    root.delete(&Key::Live(queue.clone(), id).store_key())
-        .await?;
-    Ok(Finished::Recorded)
+    Ok(true)
 }

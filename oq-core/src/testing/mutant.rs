@@ -42,7 +42,7 @@ mutants! {
     TakeOverTooEarly = "take-over-too-early",
     /// A lease is judged from the answer instead of the send.
     LeaseFromAnswer = "lease-from-answer",
-    /// Dead letters are made from the live record.
+    /// Dead letters are made from the live record, before the outcome is recorded.
     DeadFromLive = "dead-from-live",
     /// The live object is deleted although dead letters could not be written.
     DeleteBeforeDead = "delete-before-dead",

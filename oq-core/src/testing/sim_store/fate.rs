@@ -44,7 +44,7 @@ const ON_WRITES: &[Fault] = &[
     Fault::SlowRequest,
 ];
 const ON_DELETES: &[Fault] = &[
-    Fault::ReadError,
+    Fault::DeleteError,
     Fault::AppliedThen500,
     Fault::AppliedThenSilence,
     Fault::LostRequest,
@@ -136,6 +136,19 @@ impl World {
 }
 
 fn lateness(dice: &mut Dice, fault: Option<Fault>) -> Duration {
+    // Half of some kinds come when they do most harm.
+    let harm = match fault {
+        // About when callers give up, and look whether it is there.
+        Some(Fault::SlowRequest) => Some((4_900, 5_300)),
+        // As late as callers still wait for.
+        Some(Fault::SlowRead) => Some((1_000, 4_900)),
+        // When the first delivery has just had its effect.
+        Some(Fault::Duplicate) => Some((200, 8_000)),
+        _ => None,
+    };
+    if let Some((low, high)) = harm.filter(|_| dice.chance(0.5)) {
+        return dice.between(Duration::from_millis(low), Duration::from_millis(high));
+    }
     let (low, high) = match fault {
         Some(Fault::Zombie) => (2_000, 900_000),
         Some(Fault::Duplicate) => (1, 120_000),

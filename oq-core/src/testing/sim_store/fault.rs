@@ -52,8 +52,10 @@ faults! {
     SlowRequest = "slow request", 0.03;
     /// A read takes 1 to 20 seconds to arrive.
     SlowRead = "slow read", 0.02;
-    /// A read, listing or deletion fails.
+    /// A read or listing fails.
     ReadError = "read error", 0.10;
+    /// A deletion fails and deletes nothing.
+    DeleteError = "delete error", 0.10;
     /// A read gives an empty body.
     EmptyBody = "empty body", 0.01;
     /// A read gives the beginning of a body.

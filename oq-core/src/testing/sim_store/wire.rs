@@ -134,7 +134,7 @@ impl Wire<'_> {
                 sleep_until(now() + whole).await;
                 self.answer(caller, Err(StoreError::Denied("ExpiredToken".into())));
             }
-            Fault::FailedUnapplied | Fault::ReadError => {
+            Fault::FailedUnapplied | Fault::ReadError | Fault::DeleteError => {
                 sleep_until(now() + whole).await;
                 self.fail(caller, "InternalError");
             }

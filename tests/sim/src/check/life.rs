@@ -40,6 +40,15 @@ pub fn check(name: &Name, history: &History, bad: &mut Vec<Violation>) {
             bad.push(Violation::new(invariant, Some(name.clone()), at, what));
         }
     }
+    let mut outcomes = history
+        .done
+        .iter()
+        .filter(|c| c.new.as_ref().is_some_and(|d| !d.is_seal()));
+    let recorded = outcomes.next().map_or(usize::MAX, |c| c.seq);
+    for change in history.dead.values().flatten().filter(|c| c.seq < recorded) {
+        let what = "a dead letter was written before the outcome was recorded";
+        bad.push(Violation::new("I13", Some(name.clone()), change.at, what));
+    }
 }
 
 type Found = Vec<(&'static str, Duration, String)>;

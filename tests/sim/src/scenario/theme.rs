@@ -43,7 +43,19 @@ impl Scenario {
         self.plan.set(Fault::Zombie, 0.1);
         self.plan.set(Fault::Duplicate, 0.4);
         self.plan.set(Fault::SlowRead, 0.25);
-        self.plan.set(Fault::SlowRequest, 0.1);
+        self.plan.set(Fault::SlowRequest, 0.15);
+        if d.chance(0.5) {
+            // Reads are slow, but answered.
+            for fault in [
+                Fault::ThrottleStorm,
+                Fault::Denied,
+                Fault::ReadError,
+                Fault::LostRequest,
+                Fault::SlowAnswer,
+            ] {
+                self.plan.set(fault, 0.0);
+            }
+        }
         for script in &mut self.scripts {
             script.run = d.log_between(MS, S);
             script.poison = false;
@@ -113,10 +125,18 @@ impl Scenario {
             );
             !trouble
         });
+        // Few shards and short pages, so that tasks that wait stand in the way of others.
         for queue in 0..self.queues {
-            let shards = d.range(1, 3) as u16;
+            let shards = if d.chance(0.7) {
+                1
+            } else {
+                d.range(2, 3) as u16
+            };
             self.events
                 .push((Duration::ZERO, Event::Shards(queue, shards)));
+        }
+        if d.chance(0.6) {
+            self.modes.page_limit = Some(d.range(2, 6) as u16);
         }
         for script in &mut self.scripts {
             script.run = d.between(MS, 500 * MS);
@@ -125,14 +145,26 @@ impl Scenario {
         for machine in &mut self.workers {
             machine.concurrency = 60;
         }
-        let quiet = self.quiet_at.mul_f64(0.8);
+        // Workers that come or go move shards about; when that is over it is known who looks where.
+        let settled = 100 * S;
+        self.quiet_at = d.between(200 * S, 400 * S);
+        for (at, event) in &mut self.events {
+            *at = match event {
+                Event::Start(_) | Event::Shards(..) => Duration::ZERO,
+                Event::Pause(..) => *at,
+                _ => settled + Duration::from_millis(at.as_millis() as u64 % 60_000),
+            };
+        }
         for submission in &mut self.submissions {
             // Only for what is due within half a minute the owner is told of it.
             submission.delay = match d.below(4) {
-                0 => None,
-                1 => Some(d.between(30 * S, quiet.max(31 * S))),
-                _ => Some(d.between(S, 29 * S)),
+                0 | 1 => None,
+                2 => Some(d.between(30 * S, 100 * S)),
+                _ => Some(d.between(5 * S, 29 * S)),
             };
+            if submission.delay.is_some() {
+                submission.priority = d.below(16) as u8;
+            }
         }
     }
 
@@ -160,6 +192,8 @@ impl Scenario {
         for machine in &mut self.workers {
             machine.poll = d.between(50 * MS, S);
         }
+        // Most of what is over is still there when they die.
+        self.plan.set(Fault::DeleteError, 0.9);
         for n in 0..self.workers.len() {
             self.events.push((awake, Event::Crash(n)));
         }
