@@ -113,15 +113,22 @@ pub async fn claim(
         date: looked,
         value: mut done,
     } = done?;
+    let last_modified = object.last_modified;
+    let etag = object.etag.clone();
+    let live = Live::in_object(id, &live_key, object)?;
+    // Somebody holds it: what its outcome is does not matter to us.
+    if let Some(until) = held_until(&live.record, last_modified, how).filter(|at| date < *at)
+        && done.is_none()
+    {
+        return Ok(Claimed::Running { until, etag });
+    }
     // The outcome was looked for while the live object was read. That is late enough only if this
     // version was there before: it may be the late copy of a create whose life is over. The ETag
     // alone does not tell, where it is a hash of the body and something on the way sent it twice.
-    let same = listed == Some(&object.etag) && object.last_modified.plus(DATE_STEP) <= looked;
+    let same = listed == Some(&etag) && last_modified.plus(DATE_STEP) <= looked;
     if !same && !mutated(Mutant::StaleDoneCheck) && !mutated(Mutant::ClaimWithoutDoneCheck) {
         done = root.get(&done_key).await?.value;
     }
-    let last_modified = object.last_modified;
-    let live = Live::in_object(id, &live_key, object)?;
     let (seal, over) = match read_done(id, &done_key, done)? {
         Some(d) if d.record.is_seal() => (Some(d), None),
         other => (None, other),
@@ -149,6 +156,15 @@ pub async fn claim(
 fn at_once(root: &Root, began: Mono) -> bool {
     let skipped = mutated(Mutant::StaleDoneCheck) || mutated(Mutant::ClaimWithoutDoneCheck);
     skipped || root.env().now().since(began) < PROMPT
+}
+
+/// Until when the lease of a running record lasts, unless it is one of our own.
+fn held_until(live: &Live, last_modified: StoreTime, how: Claiming<'_>) -> Option<StoreTime> {
+    let lease = live
+        .lease
+        .as_ref()
+        .filter(|_| live.state == LiveState::Running)?;
+    (!(how.doubtful)(&lease.token)).then(|| state::take_over_at(live, last_modified))
 }
 
 #[derive(Clone, Copy)]

@@ -39,6 +39,15 @@ enum Workers {
     Starting,
 }
 
+impl Workers {
+    fn what(self) -> &'static str {
+        match self {
+            Workers::Waiting => "wait for it",
+            Workers::Starting => "start at that moment",
+        }
+    }
+}
+
 #[derive(Clone, Copy)]
 struct Burst {
     submit: Requests,
@@ -160,9 +169,11 @@ pub fn tables() -> Result<Vec<Table>> {
             plain = plain.or(Some(b));
         }
     }
-    for workers in [1, 4, 10] {
-        let b = virtually(burst(100, workers, Front::Nothing, Workers::Starting))?;
-        tables.push(packed(&b, workers));
+    for come in [Workers::Waiting, Workers::Starting] {
+        for workers in [1, 4, 10] {
+            let b = virtually(burst(100, workers, Front::Nothing, come))?;
+            tables.push(packed(&b, workers, come));
+        }
     }
     Ok(tables)
 }
@@ -176,10 +187,7 @@ fn per_million(r: &Requests) -> f64 {
 }
 
 fn lone(b: &Burst, come: Workers, front: Front, plain: Option<Burst>) -> Table {
-    let who = match come {
-        Workers::Waiting => "ten workers that wait for it",
-        Workers::Starting => "ten workers that start at that moment",
-    };
+    let who = format!("ten workers that {}", come.what());
     let (front, slack) = match front {
         Front::Nothing => ("", 1.0),
         Front::DelayedAndWaiting => (
@@ -248,9 +256,12 @@ fn lone(b: &Burst, come: Workers, front: Front, plain: Option<Burst>) -> Table {
     t
 }
 
-fn packed(b: &Burst, workers: usize) -> Table {
+fn packed(b: &Burst, workers: usize, come: Workers) -> Table {
     let mut t = Table::new(
-        &format!("10,000 tasks submitted 100 to an object, {workers} worker(s)"),
+        &format!(
+            "10,000 tasks submitted 100 to an object, {workers} worker(s) that {}",
+            come.what()
+        ),
         "Submission, discovery, start and shutdown included.",
     );
     t.add(
