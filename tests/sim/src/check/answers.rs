@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use oq_core::record::{Done, Ending, ObjectId};
 
-use super::{Histories, History, Name, Violation};
+use super::{Change, Histories, History, Name, Violation};
 use crate::observe::{Answer, Cancelled, Sight, Submit};
 use crate::play::Played;
 use crate::producer::queue_name;
@@ -134,6 +134,16 @@ fn submitted(
 pub fn outcome(history: &History) -> Option<&Done> {
     let mut versions = history.done.iter().filter_map(|c| c.new.as_deref());
     versions.find(|d| !d.is_seal())
+}
+
+/// When that was; the end of time if never.
+pub fn recorded_at(history: &History) -> Duration {
+    let outcome = |c: &&Change<Done>| c.new.as_ref().is_some_and(|d| !d.is_seal());
+    history
+        .done
+        .iter()
+        .find(outcome)
+        .map_or(Duration::MAX, |c| c.at)
 }
 
 /// When its outcome was swept.

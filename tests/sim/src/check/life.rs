@@ -40,14 +40,30 @@ pub fn check(name: &Name, history: &History, bad: &mut Vec<Violation>) {
             bad.push(Violation::new(invariant, Some(name.clone()), at, what));
         }
     }
-    let mut outcomes = history
-        .done
-        .iter()
-        .filter(|c| c.new.as_ref().is_some_and(|d| !d.is_seal()));
-    let recorded = outcomes.next().map_or(usize::MAX, |c| c.seq);
-    for change in history.dead.values().flatten().filter(|c| c.seq < recorded) {
-        let what = "a dead letter was written before the outcome was recorded";
-        bad.push(Violation::new("I13", Some(name.clone()), change.at, what));
+    dead_letters(name, history, bad);
+}
+
+/// Dead letters come after the outcome that they are made from, and go when its retention is over.
+fn dead_letters(name: &Name, history: &History, bad: &mut Vec<Violation>) {
+    let mut fault = |at, what: &str| {
+        bad.push(Violation::new("I13", Some(name.clone()), at, what));
+    };
+    let mut outcomes = history.done.iter().filter_map(|c| {
+        let done = c.new.as_ref().filter(|d| !d.is_seal())?;
+        Some((c.seq, c.at, done.keep))
+    });
+    let never = (usize::MAX, Duration::MAX, Duration::ZERO);
+    let (seq, at, keep) = outcomes.next().unwrap_or(never);
+    for change in history.dead.values().flatten() {
+        if change.seq < seq {
+            fault(
+                change.at,
+                "a dead letter was written before the outcome was recorded",
+            );
+        }
+        if change.new.is_none() && change.at.saturating_sub(at) < keep {
+            fault(change.at, "a dead letter was deleted before its time");
+        }
     }
 }
 

@@ -25,11 +25,21 @@ const SETTLED: Duration = Duration::from_secs(100);
 /// How long a claim may still be sent after a pause: one poll and the requests of a claim.
 const ONE_POLL: Duration = Duration::from_secs(4);
 
+/// Besides the bell, so many requests a second of an idle worker: sweeps, presence, settings.
+const IDLE_LISTS: f64 = 0.3;
+
+/// A task that starts may cost so many requests, discovery included.
+const PER_START: f64 = 20.0;
+
+/// What the worker that cleans up at the end of a run may ask for.
+const RESCUER: f64 = 400.0;
+
 /// Checks a calm run.
 pub fn check(run: &Played, all: &Histories, bad: &mut Vec<Violation>) {
     if run.scenario.theme != Theme::Calm {
         return;
     }
+    requests(run, bad);
     let pauses = pauses(run);
     let mut first: BTreeMap<_, Duration> = BTreeMap::new();
     for start in &run.observed.starts {
@@ -73,6 +83,34 @@ pub fn check(run: &Played, all: &Histories, bad: &mut Vec<Violation>) {
                 bad.push(Violation::new("I19", Some(name.clone()), change.at, what));
             }
         }
+    }
+}
+
+/// I15: what workers ask for while they are idle, and what a task costs them besides.
+fn requests(run: &Played, bad: &mut Vec<Violation>) {
+    let producers = run.scenario.producers.len() as u16;
+    let workers = run
+        .requests
+        .iter()
+        .filter(|(client, _)| **client > producers);
+    let sent: u64 = workers
+        .map(|(_, r)| r.get + r.put + r.list + r.delete)
+        .sum();
+    let time = run.ended.as_secs_f64() * run.scenario.queues as f64;
+    let bells: f64 = run
+        .scenario
+        .workers
+        .iter()
+        .map(|w| 1.0 / w.poll.as_secs_f64())
+        .sum();
+    let lists = run.scenario.workers.len() as f64 * IDLE_LISTS;
+    // One more worker comes at the end.
+    let idle = time * (bells + lists) + RESCUER;
+    let tasks = run.observed.starts.len() as f64 * PER_START;
+    let budget = (idle * 1.1 + tasks) as u64;
+    if sent > budget {
+        let what = format!("workers sent {sent} requests, their budget was {budget}");
+        bad.push(Violation::new("I15", None, run.ended, what));
     }
 }
 

@@ -3,7 +3,7 @@
 
 use oq_core::record::{Dead, Done, Ending, Key, decode};
 
-use super::answers::{outcome, swept};
+use super::answers::{outcome, recorded_at, swept};
 use super::{Histories, Violation};
 use crate::play::Played;
 
@@ -114,6 +114,11 @@ fn stored(run: &Played, all: &Histories, bad: &mut Vec<Violation>) {
             }
             continue;
         };
+        // Past its retention a sweep may have come halfway.
+        let age = run.ended.saturating_sub(recorded_at(history));
+        if age >= done.keep {
+            continue;
+        }
         for (index, task) in done.tasks.iter().enumerate() {
             let dead = Key::Dead(name.0.clone(), name.1.task(index)).store_key();
             if task.outcome.ending == Ending::Failed && !run.objects.contains_key(&dead) {
