@@ -7,9 +7,11 @@
 
 pub mod env;
 mod error;
+pub mod explain;
 pub mod protocol;
 pub mod queue;
 pub mod record;
+pub mod span;
 pub mod state;
 pub mod store;
 pub mod testing;
