@@ -80,11 +80,8 @@ async fn an_outage_is_told_once_and_its_end_too() {
         faulty.set(Faults::default());
         pause(calm).await;
     }
-    let told = told.lock().unwrap();
-    assert_eq!(
-        *told,
-        ["OQ-UNAVAILABLE", "5 min", "OQ-UNAVAILABLE", "2 min"]
-    );
+    let told = told.lock().unwrap().clone();
+    assert_eq!(told, ["OQ-UNAVAILABLE", "5 min", "OQ-UNAVAILABLE", "2 min"]);
     worker.stop().await;
     world.assert_at_rest().await;
 }
