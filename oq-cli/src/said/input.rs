@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::Read;
 
-use crate::exit::Failed;
+use crate::failed::Failed;
 
 /// No more than this is read: what is longer is refused by the core, which has the same limit.
 const MOST: u64 = oq_core::store::MAX_BODY as u64 + 1;

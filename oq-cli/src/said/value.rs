@@ -1,0 +1,58 @@
+//! Values that stand in one argument.
+
+use std::time::Duration;
+
+use oq_core::record::Priority;
+
+/// `30s`, `10m`, `1h30m`, `2d`.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "write it as 30s, 10m, 1h30m or 2d".to_owned();
+    let span: jiff::Span = text.parse().map_err(|_| wrong())?;
+    let days = jiff::SpanRelativeTo::days_are_24_hours();
+    let exact = span.to_duration(days).map_err(|_| wrong())?;
+    Duration::try_from(exact).map_err(|_| "it cannot be negative".to_owned())
+}
+
+/// 0 to 31, or a name.
+pub fn priority(text: &str) -> Result<Priority, String> {
+    match text {
+        "high" => Ok(Priority::HIGH),
+        "normal" => Ok(Priority::NORMAL),
+        "low" => Ok(Priority::LOW),
+        number => {
+            let value = number
+                .parse()
+                .map_err(|_| "use 0 to 31, high, normal or low")?;
+            Priority::new(value).map_err(|e| e.to_string())
+        }
+    }
+}
+
+/// `NAME=VALUE`.
+pub fn tag(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write it as NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_as_written() {
+        assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
+        assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
+        assert_eq!(duration("2d"), Ok(Duration::from_secs(2 * 86_400)));
+        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
+        for wrong in ["", "5", "-1s", "1e309s", "1 month", "soon", "1y"] {
+            assert!(duration(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn priorities_have_names() {
+        assert_eq!(priority("high"), Ok(Priority::HIGH));
+        assert_eq!(priority("31").map(Priority::value), Ok(31));
+        assert!(priority("32").is_err() && priority("-1").is_err() && priority("urgent").is_err());
+    }
+}
