@@ -60,6 +60,15 @@ pub enum Event {
         /// In how long.
         delay: Duration,
     },
+    /// An object was given back because the worker stops; others run what is left of it.
+    Released {
+        /// The queue.
+        queue: QueueName,
+        /// The object.
+        id: ObjectId,
+        /// How many of its tasks have no outcome.
+        tasks: usize,
+    },
     /// The worker lost a lease; what it ran was stopped, and others run it again.
     Lost {
         /// The queue.

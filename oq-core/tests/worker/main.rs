@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_objects;
+mod drain;
 mod lifecycle;
 mod outcomes;
 mod world;
