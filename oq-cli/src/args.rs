@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 use oq_core::record::QueueName;
 
 use crate::commands::{
-    cancel, completion, config, dead, explain, get, history, list, queue, result, retry, submit,
-    wait, worker,
+    cancel, completion, config, dead, dev, explain, get, history, list, queue, result, retry,
+    submit, wait, worker,
 };
 use crate::print::{Colour, Format};
 
@@ -34,7 +34,7 @@ pub struct GlobalArgs {
     pub url: Option<String>,
 
     /// The queue; `default` unless set [env: OQ_QUEUE]
-    #[arg(long, short, global = true, value_name = "NAME", add = crate::complete::queues())]
+    #[arg(long, short, global = true, value_name = "NAME")]
     pub queue: Option<QueueName>,
 
     /// How data is written: a table on a terminal and JSON lines in a pipe unless set [env: OQ_OUTPUT]
@@ -78,6 +78,7 @@ pub enum Command {
     Completion(completion::Completion),
     Config(config::Config),
     Dead(dead::Dead),
+    Dev(dev::Dev),
     Explain(explain::Explain),
     Get(get::Get),
     History(history::History),
@@ -93,8 +94,8 @@ pub enum Command {
 impl Command {
     /// How many threads it wants.
     pub fn threads(&self) -> usize {
-        #[allow(clippy::match_single_binding)] // those that want more stand before it
         match self {
+            Command::Dev(_) => 2,
             _ => 1,
         }
     }
@@ -103,6 +104,7 @@ impl Command {
     /// where they are.
     pub fn minds_interrupts(&self) -> bool {
         match self {
+            Command::Dev(_) => true,
             Command::Submit(submit) => submit.is_bulk(),
             _ => false,
         }

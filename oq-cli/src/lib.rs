@@ -9,6 +9,8 @@ mod args;
 mod commands;
 mod complete;
 mod config;
+mod demo_tasks;
+mod endpoint;
 mod exit;
 mod failed;
 #[cfg(test)]

@@ -26,7 +26,7 @@ const UNITS: [(&str, u128); 5] = [
 /// # Ok::<(), oq_core::Error>(())
 /// ```
 pub fn parse(text: &str) -> Result<Duration> {
-    let wrong = |why: &str| Error::invalid(format!("time span {}", quoted(text)), why);
+    let wrong = |why: &str| Error::invalid(format!("duration {}", quoted(text)), why);
     const FORM: &str = "write it as 250ms, 30s, 10m, 1h30m or 2d";
     let text = text.trim();
     if text.len() > LONGEST_TEXT || !text.is_ascii() {

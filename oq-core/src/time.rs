@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Error;
+use crate::error::{Error, Result};
 
 /// A moment on the store's clock.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -75,6 +75,17 @@ impl fmt::Debug for StoreTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
+}
+
+/// A duration as people write it: `250ms`, `30s`, `10m`, `1h30m`, `2d`.
+///
+/// ```
+/// # use std::time::Duration;
+/// assert_eq!(oq_core::duration("1h30m").unwrap(), Duration::from_secs(5400));
+/// assert!(oq_core::duration("soon").is_err());
+/// ```
+pub fn duration(text: &str) -> Result<Duration> {
+    crate::span::parse(text)
 }
 
 /// Durations in records are whole milliseconds.

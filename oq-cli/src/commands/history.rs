@@ -16,7 +16,6 @@ use crate::session::Session;
 #[derive(Debug, clap::Args)]
 pub struct History {
     /// The task's id, or a unique beginning of it.
-    #[arg(add = crate::complete::ids())]
     id: String,
 }
 

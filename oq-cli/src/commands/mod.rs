@@ -4,6 +4,7 @@ pub mod cancel;
 pub mod completion;
 pub mod config;
 pub mod dead;
+pub mod dev;
 pub mod explain;
 pub mod get;
 pub mod history;
@@ -33,6 +34,7 @@ pub async fn run(command: Command, global: Global, print: &Printer) -> Result<Ex
         Command::Completion(completion) => completion.run(&oq).await,
         Command::Config(config) => config.run(&oq).await,
         Command::Dead(dead) => dead.run(&oq).await,
+        Command::Dev(dev) => dev.run(&oq).await,
         Command::Explain(explain) => explain.run(&oq).await,
         Command::Get(get) => get.run(&oq).await,
         Command::History(history) => history.run(&oq).await,

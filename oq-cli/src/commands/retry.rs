@@ -18,7 +18,7 @@ use crate::session::Session;
 #[derive(Debug, clap::Args)]
 pub struct Retry {
     /// Ids of tasks, or unique beginnings; - reads them from stdin
-    #[arg(value_name = "ID", add = crate::complete::ids())]
+    #[arg(value_name = "ID")]
     ids: Vec<String>,
 
     #[command(flatten)]

@@ -12,7 +12,7 @@ use crate::failed::Failed;
 #[command(next_help_heading = "Which tasks")]
 pub struct FilterArgs {
     /// Only of this type; may be repeated
-    #[arg(long = "type", value_name = "TYPE", add = crate::complete::types())]
+    #[arg(long = "type", value_name = "TYPE")]
     pub types: Vec<TaskType>,
 
     /// Only with this tag; if repeated, all of them must be there

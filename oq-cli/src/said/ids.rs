@@ -18,7 +18,7 @@ const AT_A_TIME: usize = 4;
 pub struct Ids {
     /// Ids of tasks, or unique beginnings of 6 characters and more; - reads them from stdin, one a
     /// line, also from what `oq list` prints.
-    #[arg(required = true, value_name = "ID", add = crate::complete::ids())]
+    #[arg(required = true, value_name = "ID")]
     pub ids: Vec<String>,
 }
 

@@ -68,32 +68,28 @@ impl Priority {
     }
 }
 
+impl Default for Priority {
+    fn default() -> Self {
+        Priority::NORMAL
+    }
+}
+
+/// 0 to 31, or `high`, `normal`, `low`.
 impl FromStr for Priority {
     type Err = Error;
 
-    /// Reads a number from 0 to 31, `high`, `normal` or `low`.
     fn from_str(text: &str) -> Result<Priority, Error> {
         match text {
             "high" => Ok(Priority::HIGH),
             "normal" => Ok(Priority::NORMAL),
             "low" => Ok(Priority::LOW),
-            number => number
-                .parse()
-                .ok()
-                .and_then(|n| Priority::new(n).ok())
-                .ok_or_else(|| {
-                    Error::invalid(
-                        format!("priority {}", quoted(text)),
-                        "use 0 (most urgent) to 31, high, normal or low",
-                    )
-                }),
+            number => number.parse().ok().map(Priority::new).unwrap_or_else(|| {
+                Err(Error::invalid(
+                    format!("priority {}", super::quoted(text)),
+                    "use 0 to 31, high, normal or low",
+                ))
+            }),
         }
-    }
-}
-
-impl Default for Priority {
-    fn default() -> Self {
-        Priority::NORMAL
     }
 }
 

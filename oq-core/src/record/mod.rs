@@ -7,6 +7,7 @@ mod data;
 mod dead;
 mod done;
 mod fingerprint;
+mod finite;
 mod format;
 mod id;
 mod idempotency;

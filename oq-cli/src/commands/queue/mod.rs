@@ -52,7 +52,7 @@ enum Verb {
 #[derive(Debug, clap::Args)]
 pub struct Which {
     /// The queue's name; --queue unless given
-    #[arg(value_name = "NAME", add = crate::complete::queues())]
+    #[arg(value_name = "NAME")]
     name: Option<QueueName>,
 }
 

@@ -21,7 +21,7 @@ use crate::session::Session;
 #[derive(Debug, clap::Args)]
 pub struct Submit {
     /// The task's type: which handler runs it
-    #[arg(required_unless_present = "jsonl", add = crate::complete::types())]
+    #[arg(required_unless_present = "jsonl")]
     task_type: Option<TaskType>,
 
     /// Its input: a JSON text, @FILE to read it from a file, - to read it from stdin
