@@ -26,9 +26,37 @@ fn each_layer_has_its_place() {
         "url = \"sqlite:user.db\"\nqueue = \"user\"\ncost = true\n[profile.far]\nurl = \"sqlite:far.db\"\n",
     );
     let show = ["config", "show", "--origin", "-o", "csv"];
-    expect![[""]].assert_eq(&run(&oq, &show, &[]).shown());
+    expect![[r#"
+        exit 0
+        --- stdout
+        setting,value,origin
+        profile,,default
+        url,sqlite:folder.db,FOLDER/oq.toml
+        queue,user,FOLDER/xdg/oq/config.toml
+        output,csv,--output
+        color,auto,default
+        quiet,false,default
+        cost,true,FOLDER/xdg/oq/config.toml
+        --- stderr
+        oq: read FOLDER/oq.toml
+        oq: read FOLDER/xdg/oq/config.toml
+    "#]].assert_eq(&run(&oq, &show, &[]).shown());
     let flag = [&show[..], &["--queue", "flag", "--profile", "far"]].concat();
-    expect![[""]].assert_eq(
+    expect![[r#"
+        exit 0
+        --- stdout
+        setting,value,origin
+        profile,far,--profile
+        url,sqlite:far.db,FOLDER/xdg/oq/config.toml [profile.far]
+        queue,flag,--queue
+        output,csv,--output
+        color,auto,default
+        quiet,false,default
+        cost,true,FOLDER/xdg/oq/config.toml
+        --- stderr
+        oq: read FOLDER/oq.toml
+        oq: read FOLDER/xdg/oq/config.toml
+    "#]].assert_eq(
         &run(
             &oq,
             &flag,
@@ -36,7 +64,21 @@ fn each_layer_has_its_place() {
         )
         .shown(),
     );
-    expect![[""]]
+    expect![[r#"
+        exit 0
+        --- stdout
+        setting,value,origin
+        profile,prod,OQ_PROFILE
+        url,sqlite:folder.db,FOLDER/oq.toml
+        queue,env,OQ_QUEUE
+        output,csv,--output
+        color,auto,default
+        quiet,false,default
+        cost,true,FOLDER/xdg/oq/config.toml
+        --- stderr
+        oq: read FOLDER/oq.toml
+        oq: read FOLDER/xdg/oq/config.toml
+    "#]]
         .assert_eq(&run(&oq, &show, &[("OQ_PROFILE", "prod"), ("OQ_QUEUE", "env")]).shown());
 }
 

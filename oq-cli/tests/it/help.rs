@@ -8,7 +8,28 @@ use crate::oq::Oq;
 fn a_code_is_explained_however_it_is_written() {
     let oq = Oq::new();
     for code in ["OQ-CONFLICT", "conflict", "oq_conflict"] {
-        expect![[""]].assert_eq(&oq.run(&["explain", code]).shown());
+        expect![[r#"
+            exit 0
+            --- stdout
+            code  OQ-CONFLICT
+            what  Something else changed first, or the state does not allow this.
+            why   Another program wrote the same object, the task is over or not over yet, or the beginning of an id fits several tasks. Nothing was changed by this call.
+            next  Look at it again with `oq get ID`, then decide. Only repeat what still makes sense.
+        "#]
+            exit 0
+            --- stdout
+            code  OQ-CONFLICT
+            what  Something else changed first, or the state does not allow this.
+            why   Another program wrote the same object, the task is over or not over yet, or the beginning of an id fits several tasks. Nothing was changed by this call.
+            next  Look at it again with `oq get ID`, then decide. Only repeat what still makes sense.
+        "#]
+            exit 0
+            --- stdout
+            code  OQ-CONFLICT
+            what  Something else changed first, or the state does not allow this.
+            why   Another program wrote the same object, the task is over or not over yet, or the beginning of an id fits several tasks. Nothing was changed by this call.
+            next  Look at it again with `oq get ID`, then decide. Only repeat what still makes sense.
+        "#]].assert_eq(&oq.run(&["explain", code]).shown());
     }
     oq.run(&["explain", "conflct"])
         .refused(2, "did you mean OQ-CONFLICT?");
@@ -19,9 +40,25 @@ fn a_code_is_explained_however_it_is_written() {
 #[test]
 fn a_wrong_word_is_answered_with_the_right_one() {
     let oq = Oq::new();
-    expect![[""]].assert_eq(&oq.run(&["lst"]).shown());
-    expect![[""]].assert_eq(&oq.run(&["submit", "a", "--dely", "5s"]).shown());
-    expect![[""]].assert_eq(&oq.run(&["list", "--state", "runing"]).shown());
+    expect![[r#"
+        exit 2
+        --- stderr
+        oq: OQ-INVALID: unrecognized subcommand 'lst'
+          tip: a similar subcommand exists: 'list'
+        next: oq --help
+    "#]].assert_eq(&oq.run(&["lst"]).shown());
+    expect![[r#"
+        exit 2
+        --- stderr
+        oq: OQ-INVALID: unexpected argument '5s' found
+        next: oq submit --help
+    "#]].assert_eq(&oq.run(&["submit", "a", "--dely", "5s"]).shown());
+    expect![[r#"
+        exit 2
+        --- stderr
+        oq: OQ-INVALID: invalid value 'runing' for '--state <STATE>': did you mean running?
+        next: oq --help
+    "#]].assert_eq(&oq.run(&["list", "--state", "runing"]).shown());
 }
 
 #[test]

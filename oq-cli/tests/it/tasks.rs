@@ -24,7 +24,12 @@ fn what_is_submitted_can_be_shown() {
     assert_eq!(shown["state"], "waiting");
     assert_eq!(shown["input"]["to"], "a");
     assert_eq!(shown["tags"]["customer"], "c1");
-    expect![[""]].assert_eq(&oq.run(&["get", &id]).shown());
+    expect![[r#"
+        exit 3
+        --- stderr
+        oq: OQ-NOT-FOUND: ID1 is not known: it was never accepted, or its outcome is past its retention
+        next: check --url and --queue (an id is known in its queue only): oq queue list
+    "#]].assert_eq(&oq.run(&["get", &id]).shown());
     let card = oq.run(&["get", &id, "-q", "mail", "-o", "table"]).out;
     assert!(card.contains("why it waits  delayed: due in 9m"), "{card}");
 }
@@ -56,6 +61,31 @@ fn people_see_why_a_task_waits_and_why_it_failed() {
 }
 
 #[test]
+fn people_see_when_a_failed_attempt_is_tried_again() {
+    let oq = Oq::new();
+    let id = oq.submit(&[
+        "flaky",
+        "--retry-base",
+        "1h",
+        "--retry-cap",
+        "1h",
+        "--jitter",
+        "0",
+        "--attempts",
+        "3",
+    ]);
+    oq.work_until(&[&id], |view| {
+        view.attempts == 1 && view.available_at.is_some()
+    });
+    let card = oq.run(&["get", &id, "-o", "table"]).out;
+    assert!(
+        card.contains("why it waits  attempt 1 of 3 failed: the next is due in 59m"),
+        "{card}"
+    );
+    assert!(card.contains("message\n  come again"), "{card}");
+}
+
+#[test]
 fn an_input_is_shown_as_it_was_written() {
     let oq = Oq::new();
     let id = oq.submit(&[
@@ -77,12 +107,38 @@ fn waiting_ends_with_the_code_for_why() {
         oq.submit(&["echo", "[1]"]),
         oq.submit(&["fail", "\"boom\""]),
     );
-    expect![[""]].assert_eq(&oq.run(&["wait", &good, "--timeout", "60ms"]).shown());
-    expect![[""]].assert_eq(&oq.run(&["result", &good]).shown());
+    expect![[r#"
+        exit 6
+        --- stderr
+        oq: OQ-TIMED-OUT: still not finished after 60ms
+        next: the task goes on; see where it stands: oq get ID1
+    "#]].assert_eq(&oq.run(&["wait", &good, "--timeout", "60ms"]).shown());
+    expect![[r#"
+        exit 5
+        --- stderr
+        oq: OQ-CONFLICT: ID1 has no result yet: it is pending
+        next: oq wait ID1
+    "#]].assert_eq(&oq.run(&["result", &good]).shown());
     oq.work(&[&good, &bad]);
-    expect![[""]].assert_eq(&oq.run(&["wait", &good]).shown());
-    expect![[""]].assert_eq(&oq.run(&["wait", &bad]).shown());
-    expect![[""]].assert_eq(&oq.run(&["result", &good, &bad]).shown());
+    expect![[r#"
+        exit 0
+        --- stdout
+        [1]
+    "#]].assert_eq(&oq.run(&["wait", &good]).shown());
+    expect![[r#"
+        exit 1
+        --- stderr
+        oq: OQ-NOT-COMPLETED: ID1 is failed: fatal: boom
+        next: oq get ID1
+    "#]].assert_eq(&oq.run(&["wait", &bad]).shown());
+    expect![[r#"
+        exit 1
+        --- stdout
+        [1]
+        --- stderr
+        oq: OQ-NOT-COMPLETED: ID1 is failed: fatal: boom
+        next: oq get ID1
+    "#]].assert_eq(&oq.run(&["result", &good, &bad]).shown());
     let both = oq.piped(&["wait", "-", "-o", "id"], format!("{good}\n{bad}\n"));
     assert_eq!(both.code, Some(1));
     assert_eq!(both.out.lines().count(), 2);
