@@ -1,6 +1,6 @@
 //! What can be said on the command line: the options of every command, and the list of commands.
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use oq_core::record::QueueName;
 
 use crate::commands::{
@@ -111,10 +111,23 @@ impl Command {
     }
 }
 
+/// The command that a line begins with, as it would be asked for help: `oq queue set`.
+pub fn command_of(words: &[std::ffi::OsString]) -> String {
+    let root = Args::command();
+    let mut command = &root;
+    let mut name = "oq".to_owned();
+    for word in words.iter().skip(1).filter_map(|word| word.to_str()) {
+        if let Some(found) = command.find_subcommand(word) {
+            name = format!("{name} {word}");
+            command = found;
+        }
+    }
+    name
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_definition_is_sound() {

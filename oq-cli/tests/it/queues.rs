@@ -21,7 +21,8 @@ fn queues_are_listed_with_their_depth() {
     expect![[r#"
         queue,state,runnable,waiting,running,done,dead
         images,paused,1,0,0,0,0
-        mail,open,1,1,0,0,0"#]].assert_eq(&without_age.join("\n"));
+        mail,open,1,1,0,0,0"#]]
+    .assert_eq(&without_age.join("\n"));
     assert_eq!(
         oq.run(&["queue", "list", "--names", "-o", "id"]).out,
         "images\nmail\n"
@@ -44,7 +45,8 @@ fn settings_are_shown_and_changed() {
         retention    366d
         attempts     2
         retry delay  1s to 10m
-    "#]].assert_eq(
+    "#]]
+    .assert_eq(
         &oq.run(&[
             "queue",
             "set",
@@ -78,7 +80,8 @@ fn draining_pauses_and_says_when_nothing_runs() {
         oq: default is paused; what runs goes on
         oq: nothing of default runs
         next: oq queue resume default
-    "#]].assert_eq(&oq.run(&["queue", "drain"]).shown());
+    "#]]
+    .assert_eq(&oq.run(&["queue", "drain"]).shown());
     oq.run(&["queue", "drain", "--empty", "--timeout", "10ms"])
         .refused(6, "1 may be started");
     oq.run(&["queue", "resume"]);
