@@ -10,6 +10,7 @@
 //! | `hardship` | answers as slow as a distant store's, and faults on purpose |
 //! | `s3` | the table from S3's operations to the files below |
 //! | `objects`, `listing`, `multipart`, `buckets` | S3's operations |
+//! | `unread` | what is left of a body that nobody needed |
 //! | `body` | a request's body: limits and checksums |
 //! | `conditions` | `If-Match` and its like; no I/O |
 //! | `about` | content type and metadata, which the store does not keep |
@@ -31,6 +32,7 @@ mod multipart;
 mod objects;
 mod s3;
 mod server;
+mod unread;
 
 use std::sync::Arc;
 
