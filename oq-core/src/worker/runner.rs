@@ -17,8 +17,8 @@ use super::meters::Meters;
 use crate::env::Mono;
 use crate::protocol::finish::{self, Finished};
 use crate::protocol::hold::{Hold, Renewed};
-use crate::record::{Key, Step};
-use crate::state::claim::widen;
+use crate::record::{Failure, Key, Step};
+use crate::state::claim::{shorten_lease, widen};
 use crate::state::run::{self, Rest, Verdict, rest, settle, settle_overdue};
 use crate::store::{Etag, StoreKey};
 use crate::time::StoreTime;
@@ -161,6 +161,7 @@ impl Runner {
                 deadline,
             }),
             flush: self.flush.clone(),
+            began: env.now(),
             env: env.clone(),
         });
         let work = Work {
@@ -231,9 +232,30 @@ impl Runner {
         }
         for index in self.attempts.keys().copied().collect::<Vec<_>>() {
             self.keep_said(index);
-            self.settle(index, Verdict::Released);
+            let verdict = self.cut_short(index);
+            self.settle(index, verdict);
         }
         self.attempts.clear();
+    }
+
+    /// What is stopped is not charged, with one exception: a task that nearly had all the time that
+    /// this worker has and left nothing to go on from would come back for ever.
+    fn cut_short(&self, index: usize) -> Verdict {
+        let Some(attempt) = self.attempts.get(&index) else {
+            return Verdict::Released;
+        };
+        let now = attempt.env.now();
+        let ran = now.since(attempt.began);
+        let saved = attempt.said().saved.clone();
+        let went_on = saved.is_some() && saved != attempt.saved;
+        if went_on || !self.shared.had_its_chance(now, ran) {
+            return Verdict::Released;
+        }
+        let why = format!(
+            "it had not ended after {} s, when its worker's time was over: give the worker more time, or save in the handler where the next attempt goes on",
+            ran.as_secs()
+        );
+        attempt::failed(self.hold.root(), Failure::new(Failure::TIMEOUT, why))
     }
 
     fn settle(&mut self, index: usize, mut verdict: Verdict) {
@@ -303,6 +325,8 @@ impl Runner {
         let root = self.hold.root().clone();
         let env = root.env();
         settle_overdue(self.hold.live_mut(), root.now());
+        let longest = self.shared.longest_lease(env.now());
+        shorten_lease(self.hold.live_mut(), longest);
         // A renewal that is not answered must not keep us from noticing that the lease is over.
         let left = self.hold.left();
         let answer = env.within(left, self.hold.declare()).await;
@@ -340,6 +364,13 @@ impl Runner {
         let step = self.step;
         match self.hold.give_back(step, Some(reason.into())).await {
             Ok(Renewed::Held) => {
+                if self.shared.releasing() {
+                    self.shared.hooks.tell(|| Event::Released {
+                        queue: self.hold.queue().clone(),
+                        id: self.hold.id(),
+                        tasks: self.hold.live().open().count(),
+                    });
+                }
                 let until = self.hold.live().available_at;
                 let until = until.unwrap_or_else(|| self.hold.root().now());
                 let etag = self.hold.etag().clone();
