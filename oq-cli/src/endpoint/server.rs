@@ -22,6 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use super::Endpoint;
 use super::auth::{Credentials, Hosts, from_a_page};
 use super::hardship::{Fate, Hardship};
+use super::patience::Patient;
 use super::unread::Shared as SharedBody;
 
 /// Connections at once; more wait in the system's queue.
@@ -159,7 +160,7 @@ impl Shared {
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_PATIENCE)
             .max_buf_size(MAX_HEAD)
-            .serve_connection(TokioIo::new(stream), answer);
+            .serve_connection(TokioIo::new(Patient::new(stream, self.env.clone())), answer);
         tokio::pin!(connection);
         tokio::select! {
             // What ends a connection (the client, a timeout, a cut) concerns nobody else.
