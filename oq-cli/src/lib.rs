@@ -14,6 +14,7 @@ mod failed;
 mod print;
 mod said;
 mod session;
+mod signals;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
