@@ -3,6 +3,8 @@
 use clap::{Parser, Subcommand};
 use oq_core::record::QueueName;
 
+#[cfg(unix)]
+use crate::commands::worker;
 use crate::commands::{get, submit, wait};
 use crate::print::Format;
 
@@ -56,12 +58,16 @@ pub enum Command {
     Submit(submit::Submit),
     Get(get::Get),
     Wait(wait::Wait),
+    #[cfg(unix)]
+    Worker(worker::Worker),
 }
 
 impl Command {
     /// How many threads it wants.
     pub fn threads(&self) -> usize {
         match self {
+            #[cfg(unix)]
+            Command::Worker(_) => 2,
             Command::Submit(_) | Command::Get(_) | Command::Wait(_) => 1,
         }
     }

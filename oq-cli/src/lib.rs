@@ -7,11 +7,16 @@
 
 mod args;
 mod commands;
+#[cfg(unix)]
+mod exec;
 mod exit;
 mod failed;
+mod log;
+mod outage;
 mod print;
 mod said;
 mod session;
+mod signals;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
