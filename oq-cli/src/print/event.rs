@@ -26,7 +26,7 @@ impl EventLine {
                 .with("id", id)
                 .with("type", task_type)
                 .with("queue", queue)
-                .with("delivery", delivery),
+                .with_value("delivery", (*delivery).into()),
             Event::Finished {
                 queue,
                 id,
