@@ -5,7 +5,7 @@ use oq_core::record::QueueName;
 
 #[cfg(unix)]
 use crate::commands::worker;
-use crate::commands::{get, submit, wait};
+use crate::commands::{dev, get, submit, wait};
 use crate::print::Format;
 
 /// A serverless task queue whose only dependency is an object store.
@@ -55,6 +55,7 @@ pub struct Global {
 /// The commands; each is one file.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Dev(dev::Dev),
     Submit(submit::Submit),
     Get(get::Get),
     Wait(wait::Wait),
@@ -66,6 +67,7 @@ impl Command {
     /// How many threads it wants.
     pub fn threads(&self) -> usize {
         match self {
+            Command::Dev(_) => 2,
             #[cfg(unix)]
             Command::Worker(_) => 2,
             Command::Submit(_) | Command::Get(_) | Command::Wait(_) => 1,

@@ -1,10 +1,13 @@
-//! Ctrl-C, and the signal with which service managers end a program.
+//! The wishes of whoever runs this program to end it.
+
+use tokio::sync::oneshot;
 
 use crate::failed::Failed;
 
-/// The wishes of whoever runs this program to end it. Listens from [`Signals::new`] on.
+/// Ctrl-C, the signal of service managers and, if asked for, the end of stdin.
 #[derive(Debug)]
 pub struct Signals {
+    eof: Option<oneshot::Receiver<()>>,
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
     #[cfg(unix)]
@@ -13,13 +16,15 @@ pub struct Signals {
 
 impl Signals {
     #[cfg(unix)]
-    pub fn new() -> Result<Signals, Failed> {
+    /// Listens from now on.
+    pub fn new(until_eof: bool) -> Result<Signals, Failed> {
         use tokio::signal::unix::{SignalKind, signal};
         let listen = |kind| {
             signal(kind)
                 .map_err(|e| Failed::unusable(format!("cannot listen for signals: {e}"), ""))
         };
         Ok(Signals {
+            eof: until_eof.then(end_of_stdin),
             terminate: listen(SignalKind::terminate())?,
             interrupt: listen(SignalKind::interrupt())?,
         })
@@ -31,16 +36,43 @@ impl Signals {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
+            () = ended_stdin(&mut self.eof) => {}
         }
     }
 
     #[cfg(not(unix))]
-    pub fn new() -> Result<Signals, Failed> {
-        Ok(Signals {})
+    pub fn new(until_eof: bool) -> Result<Signals, Failed> {
+        Ok(Signals {
+            eof: until_eof.then(end_of_stdin),
+        })
     }
 
     #[cfg(not(unix))]
     pub async fn next(&mut self) {
-        let _unsupported = tokio::signal::ctrl_c().await;
+        tokio::select! {
+            _unsupported = tokio::signal::ctrl_c() => {}
+            () = ended_stdin(&mut self.eof) => {}
+        }
+    }
+}
+
+/// A thread that reads stdin until there is no more, and then says so.
+fn end_of_stdin() -> oneshot::Receiver<()> {
+    let (said, heard) = oneshot::channel::<()>();
+    std::thread::spawn(move || {
+        let _unreadable = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        drop(said);
+    });
+    heard
+}
+
+/// Completes once, at the end of stdin; never if nobody waits for it.
+async fn ended_stdin(eof: &mut Option<oneshot::Receiver<()>>) {
+    match eof {
+        Some(ended) => {
+            let _dropped = ended.await;
+            *eof = None;
+        }
+        None => std::future::pending().await,
     }
 }

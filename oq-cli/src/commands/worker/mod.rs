@@ -99,7 +99,7 @@ impl Worker {
         let (told, waiting) = mpsc::channel(WAITING);
         let (entries, logged) = mpsc::channel(WAITING);
         log::to(entries)?;
-        let mut signals = Signals::new()?;
+        let mut signals = Signals::new(false)?;
 
         let (lines, shown) = mpsc::channel(WAITING);
         let setting = Arc::new(Setting {
