@@ -14,7 +14,6 @@ mod exec;
 mod exit;
 mod failed;
 mod log;
-mod outage;
 mod print;
 mod said;
 mod session;

@@ -60,6 +60,10 @@ impl EventLine {
             Event::Unreadable { queue, why } => EventLine::new("unreadable")
                 .with("queue", queue)
                 .with("why", why),
+            Event::StoreFailing { error } => EventLine::new("outage").with("why", error),
+            Event::StoreRecovered { after } => {
+                EventLine::new("answers").with_value("after_s", after.as_secs_f64().into())
+            }
             Event::Stopping => EventLine::new("stopping"),
             Event::Stopped => EventLine::new("stopped"),
             // A newer core tells more than this program knows.
@@ -123,6 +127,7 @@ impl EventLine {
                 }
                 "queue" if shown == oq_core::queue::DEFAULT_QUEUE => {}
                 "delivery" if shown == "1" => {}
+                "after_s" => text.push_str(&format!("  again after {shown} s")),
                 "delay_s" => text.push_str(&format!("  in {shown} s")),
                 name => text.push_str(&format!("  {name} {shown}{more}")),
             }

@@ -1,5 +1,4 @@
-//! What a worker tells on stderr: its events, what its programs write, what the core warns of, and
-//! whether the store answers.
+//! What a worker tells on stderr: its events, what its programs write, and what the core warns of.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,9 +9,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::log::Entry;
-use crate::outage::{Change, Outage};
 use crate::print::{EventLine, Format};
-use crate::said;
 use crate::session::Session;
 
 /// How lines on stderr are written.
@@ -25,9 +22,6 @@ pub enum LogFormat {
     /// Nothing.
     Off,
 }
-
-/// How often the store's answers are looked at.
-const LOOK: Duration = Duration::from_secs(1);
 
 /// The same warning is told no more often than this.
 const REPEAT: Duration = Duration::from_secs(10);
@@ -59,9 +53,6 @@ impl<'a> Teller<'a> {
 
     /// Until `done`, and what there is then.
     pub async fn tell(mut self, mut told: Told, done: &CancellationToken) {
-        let mut outage = Outage::new(&self.oq.requests());
-        let env = self.env.clone();
-        let mut look = env.clock.sleep(LOOK);
         loop {
             tokio::select! {
                 biased;
@@ -71,12 +62,6 @@ impl<'a> Teller<'a> {
                 }
                 Some(entry) = told.logged.recv() => self.warn(entry),
                 () = done.cancelled() => return,
-                () = &mut look => {
-                    if let Some(change) = outage.look(&self.oq.requests(), env.now()) {
-                        self.changed(change);
-                    }
-                    look = env.clock.sleep(LOOK);
-                }
             }
         }
     }
@@ -107,23 +92,6 @@ impl<'a> Teller<'a> {
         }
         self.line(&line);
         self.warned.insert(entry.message, (now, 0));
-    }
-
-    fn changed(&self, change: Change) {
-        let line = match change {
-            Change::Began(silent) => EventLine::new("outage").with(
-                "message",
-                format!(
-                    "the store has not answered for {}; tasks wait, and it is asked again",
-                    said::shown(silent)
-                ),
-            ),
-            Change::Ended(after) => EventLine::new("answers").with(
-                "message",
-                format!("the store answers again, after {}", said::shown(after)),
-            ),
-        };
-        self.line(&line);
     }
 
     fn line(&self, line: &EventLine) {
