@@ -3,6 +3,8 @@
 use clap::{Parser, Subcommand};
 use oq_core::record::QueueName;
 
+#[cfg(unix)]
+use crate::commands::worker;
 use crate::commands::{dev, get, submit, wait};
 use crate::print::Format;
 
@@ -57,6 +59,8 @@ pub enum Command {
     Submit(submit::Submit),
     Get(get::Get),
     Wait(wait::Wait),
+    #[cfg(unix)]
+    Worker(worker::Worker),
 }
 
 impl Command {
@@ -64,6 +68,8 @@ impl Command {
     pub fn threads(&self) -> usize {
         match self {
             Command::Dev(_) => 2,
+            #[cfg(unix)]
+            Command::Worker(_) => 2,
             Command::Submit(_) | Command::Get(_) | Command::Wait(_) => 1,
         }
     }

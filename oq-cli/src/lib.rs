@@ -9,8 +9,11 @@ mod args;
 mod commands;
 mod demo_tasks;
 mod endpoint;
+#[cfg(unix)]
+mod exec;
 mod exit;
 mod failed;
+mod log;
 mod print;
 mod said;
 mod session;

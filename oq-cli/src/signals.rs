@@ -1,10 +1,11 @@
-//! What tells a command that serves or works to end.
+//! The wishes of whoever runs this program to end it.
 
 use tokio::sync::oneshot;
 
 use crate::failed::Failed;
 
 /// Ctrl-C, the signal of service managers and, if asked for, the end of stdin.
+#[derive(Debug)]
 pub struct Signals {
     eof: Option<oneshot::Receiver<()>>,
     #[cfg(unix)]
@@ -14,8 +15,8 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Listens from now on; with `until_eof` to the end of stdin too.
     #[cfg(unix)]
+    /// Listens from now on.
     pub fn new(until_eof: bool) -> Result<Signals, Failed> {
         use tokio::signal::unix::{SignalKind, signal};
         let listen = |kind| {
@@ -29,7 +30,7 @@ impl Signals {
         })
     }
 
-    /// Completes at the next one.
+    /// Completes when one comes.
     #[cfg(unix)]
     pub async fn next(&mut self) {
         tokio::select! {

@@ -7,6 +7,7 @@
 
 pub mod env;
 mod error;
+pub mod measure;
 pub mod protocol;
 pub mod queue;
 pub mod record;

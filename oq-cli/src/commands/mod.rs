@@ -4,6 +4,8 @@ pub mod dev;
 pub mod get;
 pub mod submit;
 pub mod wait;
+#[cfg(unix)]
+pub mod worker;
 
 use crate::args::{Args, Command};
 use crate::exit::Exit;
@@ -19,6 +21,8 @@ pub async fn run(args: Args, print: &Printer) -> Result<Exit, Failed> {
         Command::Submit(submit) => submit.run(&oq).await,
         Command::Get(get) => get.run(&oq).await,
         Command::Wait(wait) => wait.run(&oq).await,
+        #[cfg(unix)]
+        Command::Worker(worker) => worker.run(&oq).await,
     };
     oq.footer();
     end
