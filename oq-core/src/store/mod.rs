@@ -25,6 +25,8 @@ mod memory;
 mod meter;
 mod open;
 mod paging;
+pub mod probe;
+mod rule;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod wall;
@@ -34,8 +36,10 @@ pub use latency::{Delayed, Latency};
 pub use memory::{MemoryStore, TimeSource};
 pub use meter::{Meter, Metered, Outcome, Prices, Requests, Verb};
 pub use open::open;
+pub use rule::{Filter, Rule};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
+pub use wall::machine_time;
 
 /// The most bytes that one object may have; larger ones are never read or written.
 pub const MAX_BODY: usize = 64 << 20;

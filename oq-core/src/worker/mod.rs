@@ -13,6 +13,7 @@ mod dispatch;
 mod error;
 mod find;
 mod hooks;
+mod idle;
 mod meters;
 mod registry;
 mod runner;
@@ -30,6 +31,7 @@ pub use builder::{Worker, WorkerBuilder};
 pub use context::Context;
 pub use error::TaskError;
 pub use hooks::{Event, Hook};
+pub use idle::{Idle, PRESENT};
 
 use crate::error::Result;
 use crate::record::{Token, WorkerId};
