@@ -77,7 +77,8 @@ const DATE_STEP: Duration = Duration::from_secs(1);
 /// perhaps the same ETag. Another's claim, outcome and deletion take longer one after the other.
 const PROMPT: Duration = Duration::from_millis(200);
 
-/// Tries to claim one object. `listed` is the version that a listing showed, if one did.
+/// Tries to claim one object. `listed` is the version that a listing showed, if one did; without it
+/// the outcome is looked for behind the live object, which takes no request more and a little longer.
 pub async fn claim(
     root: &Root,
     how: Claiming<'_>,
@@ -99,6 +100,12 @@ pub async fn claim(
     } else if mutated(Mutant::StaleDoneCheck) {
         let done = root.get(&done_key).await;
         (root.get(&live_key).await, done)
+    } else if listed.is_none() {
+        let live = root.get(&live_key).await;
+        if matches!(&live, Ok(live) if live.value.is_none()) {
+            return Ok(Claimed::Gone);
+        }
+        (live, root.get(&done_key).await)
     } else {
         join(root.get(&live_key), root.get(&done_key)).await
     };
@@ -126,7 +133,11 @@ pub async fn claim(
     // version was there before: it may be the late copy of a create whose life is over. The ETag
     // alone does not tell, where it is a hash of the body and something on the way sent it twice.
     let same = listed == Some(&etag) && last_modified.plus(DATE_STEP) <= looked;
-    if !same && !mutated(Mutant::StaleDoneCheck) && !mutated(Mutant::ClaimWithoutDoneCheck) {
+    if listed.is_some()
+        && !same
+        && !mutated(Mutant::StaleDoneCheck)
+        && !mutated(Mutant::ClaimWithoutDoneCheck)
+    {
         done = root.get(&done_key).await?.value;
     }
     let (seal, over) = match read_done(id, &done_key, done)? {

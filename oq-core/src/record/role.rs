@@ -78,6 +78,8 @@ impl Access {
 /// Keys of one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Space {
+    /// The names of all queues: the folders of the root.
+    Root,
     /// `oq.json`.
     Format,
     /// `.probe/…`.
@@ -102,7 +104,8 @@ pub enum Space {
 
 impl Space {
     /// All of them.
-    pub const ALL: [Space; 10] = [
+    pub const ALL: [Space; 11] = [
+        Space::Root,
         Space::Format,
         Space::Probe,
         Space::Settings,
@@ -133,6 +136,9 @@ impl Space {
 
     /// The kind of the keys that a listing below this prefix shows, if they are of one.
     pub fn of_prefix(prefix: &str) -> Option<Space> {
+        if prefix.is_empty() {
+            return Some(Space::Root);
+        }
         if prefix.starts_with(".probe/") {
             return Some(Space::Probe);
         }
@@ -153,7 +159,7 @@ impl Space {
             Space::Payload => Some("payload/"),
             Space::Idempotency => Some("key/"),
             Space::Fleet => Some("fleet/"),
-            Space::Format | Space::Probe | Space::Settings | Space::Bell => None,
+            Space::Root | Space::Format | Space::Probe | Space::Settings | Space::Bell => None,
         }
     }
 
@@ -161,6 +167,7 @@ impl Space {
     /// them.
     pub fn pattern(self, queue: &str) -> String {
         match self {
+            Space::Root => String::new(),
             Space::Format => "oq.json".to_owned(),
             Space::Probe => ".probe/*".to_owned(),
             Space::Settings => format!("{queue}/queue.json"),
@@ -173,6 +180,9 @@ impl Space {
     pub fn grants(self, role: Role) -> &'static [Access] {
         use Access::{Delete, List, Read, Write};
         match (role, self) {
+            (Role::Operator | Role::Viewer, Space::Root) => &[List],
+            (Role::Producer | Role::Worker, Space::Root) => &[],
+
             (Role::Producer, Space::Format | Space::Settings) => &[Read],
             (Role::Producer, Space::Live) => &[Read, Write],
             (Role::Producer, Space::Done) => &[Read],
@@ -221,7 +231,7 @@ mod tests {
             ("mail/fleet/here/", Some(Space::Fleet)),
             (".probe/ABC/l/", Some(Space::Probe)),
             ("mail/", None),
-            ("", None),
+            ("", Some(Space::Root)),
         ] {
             assert_eq!(Space::of_prefix(prefix), space, "{prefix}");
         }

@@ -150,6 +150,13 @@ fn hold(next: &mut Live, who: &Claimant) {
     });
 }
 
+/// The holder's next renewal asks for no longer lease than that.
+pub fn shorten_lease(live: &mut Live, longest: Duration) {
+    if let Some(lease) = &mut live.lease {
+        lease.length = lease.length.min(longest);
+    }
+}
+
 /// Declares the next tasks to start, the least tried first, and charges them. Only what was
 /// declared in a write that won may start. Returns their places.
 pub fn declare(live: &mut Live, now: StoreTime) -> Vec<usize> {

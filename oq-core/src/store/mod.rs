@@ -2,7 +2,8 @@
 //!
 //! This module owns the [`Store`] trait, its answers and the opening of stores by URL. It knows
 //! nothing of tasks. Nine verbs; each conditional write answers with one of the four [`Write`]
-//! values, because losing a race is a value and not an error. There is no unconditional put.
+//! values, because losing a race is a value and not an error. There is no unconditional put: only
+//! the stores that are servers themselves have one, see [`Served`].
 
 #[cfg(feature = "s3")]
 pub mod s3;
@@ -27,6 +28,7 @@ mod open;
 mod paging;
 pub mod probe;
 mod rule;
+mod served;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod wall;
@@ -35,8 +37,9 @@ pub use faults::{Faults, Faulty};
 pub use latency::{Delayed, Latency};
 pub use memory::{MemoryStore, TimeSource};
 pub use meter::{Meter, Metered, Outcome, Prices, Requests, Verb};
-pub use open::open;
+pub use open::{open, open_served};
 pub use rule::{Filter, Rule};
+pub use served::Served;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
 pub use wall::machine_time;

@@ -13,10 +13,9 @@ use super::hooks::{Event, Hooks};
 use super::registry::{Handler, Registry, typed};
 use crate::env::BoxFuture;
 use crate::error::{Error, Result};
-use crate::protocol::Root;
 use crate::protocol::payload::MAX_INLINE;
 use crate::queue::Queue;
-use crate::record::{Json, MAX_LEASE, MIN_LEASE, QueueName, TaskType};
+use crate::record::{Json, MAX_LEASE, MIN_LEASE, TaskType};
 
 /// A worker, ready to [`run`](Worker::run).
 ///
@@ -40,8 +39,8 @@ use crate::record::{Json, MAX_LEASE, MIN_LEASE, QueueName, TaskType};
 /// ```
 #[derive(Debug)]
 pub struct Worker {
-    pub(super) queues: Vec<(Root, QueueName, u32)>,
-    pub(super) registry: Registry,
+    pub(super) queues: Vec<(Queue, u32)>,
+    pub(super) registry: Arc<Registry>,
     pub(super) hooks: Hooks,
     pub(super) concurrency: usize,
     pub(super) grace: Duration,
@@ -63,7 +62,7 @@ impl Worker {
     pub fn builder() -> WorkerBuilder {
         let worker = Worker {
             queues: Vec::new(),
-            registry: Registry::default(),
+            registry: Arc::default(),
             hooks: Hooks::default(),
             concurrency: 32,
             grace: Duration::from_secs(30),
@@ -98,16 +97,14 @@ impl WorkerBuilder {
             .worker
             .queues
             .iter()
-            .any(|(_, name, _)| name == queue.name());
+            .any(|(other, _)| other.name() == queue.name());
         if there {
             self.fail(Error::invalid(
                 format!("queue {}", queue.name()),
                 "it is named twice",
             ));
         }
-        self.worker
-            .queues
-            .push((queue.root().clone(), queue.name().clone(), weight));
+        self.worker.queues.push((queue.clone(), weight));
         self
     }
 
@@ -138,7 +135,7 @@ impl WorkerBuilder {
     fn add(mut self, task_type: &str, handler: Handler) -> WorkerBuilder {
         match TaskType::new(task_type) {
             Ok(name) => {
-                if !self.worker.registry.add(name, handler) {
+                if !Arc::make_mut(&mut self.worker.registry).add(name, handler) {
                     self.fail(Error::invalid(
                         format!("task type {task_type}"),
                         "it has two handlers",

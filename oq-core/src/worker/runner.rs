@@ -18,7 +18,7 @@ use crate::env::Mono;
 use crate::protocol::finish::{self, Finished};
 use crate::protocol::hold::{Hold, Renewed};
 use crate::record::{Key, Step};
-use crate::state::claim::widen;
+use crate::state::claim::{shorten_lease, widen};
 use crate::state::run::{self, Rest, Verdict, rest, settle, settle_overdue};
 use crate::store::{Etag, StoreKey};
 use crate::time::StoreTime;
@@ -303,6 +303,8 @@ impl Runner {
         let root = self.hold.root().clone();
         let env = root.env();
         settle_overdue(self.hold.live_mut(), root.now());
+        let longest = self.shared.longest_lease(env.now());
+        shorten_lease(self.hold.live_mut(), longest);
         // A renewal that is not answered must not keep us from noticing that the lease is over.
         let left = self.hold.left();
         let answer = env.within(left, self.hold.declare()).await;
@@ -340,6 +342,13 @@ impl Runner {
         let step = self.step;
         match self.hold.give_back(step, Some(reason.into())).await {
             Ok(Renewed::Held) => {
+                if self.shared.releasing() {
+                    self.shared.hooks.tell(|| Event::Released {
+                        queue: self.hold.queue().clone(),
+                        id: self.hold.id(),
+                        tasks: self.hold.live().open().count(),
+                    });
+                }
                 let until = self.hold.live().available_at;
                 let until = until.unwrap_or_else(|| self.hold.root().now());
                 let etag = self.hold.etag().clone();

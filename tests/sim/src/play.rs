@@ -12,8 +12,9 @@ use oq_core::testing::sim_clock::SimHost;
 use oq_core::testing::sim_entropy::Dice;
 use oq_core::testing::sim_store::{Applied, Fired, Requests, SimStore};
 use tokio::runtime::{Builder, Handle};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
 
 use crate::observe::{Notebook, Observed, What};
 use crate::panics;
@@ -115,7 +116,8 @@ async fn run(scenario: Arc<Scenario>, how: How) -> Played {
 /// One worker process.
 struct Process {
     host: Arc<SimHost>,
-    stop: watch::Sender<bool>,
+    /// No `watch`: tokio wakes its receivers in an order that it draws itself.
+    stop: CancellationToken,
     running: JoinHandle<()>,
 }
 
@@ -289,8 +291,13 @@ impl Game {
 
     fn launch(&mut self, machine: &Machine) -> Process {
         let host = self.boot(machine);
-        let (stop, stopped) = watch::channel(false);
-        let work = workers::work(host.clone(), self.stage.clone(), machine.clone(), stopped);
+        let stop = CancellationToken::new();
+        let work = workers::work(
+            host.clone(),
+            self.stage.clone(),
+            machine.clone(),
+            stop.clone(),
+        );
         let running = tokio::spawn(work);
         self.book.trouble(host.id(), What::Started);
         Process {
@@ -328,7 +335,7 @@ impl Game {
     fn stop(&mut self, n: usize) {
         if let Some(process) = self.workers[n].take() {
             self.book.trouble(process.host.id(), What::Stopped);
-            process.stop.send_replace(true);
+            process.stop.cancel();
             self.stopping.push(process);
         }
     }
@@ -431,7 +438,7 @@ impl Game {
         }
         while self.calls.join_next().await.is_some() {}
         if let Some(last) = last {
-            last.stop.send_replace(true);
+            last.stop.cancel();
             join(last).await;
         }
         while store.in_flight() > 0 {

@@ -17,11 +17,10 @@ use oq_core::state::claim::{Claimant, widen};
 use oq_core::state::run::{Rest, Verdict, rest, settle, settle_overdue};
 use oq_core::store::{Etag, List};
 use oq_core::testing::sim_clock::SimHost;
-use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use crate::stage::{Call, Reply, Stage};
-use crate::workers::told;
 
 /// One small worker.
 #[derive(Debug, Clone)]
@@ -39,12 +38,12 @@ type Memory = BTreeMap<ObjectId, (Etag, StoreTime)>;
 
 impl Small {
     /// Works until `stop` says so, then gives everything back.
-    pub async fn run(self, stop: watch::Receiver<bool>) {
+    pub async fn run(self, stop: CancellationToken) {
         let id = WorkerId::new(self.root.env().entropy.as_ref());
         let doubtful: Arc<Mutex<Vec<Token>>> = Arc::default();
         let mut memory: Vec<Memory> = vec![Memory::new(); self.queues.len()];
         let mut runs = JoinSet::new();
-        while !*stop.borrow() {
+        while !stop.is_cancelled() {
             for (q, queue) in self.queues.iter().enumerate() {
                 let Some(found) = self.list(queue).await else {
                     continue;
@@ -52,7 +51,7 @@ impl Small {
                 let memory = &mut memory[q];
                 for (object, etag) in found {
                     while runs.try_join_next().is_some() {}
-                    if runs.len() >= self.concurrency || *stop.borrow() {
+                    if runs.len() >= self.concurrency || stop.is_cancelled() {
                         break;
                     }
                     let now = self.root.now();
@@ -125,7 +124,7 @@ struct Run {
 }
 
 impl Run {
-    async fn run(mut self, mut stop: watch::Receiver<bool>) {
+    async fn run(mut self, stop: CancellationToken) {
         let env = self.worker.root.env().clone();
         let mut running: JoinSet<(usize, Verdict)> = JoinSet::new();
         let now = self.worker.root.now();
@@ -180,7 +179,7 @@ impl Run {
             let renew_at = self.hold.lease_until() - self.hold.lease() * 2 / 3;
             tokio::select! {
                 biased;
-                () = told(&mut stop) => {
+                () = stop.cancelled() => {
                     drop(running);
                     let _ = self.hold.give_back(Step::Released, None).await;
                     return;

@@ -7,7 +7,7 @@ use oq_core::env::Env;
 use oq_core::protocol::Root;
 use oq_core::testing::sim_clock::SimHost;
 use oq_core::{Context, TaskError, Worker};
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::producer::{TASK_TYPE, open, queue_name};
 use crate::scenario::{Kind, Machine};
@@ -19,7 +19,7 @@ pub async fn work(
     host: Arc<SimHost>,
     stage: Arc<Stage>,
     machine: Machine,
-    stop: watch::Receiver<bool>,
+    stop: CancellationToken,
 ) {
     let env = host.env(stage.scenario.seed);
     match stage.scenario.kind {
@@ -46,7 +46,7 @@ async fn real(
     env: Env,
     stage: Arc<Stage>,
     machine: Machine,
-    mut stop: watch::Receiver<bool>,
+    stop: CancellationToken,
 ) {
     let mut builder = Worker::builder()
         .concurrency(machine.concurrency)
@@ -56,7 +56,7 @@ async fn real(
     for n in 0..stage.scenario.queues {
         builder = tokio::select! {
             biased;
-            () = told(&mut stop) => return,
+            () = stop.cancelled() => return,
             queue = open(&stage.book, &host, env.clone(), n) => builder.queue(&queue),
         };
     }
@@ -87,13 +87,7 @@ async fn real(
         .build()
         .expect("one handler and at least one queue");
     worker
-        .run(told(&mut stop))
+        .run(stop.cancelled())
         .await
         .expect("a worker ends well when it is told to stop");
-}
-
-/// Completes when the process is to stop.
-pub async fn told(stop: &mut watch::Receiver<bool>) {
-    // A sender that is gone says the same.
-    let _ = stop.wait_for(|stop| *stop).await;
 }

@@ -29,6 +29,10 @@ const APART: Duration = Duration::from_secs(2);
 /// Those who start within this time of each other need not each tell the others.
 const TOGETHER: Duration = Duration::from_millis(500);
 
+/// Many start in the same instant (a deployment, an auto-scaler): until the others' presence has
+/// landed too, each would look at everything and try what the others try.
+const HERD: Duration = Duration::from_millis(120);
+
 /// How soon after the start the fleet is read again, until it stays the same …
 const SETTLE: Duration = Duration::from_millis(200);
 
@@ -60,6 +64,7 @@ impl Finder {
     pub(super) async fn join(&self) {
         if self.options.fleet {
             self.show().await;
+            self.root.env().sleep(HERD).await;
             self.muster().await;
         } else {
             self.assign().await;

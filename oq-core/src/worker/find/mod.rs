@@ -16,7 +16,7 @@ mod buffer;
 mod fleet;
 mod heard;
 mod help;
-mod judge;
+pub(super) mod judge;
 mod look;
 mod memory;
 mod pace;

@@ -1,0 +1,147 @@
+//! Leads: objects that are said to have work. They are tried without a listing, and what an id and
+//! the length of a body say is believed without a request.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::super::find::News;
+use super::super::lane::Tried;
+use super::Stopped;
+use super::run::Drainer;
+use crate::error::Error;
+use crate::record::{Hint, Key, ObjectId, QueueName};
+use crate::state::claim::LEFT_BEHIND;
+use crate::time::StoreTime;
+
+/// A lead to what waits longer than this is not followed.
+const SOON: Duration = Duration::from_secs(2);
+
+/// An object that is said to have work: by an event of the bucket, or by whoever submitted it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Lead {
+    /// Its queue.
+    pub queue: QueueName,
+    /// Its id; [`TaskId::object`](crate::record::TaskId::object) of a task.
+    pub id: ObjectId,
+    /// How long its body was. That tells what a worker's own writes are, at no request.
+    pub size: Option<u64>,
+}
+
+impl Lead {
+    /// An object of a queue.
+    pub fn new(queue: QueueName, id: ObjectId) -> Lead {
+        Lead {
+            queue,
+            id,
+            size: None,
+        }
+    }
+
+    /// The object with this key, below the root of the store; `None` if no task can be claimed
+    /// there.
+    pub fn of_key(key: &str) -> Option<Lead> {
+        match Key::parse(key)? {
+            Key::Live(queue, id) => Some(Lead::new(queue, id)),
+            _ => None,
+        }
+    }
+
+    /// The length of the body that the event tells of.
+    pub fn size(mut self, bytes: u64) -> Lead {
+        self.size = Some(bytes);
+        self
+    }
+}
+
+/// What came of a lead.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LeadEnd {
+    /// It was claimed and run.
+    Ran,
+    /// It waits until then.
+    Waits(StoreTime),
+    /// Somebody holds it; it may be taken over then.
+    Held(StoreTime),
+    /// It is over, or was never there.
+    Over,
+    /// Somebody else claimed it at the same moment.
+    Lost,
+    /// This worker has not its queue, or no handler for its type.
+    Foreign,
+    /// It was not tried: the drain stopped before.
+    Untried,
+    /// The object cannot be read; it was left as it is.
+    Unreadable(String),
+    /// The store did not answer: try it again.
+    Failed(String),
+}
+
+impl LeadEnd {
+    /// What a try came to.
+    pub(super) fn of(tried: &Tried) -> LeadEnd {
+        match &tried.news {
+            _ if tried.claimed => LeadEnd::Ran,
+            News::Waiting { until, .. } => LeadEnd::Waits(*until),
+            News::Running { until, .. } => LeadEnd::Held(*until),
+            News::LostRace => LeadEnd::Lost,
+            News::Foreign { .. } => LeadEnd::Foreign,
+            News::Claimed | News::Released | News::Gone => LeadEnd::Over,
+            News::Unreadable { .. } | News::Failed => match &tried.error {
+                Some(e @ Error::Unreadable { .. }) => LeadEnd::Unreadable(e.to_string()),
+                Some(e) => LeadEnd::Failed(e.to_string()),
+                None => LeadEnd::Failed("the store did not answer".into()),
+            },
+        }
+    }
+}
+
+impl Drainer {
+    /// Tries the leads, each once.
+    pub(super) async fn follow(&mut self, leads: &[Lead]) -> Result<(), Stopped> {
+        let mut seen = BTreeSet::new();
+        for lead in leads {
+            if seen.insert((&lead.queue, lead.id)) {
+                self.leads.push((lead.clone(), LeadEnd::Untried));
+            }
+        }
+        for n in 0..self.leads.len() {
+            let lead = self.leads[n].0.clone();
+            let source = self
+                .sources
+                .iter()
+                .position(|s| *s.queue.name() == lead.queue);
+            let Some(source) = source else {
+                self.leads[n].1 = LeadEnd::Foreign;
+                continue;
+            };
+            if self.sources[source].paused {
+                continue;
+            }
+            if let Some(end) = self.told_by_itself(source, &lead) {
+                self.leads[n].1 = end;
+                continue;
+            }
+            let slot = self.slot().await?;
+            self.spawn(source, lead.id, None, Some(n), slot);
+        }
+        Ok(())
+    }
+
+    /// What the id and the length of the body say without a request.
+    fn told_by_itself(&self, source: usize, lead: &Lead) -> Option<LeadEnd> {
+        let now = self.sources[source].lane.root.now();
+        if lead.id.due() > now {
+            return Some(LeadEnd::Waits(lead.id.due()));
+        }
+        // Most of these are a worker's own writes. If it dies, what it left is found by looking.
+        match Hint::of_size(lead.size?) {
+            Hint::Running(lease) => Some(LeadEnd::Held(now.plus(lease))),
+            Hint::Terminal(_) => Some(LeadEnd::Held(now.plus(LEFT_BEHIND))),
+            Hint::Waiting(least) if least > SOON => Some(LeadEnd::Waits(now.plus(least))),
+            _ => None,
+        }
+    }
+}
