@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 use oq_core::record::QueueName;
 
-use crate::commands::{dev, get, submit, wait};
+use crate::commands::{dev, doctor, get, iam, init, submit, tail, wait};
 use crate::print::Format;
 
 /// A serverless task queue whose only dependency is an object store.
@@ -54,6 +54,10 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Dev(dev::Dev),
+    Doctor(doctor::Doctor),
+    Iam(iam::Iam),
+    Init(init::Init),
+    Tail(tail::Tail),
     Submit(submit::Submit),
     Get(get::Get),
     Wait(wait::Wait),
@@ -64,7 +68,7 @@ impl Command {
     pub fn threads(&self) -> usize {
         match self {
             Command::Dev(_) => 2,
-            Command::Submit(_) | Command::Get(_) | Command::Wait(_) => 1,
+            _ => 1,
         }
     }
 }

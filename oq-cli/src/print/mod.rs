@@ -8,6 +8,8 @@
 
 mod rows;
 
+pub use rows::Row;
+
 use std::io::{IsTerminal, Write};
 
 use crate::args::Global;

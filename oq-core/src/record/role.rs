@@ -207,7 +207,7 @@ impl Space {
             (Role::Operator, Space::Live | Space::Done) => &[Read, Write, Delete, List],
             (Role::Operator, Space::Dead) => &[Read, Write, Delete, List],
             (Role::Operator, Space::Payload) => &[Read, Write, Delete, List],
-            (Role::Operator, Space::Idempotency) => &[Delete, List],
+            (Role::Operator, Space::Idempotency) => &[Read, Delete, List],
             (Role::Operator, Space::Fleet) => &[List],
 
             (Role::Viewer, Space::Live | Space::Done | Space::Dead) => &[Read, List],

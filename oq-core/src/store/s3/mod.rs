@@ -35,6 +35,7 @@ use crate::env::Env;
 
 pub use self::bucket::{Bucket, Versioning};
 pub use self::connect::S3Options;
+pub use self::url::Named;
 
 /// Bodies up to this size must arrive within the attempt timeout.
 const SMALL: u64 = 1 << 20;
