@@ -5,7 +5,7 @@ use oq_core::record::QueueName;
 
 #[cfg(unix)]
 use crate::commands::worker;
-use crate::commands::{dev, get, submit, wait};
+use crate::commands::{dev, doctor, get, iam, init, submit, tail, wait};
 use crate::print::Format;
 
 /// A serverless task queue whose only dependency is an object store.
@@ -56,6 +56,10 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Dev(dev::Dev),
+    Doctor(doctor::Doctor),
+    Iam(iam::Iam),
+    Init(init::Init),
+    Tail(tail::Tail),
     Submit(submit::Submit),
     Get(get::Get),
     Wait(wait::Wait),
@@ -70,7 +74,7 @@ impl Command {
             Command::Dev(_) => 2,
             #[cfg(unix)]
             Command::Worker(_) => 2,
-            Command::Submit(_) | Command::Get(_) | Command::Wait(_) => 1,
+            _ => 1,
         }
     }
 }

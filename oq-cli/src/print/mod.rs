@@ -9,6 +9,8 @@
 mod event;
 mod rows;
 
+pub use rows::Row;
+
 use std::io::{IsTerminal, Write};
 
 use crate::args::Global;

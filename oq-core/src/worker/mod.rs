@@ -15,6 +15,7 @@ mod drain;
 mod error;
 mod find;
 mod hooks;
+mod idle;
 mod lane;
 mod meters;
 mod registry;
@@ -37,6 +38,7 @@ pub use context::Context;
 pub use drain::{Drain, Drained, Lead, LeadEnd, Stopped};
 pub use error::TaskError;
 pub use hooks::{Event, Hook};
+pub use idle::{Idle, PRESENT};
 
 use crate::env::Mono;
 use crate::error::Result;
