@@ -3,6 +3,8 @@
 use clap::{Parser, Subcommand};
 use oq_core::record::QueueName;
 
+#[cfg(unix)]
+use crate::commands::worker;
 use crate::commands::{dev, doctor, get, iam, init, submit, tail, wait};
 use crate::print::Format;
 
@@ -61,6 +63,8 @@ pub enum Command {
     Submit(submit::Submit),
     Get(get::Get),
     Wait(wait::Wait),
+    #[cfg(unix)]
+    Worker(worker::Worker),
 }
 
 impl Command {
@@ -68,6 +72,8 @@ impl Command {
     pub fn threads(&self) -> usize {
         match self {
             Command::Dev(_) => 2,
+            #[cfg(unix)]
+            Command::Worker(_) => 2,
             _ => 1,
         }
     }

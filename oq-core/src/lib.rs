@@ -9,6 +9,7 @@ pub mod bucket;
 pub mod env;
 mod error;
 pub mod health;
+pub mod measure;
 pub mod protocol;
 pub mod queue;
 pub mod record;
@@ -20,7 +21,7 @@ pub mod worker;
 
 pub use error::{Error, Result};
 pub use queue::{Queue, Task};
-pub use time::StoreTime;
+pub use time::{StoreTime, duration};
 pub use worker::{Context, TaskError, Worker};
 
 /// The examples of the README compile and run.

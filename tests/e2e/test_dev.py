@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
+import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 from conftest import Dev, binary, clean_env
 
@@ -142,3 +146,50 @@ def test_faults_reach_the_client_as_s3_sends_them(start_dev: StartDev) -> None:
     answer: dict[str, Any] = busy.value.response
     assert answer["Error"]["Code"] == "SlowDown"
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 503
+
+
+def test_tasks_end_whatever_fails_on_the_way(start_dev: StartDev) -> None:
+    dev = start_dev("--faults", "503=0.05,500=0.03,cut=0.03")
+    tasks = []
+    for n in range(20):
+        done = dev.oq("submit", "echo", str(n), check=False)
+        # A submission in doubt names the task; whether it was accepted shows later.
+        if done.returncode == 0:
+            tasks.append((n, done.stdout.strip()))
+    assert len(tasks) > 10
+    for n, task in tasks:
+        assert dev.oq("wait", task).stdout.strip() == str(n)
+
+
+def connection(dev: Dev) -> socket.socket:
+    host, port = dev.endpoint.removeprefix("http://").split(":")
+    return socket.create_connection((host, int(port)), timeout=30)
+
+
+def test_a_head_that_does_not_end_is_refused(start_dev: StartDev) -> None:
+    dev = start_dev("--no-worker")
+    with connection(dev) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nhost: localhost\r\n")
+        answer = b""
+        with contextlib.suppress(OSError):
+            for _ in range(10_000):
+                client.sendall(b"x-more: " + b"a" * 100 + b"\r\n")
+        with contextlib.suppress(OSError):
+            answer = client.recv(1000)
+    assert answer == b"" or b" 431 " in answer
+    # It is none the worse for it.
+    assert dev.boto3().list_buckets()["Buckets"]
+
+
+def test_a_body_that_is_cut_short_writes_nothing(start_dev: StartDev) -> None:
+    dev = start_dev("--no-worker")
+    s3 = dev.boto3(config=Config(signature_version="s3v4"))
+    where = {"Bucket": dev.bucket, "Key": "cut"}
+    url = urlsplit(s3.generate_presigned_url("put_object", where))
+    with connection(dev) as client:
+        head = f"PUT {url.path}?{url.query} HTTP/1.1\r\nhost: {url.netloc}\r\ncontent-length: 100\r\n\r\n"
+        client.sendall(head.encode() + b"only this")
+        client.shutdown(socket.SHUT_WR)
+        client.recv(1000)
+    with pytest.raises(ClientError, match="NoSuchKey"):
+        s3.get_object(**where)

@@ -8,6 +8,8 @@ pub mod init;
 pub mod submit;
 pub mod tail;
 pub mod wait;
+#[cfg(unix)]
+pub mod worker;
 
 use crate::args::{Args, Command};
 use crate::exit::Exit;
@@ -27,6 +29,8 @@ pub async fn run(args: Args, print: &Printer) -> Result<Exit, Failed> {
         Command::Submit(submit) => submit.run(&oq).await,
         Command::Get(get) => get.run(&oq).await,
         Command::Wait(wait) => wait.run(&oq).await,
+        #[cfg(unix)]
+        Command::Worker(worker) => worker.run(&oq).await,
     };
     oq.footer();
     end

@@ -7,10 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, SERVER};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, SERVER};
 use http::{HeaderValue, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -23,6 +22,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use super::Endpoint;
 use super::auth::{Credentials, Hosts, from_a_page};
 use super::hardship::{Fate, Hardship};
+use super::patience::Patient;
+use super::unread::Shared as SharedBody;
 
 /// Connections at once; more wait in the system's queue.
 const MAX_CONNECTIONS: usize = 1024;
@@ -33,10 +34,6 @@ const HEAD_PATIENCE: Duration = Duration::from_secs(30);
 
 /// The head of a request may have so many bytes.
 const MAX_HEAD: usize = 64 << 10;
-
-/// The body of a request that is not answered is read up to here, so that the client, which may
-/// still be sending, sees the answer and not a reset.
-const MAX_UNREAD: usize = 1 << 20;
 
 /// How long answers under way may take once the end has begun.
 const GRACE: Duration = Duration::from_secs(5);
@@ -163,7 +160,7 @@ impl Shared {
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_PATIENCE)
             .max_buf_size(MAX_HEAD)
-            .serve_connection(TokioIo::new(stream), answer);
+            .serve_connection(TokioIo::new(Patient::new(stream, self.env.clone())), answer);
         tokio::pin!(connection);
         tokio::select! {
             // What ends a connection (the client, a timeout, a cut) concerns nobody else.
@@ -212,10 +209,20 @@ impl Shared {
     }
 
     async fn apply(&self, request: Request<Incoming>) -> Result<Response<Body>, Cut> {
-        let mut answer = match self.s3.call(request.map(Body::from)).await {
+        let (head, body) = request.into_parts();
+        // Most requests have no body, and need no share of one.
+        let (body, rest) = if body.is_end_stream() {
+            (Body::empty(), None)
+        } else {
+            let shared = SharedBody::new(body);
+            (Body::http_body(shared.clone()), Some(shared))
+        };
+        let request = Request::from_parts(head, body);
+        let mut answer = match self.s3.call(request).await {
             Ok(answer) => answer,
             Err(_) => in_xml(s3_error!(InternalError))?,
         };
+        self.read_rest(rest, &mut answer).await;
         if answer.status() == StatusCode::NOT_MODIFIED {
             // It has no body, so it says nothing about one.
             *answer.body_mut() = Body::empty();
@@ -230,9 +237,19 @@ impl Shared {
         request: Request<Incoming>,
         why: S3Error,
     ) -> Result<Response<Body>, Cut> {
-        let body = Limited::new(request.into_body(), MAX_UNREAD);
-        let _read = self.env.within(HEAD_PATIENCE, body.collect()).await;
-        Ok(self.dressed(in_xml(why)?))
+        let mut answer = in_xml(why)?;
+        let rest = SharedBody::new(request.into_body());
+        self.read_rest(Some(rest), &mut answer).await;
+        Ok(self.dressed(answer))
+    }
+
+    async fn read_rest(&self, rest: Option<SharedBody>, answer: &mut Response<Body>) {
+        if let Some(rest) = rest
+            && !rest.drain(&self.env).await
+        {
+            let headers = answer.headers_mut();
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
     }
 
     /// What every answer has.

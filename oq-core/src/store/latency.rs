@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::{
-    Abilities, Changed, Dated, Etag, List, Object, Page, Store, StoreError, StoreKey, Write,
+    Abilities, Changed, Dated, Etag, List, Object, Page, Place, Store, StoreError, StoreKey, Write,
 };
 use crate::env::Env;
 
@@ -163,6 +163,10 @@ impl Delayed {
 impl Store for Delayed {
     fn abilities(&self) -> Abilities {
         self.inner.abilities()
+    }
+
+    fn place(&self) -> Option<Place> {
+        self.inner.place()
     }
 
     async fn get(&self, key: &StoreKey) -> Result<Dated<Option<Object>>, StoreError> {

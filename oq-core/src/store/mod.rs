@@ -253,6 +253,15 @@ pub struct Abilities {
     pub write_interval: Option<Duration>,
 }
 
+/// Where a store is, in the words of its bucket's events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The bucket.
+    pub bucket: String,
+    /// What every key begins with: empty, or ending in `/`.
+    pub prefix: String,
+}
+
 /// An object store: put-if-absent, put-if-match, get, get-if-changed, delete, ordered list.
 ///
 /// Implementations do not retry conditional writes, and bound the time of every request.
@@ -261,6 +270,11 @@ pub struct Abilities {
 pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// What this store can do.
     fn abilities(&self) -> Abilities;
+
+    /// Which bucket it is, if it is one.
+    fn place(&self) -> Option<Place> {
+        None
+    }
 
     /// Reads one object; `None` when it is not there.
     async fn get(&self, key: &StoreKey) -> Result<Dated<Option<Object>>, StoreError>;

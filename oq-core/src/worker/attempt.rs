@@ -108,7 +108,7 @@ fn payload_failure(what: &str, e: &Error) -> Failure {
     }
 }
 
-fn failed(root: &Root, failure: Failure) -> Verdict {
+pub(super) fn failed(root: &Root, failure: Failure) -> Verdict {
     let unit = (root.env().entropy.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
     Verdict::Failed(failure, unit)
 }

@@ -20,6 +20,7 @@ mod lane;
 mod meters;
 mod registry;
 mod runner;
+mod suspects;
 mod sweeper;
 mod turns;
 mod watch;
@@ -42,12 +43,14 @@ pub use idle::{Idle, PRESENT};
 use crate::env::Mono;
 use crate::error::Result;
 use crate::protocol::Root;
+use crate::queue::Queue;
 use crate::record::{MIN_LEASE, Token, WorkerId};
 use dispatch::{Dispatcher, Source};
 use find::Finder;
 use hooks::Hooks;
 use lane::Lane;
 use registry::Registry;
+use suspects::Suspects;
 use turns::Turns;
 
 /// How many claims whose answer was lost a worker remembers.
@@ -62,7 +65,10 @@ struct Shared {
     id: WorkerId,
     registry: Arc<Registry>,
     hooks: Hooks,
+    /// How many tasks run at once.
+    concurrency: u16,
     slots: Arc<Semaphore>,
+    suspects: Suspects,
     finishing: Arc<Semaphore>,
     /// Cancelled when handlers are to be stopped and their tasks given back.
     release: CancellationToken,
@@ -71,23 +77,29 @@ struct Shared {
     longest_lease: Duration,
     /// When this worker has to be gone.
     deadline: Option<Mono>,
+    /// A task that ran for so long when the deadline came had its chance.
+    chance: Option<Duration>,
     doubtful: Mutex<BTreeSet<Token>>,
 }
 
 impl Shared {
-    fn new(worker: &Worker, hooks: Hooks, deadline: Option<Mono>) -> Shared {
+    fn new(worker: &Worker, hooks: Hooks, within: Option<Duration>) -> Shared {
         let env = worker.queues[0].0.root().env();
+        let now = env.now();
         Shared {
             id: WorkerId::new(env.entropy.as_ref()),
             registry: worker.registry.clone(),
             hooks,
+            concurrency: u16::try_from(worker.concurrency).unwrap_or(u16::MAX),
             slots: Arc::new(Semaphore::new(worker.concurrency)),
+            suspects: Suspects::default(),
             finishing: Arc::new(Semaphore::new((worker.concurrency * 2).max(64))),
             release: CancellationToken::new(),
             inline_limit: worker.inline_limit,
             cancel_grace: worker.cancel_grace,
             longest_lease: worker.longest_lease,
-            deadline,
+            deadline: within.map(|time| now + time),
+            chance: within.map(|time| time * 2 / 3),
             doubtful: Mutex::new(BTreeSet::new()),
         }
     }
@@ -96,6 +108,13 @@ impl Shared {
     fn longest_lease(&self, now: Mono) -> Duration {
         let left = self.deadline.map_or(Duration::MAX, |at| at.since(now));
         self.longest_lease.min(left.max(MIN_LEASE))
+    }
+
+    /// Whether a task that is stopped now, having run for so long, had its chance: this worker could
+    /// hardly have given it more time.
+    fn had_its_chance(&self, now: Mono, ran: Duration) -> bool {
+        let over = |at: Mono| at.since(now) <= drain::MOST_RESERVE;
+        self.deadline.is_some_and(over) && self.chance.is_some_and(|chance| ran >= chance)
     }
 
     fn releasing(&self) -> bool {
@@ -126,6 +145,11 @@ impl Shared {
 }
 
 impl Worker {
+    /// The queues it takes tasks from.
+    pub fn queues(&self) -> impl Iterator<Item = &Queue> {
+        self.queues.iter().map(|(queue, _)| queue)
+    }
+
     /// Works until `shutdown` completes; then claims nothing more, lets what runs run for the grace
     /// period, gives the rest back and returns. Dropping the future stops everything at once, as a
     /// crash would: what was running is taken over by others when its lease ends.
