@@ -48,7 +48,9 @@ fn lays_out_and_finds_healthy(oq: &Oq) {
         .json();
     assert_eq!(before["refused"], false);
     assert_eq!(check(&before, "lifecycle rules")["verdict"], "warning");
-    assert_eq!(check(&before, "versioning")["verdict"], "ok");
+    // moto's answer cannot be read.
+    let versioning = check(&before, "versioning")["verdict"].as_str();
+    assert!(matches!(versioning, Some("ok" | "note")), "{versioning:?}");
 
     let args = ["init", "-q", "mail", "--retention", "5d"];
     let dry = oq.run(&[&args[..], &["--dry-run"]].concat()).fine();
@@ -72,7 +74,7 @@ fn lays_out_and_finds_healthy(oq: &Oq) {
     assert!(wrong.is_empty(), "{wrong:#?}");
     assert_eq!(
         check(&after, "race of updates")["what"],
-        "one of 32 wins, 10 times out of 10"
+        "one of 32 wins, in 10 of 10 rounds"
     );
 }
 

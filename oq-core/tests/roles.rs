@@ -168,7 +168,8 @@ fn large() -> String {
 }
 
 fn task(kind: &str) -> Task {
-    Task::new(kind, &large()).unwrap().retry(Retry::fixed(2, S))
+    let task = Task::new(kind, &large()).unwrap();
+    task.retry(Retry::fixed(2, S)).retention(HOUR)
 }
 
 /// A worker of this store that runs for a while.
@@ -177,6 +178,7 @@ async fn work(world: &World, store: Arc<dyn Store>, host: u16, hours: u32, kill:
     let worker = Worker::builder()
         .queue(&queue)
         .inline_limit(64)
+        .poll(S * 60)
         .handler("ok", |_: Context, input: String| async move {
             Ok::<_, TaskError>(input)
         })
@@ -224,7 +226,7 @@ async fn a_producer_asks_what_is_granted() {
     let many = queue.submit_many((0..20).map(|_| task("ok")));
     many.ids().await.unwrap();
     queue.flush().await;
-    work(&world, world.store.clone(), 3, 1, false).await;
+    work(&world, world.store.clone(), 3, 0, true).await;
     for id in [lone, keyed] {
         assert_eq!(queue.wait(id, S).await.unwrap().state, TaskState::Completed);
         assert_eq!(queue.result::<String>(id).await.unwrap(), large());
@@ -243,7 +245,8 @@ async fn a_worker_asks_what_is_granted() {
     for kind in ["ok", "fail"] {
         queue.submit(task(kind)).await.unwrap();
     }
-    queue.submit(task("ok").key("k")).await.unwrap();
+    let keyed = task("ok").key("k").key_window(HOUR);
+    queue.submit(keyed).await.unwrap();
     queue
         .submit_many((0..30).map(|_| task("ok")))
         .pack(10)
@@ -254,11 +257,11 @@ async fn a_worker_asks_what_is_granted() {
     queue.submit(expired).await.unwrap();
     let (store, asked) = world.member(Role::Worker).await;
     work(&world, store.clone(), 3, 1, false).await;
-    // One dies while it holds a task, another takes it over and clears away for a week.
+    // One dies while it holds a task, another takes it over and clears away for eight hours.
     queue.submit(task("hang").timeout(S * 300)).await.unwrap();
     work(&world, store.clone(), 4, 0, true).await;
     queue.submit(task("ok")).await.unwrap();
-    work(&world, store, 5, 24 * 7, false).await;
+    work(&world, store, 5, 8, false).await;
     asked.assert_is_what_is_granted();
 }
 

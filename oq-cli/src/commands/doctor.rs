@@ -126,13 +126,14 @@ impl Doctor {
                 rows.end()?;
             }
         }
-        let warnings = count(Verdict::Warning);
+        let said = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+        let warnings = said(count(Verdict::Warning), "warning");
         oq.print.note(&match (refusals, faults) {
-            (0, 0) if warnings == 0 => "nothing is wrong".to_owned(),
-            (0, 0) => format!("nothing is wrong; {warnings} warnings"),
-            (0, faults) => format!("{faults} faults, {warnings} warnings"),
-            (refusals, faults) => format!(
-                "refused: do not use this store. {refusals} of the promises that oq needs are broken; {faults} faults, {warnings} warnings"
+            (0, 0) => format!("nothing is wrong; {warnings}"),
+            (0, faults) => format!("{}, {warnings}", said(faults, "fault")),
+            (refusals, _) => format!(
+                "refused: do not use this store. It breaks what oq needs in {}",
+                said(refusals, "check")
             ),
         });
         Ok(if healthy { Exit::Ok } else { Exit::Faulty })

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use oq_core::bucket::layout::{self, Around, Change, Layout, Wish};
 use oq_core::env::Env;
-use oq_core::store::machine_time;
 use oq_core::store::probe::{Plan, probe};
 use oq_core::store::s3::{Bucket, S3Store, Versioning};
+use oq_core::store::{StoreError, machine_time};
 use serde::Serialize;
 
 use crate::exit::Exit;
@@ -103,11 +103,16 @@ impl Init {
         let layout = match &bucket {
             Some(bucket) => {
                 let rules = bucket.rules().await.map_err(|e| no_rules(&e))?;
-                let versioned = bucket.versioning().await.map_err(|e| no_rules(&e))?;
+                let versioned = match bucket.versioning().await {
+                    Ok(versioning) => versioning != Versioning::Off,
+                    Err(e @ StoreError::Denied(_)) => return Err(no_rules(&e)),
+                    // A compatible store need not know versions.
+                    Err(_) => false,
+                };
                 let around = Around {
                     root: bucket.root(),
                     rules: &rules,
-                    versioned: versioned != Versioning::Off,
+                    versioned,
                 };
                 layout::plan(&root, queue, &wish, Some(around)).await?
             }
@@ -180,7 +185,7 @@ impl Init {
     }
 }
 
-fn no_rules(e: &oq_core::store::StoreError) -> Failed {
+fn no_rules(e: &StoreError) -> Failed {
     Failed::from(oq_core::Error::from(e.clone())).next(
         "`oq iam --role operator` prints the policy that allows it; --no-lifecycle does without",
     )

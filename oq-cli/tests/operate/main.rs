@@ -81,7 +81,7 @@ fn doctor_tells_what_is_wrong_with_its_cure_and_ends_with_9() {
     );
     let table = oq.run(&["doctor", "--quick", "-o", "table"]);
     assert!(table.out.contains("cure: "), "{}", table.out);
-    assert!(table.err.contains("1 faults"), "{}", table.err);
+    assert!(table.err.contains("1 fault,"), "{}", table.err);
 }
 
 #[test]

@@ -61,7 +61,7 @@ pub(super) async fn create(ground: &Ground, rounds: usize) -> Tried<Finding> {
     }
     Ok(Finding::ok(
         name,
-        format!("one of {WRITERS} wins, {rounds} times out of {rounds}"),
+        format!("one of {WRITERS} wins, in {rounds} of {rounds} rounds"),
     ))
 }
 
@@ -81,6 +81,6 @@ pub(super) async fn update(ground: &Ground, rounds: usize) -> Tried<Finding> {
     }
     Ok(Finding::ok(
         name,
-        format!("one of {WRITERS} wins, {rounds} times out of {rounds}"),
+        format!("one of {WRITERS} wins, in {rounds} of {rounds} rounds"),
     ))
 }
