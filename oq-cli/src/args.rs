@@ -3,9 +3,11 @@
 use clap::{CommandFactory, Parser, Subcommand};
 use oq_core::record::QueueName;
 
+#[cfg(unix)]
+use crate::commands::worker;
 use crate::commands::{
-    cancel, completion, config, dead, dev, explain, get, history, list, queue, result, retry,
-    submit, wait, worker,
+    cancel, completion, config, dead, dev, doctor, explain, get, history, iam, init, list, queue,
+    result, retry, submit, tail, wait,
 };
 use crate::print::{Colour, Format};
 
@@ -79,15 +81,20 @@ pub enum Command {
     Config(config::Config),
     Dead(dead::Dead),
     Dev(dev::Dev),
+    Doctor(doctor::Doctor),
     Explain(explain::Explain),
     Get(get::Get),
     History(history::History),
+    Iam(iam::Iam),
+    Init(init::Init),
     List(list::List),
     Queue(queue::Queue),
     Result(result::Result_),
     Retry(retry::Retry),
     Submit(submit::Submit),
+    Tail(tail::Tail),
     Wait(wait::Wait),
+    #[cfg(unix)]
     Worker(worker::Worker),
 }
 
@@ -96,6 +103,8 @@ impl Command {
     pub fn threads(&self) -> usize {
         match self {
             Command::Dev(_) => 2,
+            #[cfg(unix)]
+            Command::Worker(_) => 2,
             _ => 1,
         }
     }
@@ -105,6 +114,8 @@ impl Command {
     pub fn minds_interrupts(&self) -> bool {
         match self {
             Command::Dev(_) => true,
+            #[cfg(unix)]
+            Command::Worker(_) => true,
             Command::Submit(submit) => submit.is_bulk(),
             _ => false,
         }

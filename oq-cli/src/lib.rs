@@ -11,13 +11,17 @@ mod complete;
 mod config;
 mod demo_tasks;
 mod endpoint;
+#[cfg(unix)]
+mod exec;
 mod exit;
 mod failed;
+mod log;
 #[cfg(test)]
 mod manual;
 mod print;
 mod said;
 mod session;
+mod signals;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

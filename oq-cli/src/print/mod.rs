@@ -6,6 +6,7 @@
 
 mod ask;
 mod card;
+mod event;
 mod json;
 mod progress;
 mod rows;
@@ -19,6 +20,7 @@ use crate::config::Global;
 use crate::failed::Failed;
 
 pub use card::Card;
+pub use event::EventLine;
 pub use json::{json, one_line};
 pub use progress::count;
 pub use rows::{Row, Rows};
@@ -162,6 +164,13 @@ impl Printer {
     pub fn note(&self, text: &str) {
         if !self.quiet {
             self.err(&safe_lines(text));
+        }
+    }
+
+    /// A line on stderr as it is, for what comes in a form of its own; not with `--quiet`.
+    pub fn aside(&self, line: &str) {
+        if !self.quiet {
+            let _closed = writeln!(std::io::stderr().lock(), "{line}");
         }
     }
 
