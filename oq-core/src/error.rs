@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::record::TaskId;
 use crate::store::StoreError;
+use crate::time::Span;
 
 /// What went wrong, and what to do about it.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -49,7 +50,7 @@ pub enum Error {
         why: String,
     },
     /// Waiting ended before the outcome was there. The task goes on.
-    #[error("still not finished after {0:?}")]
+    #[error("still not finished after {}", Span(*.0))]
     TimedOut(Duration),
 }
 

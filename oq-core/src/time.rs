@@ -79,6 +79,42 @@ pub fn duration(text: &str) -> Result<Duration> {
     Duration::try_from(exact).map_err(|_| wrong("it cannot be negative"))
 }
 
+/// A duration as people write it: `366d`, `1h30m`, `250ms`, as [`duration`] reads it; its two largest units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span(pub Duration);
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [(u128, &str); 5] = [
+            (86_400_000, "d"),
+            (3_600_000, "h"),
+            (60_000, "m"),
+            (1000, "s"),
+            (1, "ms"),
+        ];
+        let mut left = self.0.as_millis();
+        if left == 0 {
+            return f.write_str(if self.0.is_zero() {
+                "0s"
+            } else {
+                "less than 1ms"
+            });
+        }
+        let largest = UNITS
+            .iter()
+            .position(|(unit, _)| left >= *unit)
+            .unwrap_or(0);
+        for (n, (unit, name)) in UNITS.iter().skip(largest).take(2).enumerate() {
+            let count = left / unit;
+            left %= unit;
+            if n == 0 || count > 0 {
+                write!(f, "{count}{name}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Durations in records are whole milliseconds.
 pub(crate) mod millis {
     use super::Duration;
@@ -102,6 +138,25 @@ mod tests {
         assert_eq!(StoreTime(5).minus(Duration::from_secs(1)), StoreTime(0));
         assert_eq!(StoreTime(5).plus(Duration::MAX), StoreTime::MAX);
         assert_eq!(StoreTime(5).since(StoreTime(9)), Duration::ZERO);
+    }
+
+    #[test]
+    fn spans_are_shown_as_people_write_them() {
+        let s = Duration::from_secs;
+        for (span, text) in [
+            (s(366 * 86_400), "366d"),
+            (s(5400), "1h30m"),
+            (s(86_400 + 59), "1d"),
+            (s(90), "1m30s"),
+            (s(15), "15s"),
+            (Duration::from_millis(1500), "1s500ms"),
+            (Duration::from_millis(250), "250ms"),
+            (Duration::from_nanos(1), "less than 1ms"),
+            (Duration::ZERO, "0s"),
+        ] {
+            assert_eq!(Span(span).to_string(), text);
+        }
+        assert!(Span(Duration::MAX).to_string().ends_with('h'));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::record::{
     Retry, Settings, Slot, TaskType, check_tag,
 };
 use crate::state::submit::Draft;
-use crate::time::StoreTime;
+use crate::time::{Span, StoreTime};
 
 /// How long an idempotency key stands for a completed task, unless set otherwise.
 pub const DEFAULT_KEY_WINDOW: Duration = Duration::from_secs(86_400);
@@ -332,7 +332,7 @@ impl Shape {
         if due.since(now) > MAX_SPAN {
             return Err(Error::invalid(
                 format!("available at {due}"),
-                format!("use at most {MAX_SPAN:?} from now"),
+                format!("use at most {} from now", Span(MAX_SPAN)),
             ));
         }
         let mut options = self.options(&settings.defaults);

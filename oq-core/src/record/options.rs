@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::time::{StoreTime, millis};
+use crate::time::{Span, StoreTime, millis};
 
 /// How a task is to be run. What equals the default is not written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -72,8 +72,8 @@ pub(crate) fn span(what: &str, d: Duration, min: Duration, max: Duration) -> Res
         return Ok(());
     }
     Err(Error::invalid(
-        format!("{what} of {d:?}"),
-        format!("use {min:?} to {max:?}"),
+        format!("{what} of {}", Span(d)),
+        format!("use {} to {}", Span(min), Span(max)),
     ))
 }
 
