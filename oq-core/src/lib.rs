@@ -23,8 +23,13 @@ pub mod worker;
 
 pub use error::{Error, Result};
 pub use queue::{Queue, Task};
-pub use time::{StoreTime, duration};
+pub use time::StoreTime;
 pub use worker::{Context, TaskError, Worker};
+
+/// The examples of the page on workers compile and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/workers.md")]
+pub struct Workers;
 
 /// The examples of the README compile and run.
 #[cfg(doctest)]

@@ -77,17 +77,6 @@ impl fmt::Debug for StoreTime {
     }
 }
 
-/// A duration as people write it: `250ms`, `30s`, `10m`, `1h30m`, `2d`.
-///
-/// ```
-/// # use std::time::Duration;
-/// assert_eq!(oq_core::duration("1h30m").unwrap(), Duration::from_secs(5400));
-/// assert!(oq_core::duration("soon").is_err());
-/// ```
-pub fn duration(text: &str) -> Result<Duration> {
-    crate::span::parse(text)
-}
-
 /// Durations in records are whole milliseconds.
 pub(crate) mod millis {
     use super::Duration;

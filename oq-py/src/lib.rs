@@ -57,7 +57,7 @@ fn command(py: Python<'_>, args: Vec<OsString>) -> u8 {
 /// The seconds of a duration like `1h30m`.
 #[pyfunction]
 fn seconds(py: Python<'_>, text: &str) -> PyResult<f64> {
-    let duration = oq_core::duration(text).map_err(|e| errors::raise(py, e))?;
+    let duration = oq_core::span::parse(text).map_err(|e| errors::raise(py, e))?;
     Ok(duration.as_secs_f64())
 }
 

@@ -204,6 +204,9 @@ async fn decide(
     let now = root.now();
     let etag = live.etag.clone();
     let record = &live.record;
+    let purged = how
+        .purged_before
+        .is_some_and(|before| record.write.created < before);
     match record.state {
         LiveState::Terminal if at.date.since(at.last_modified) >= LEFT_BEHIND => {
             finish::terminal(root, how.queue, id, record, seal).await?;
@@ -218,6 +221,9 @@ async fn decide(
         LiveState::Running => {
             let token = record.lease.as_ref().map(|l| l.token.clone());
             if let Some(token) = token.filter(|token| (how.doubtful)(token)) {
+                if purged {
+                    return purge(root, how.queue, id).await;
+                }
                 if !admitted(record, how) {
                     return Ok(Claimed::Crowded { etag });
                 }
@@ -230,13 +236,8 @@ async fn decide(
         }
         LiveState::Pending => {}
     }
-    if how
-        .purged_before
-        .is_some_and(|before| record.write.created < before)
-    {
-        root.delete(&Key::Live(how.queue.clone(), id).store_key())
-            .await?;
-        return Ok(Claimed::Gone);
+    if purged {
+        return purge(root, how.queue, id).await;
     }
     let taking_over = record.state == LiveState::Running;
     let next = match state::take_over(record, who, at.last_modified, at.date, now) {
@@ -303,6 +304,13 @@ async fn decide(
         return Ok(Claimed::LostRace);
     }
     Ok(Claimed::Held(Box::new(hold)))
+}
+
+/// It was submitted before a purge: it goes instead of being run.
+async fn purge(root: &Root, queue: &QueueName, id: ObjectId) -> Result<Claimed> {
+    let key = Key::Live(queue.clone(), id).store_key();
+    root.delete(&key).await?;
+    Ok(Claimed::Gone)
 }
 
 /// Whether it may run here now, as far as crashes on its record go.

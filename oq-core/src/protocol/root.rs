@@ -18,6 +18,9 @@ pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often a read or deletion is tried in all.
 const READ_ATTEMPTS: u32 = 5;
 
+/// How much longer a read may take with every repetition.
+const MORE_TIME: Duration = Duration::from_secs(2);
+
 /// A date further behind the estimate than this is a clock that was set back, not truncation.
 const DATE_PRECISION: Duration = Duration::from_millis(1500);
 
@@ -132,6 +135,8 @@ impl Root {
         let mut attempt = 1;
         loop {
             let sent = self.env().now();
+            // What did not arrive in time may be large, or the way narrow: more time the next time.
+            let limit = limit + MORE_TIME * (attempt - 1);
             let answer = self.env().within(limit, request()).await;
             let error = match answer {
                 Some(Ok(answer)) => {

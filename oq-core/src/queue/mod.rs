@@ -98,6 +98,34 @@ impl Queue {
         Queue::with(root, name, DEFAULT_INLINE, Some(meter)).await
     }
 
+    /// The same for programs that only look things up: nothing is made or written. Fails with
+    /// [`Error::Unusable`] if there is no store of oq at this URL, which is what a mistyped path or
+    /// prefix looks like.
+    ///
+    /// ```
+    /// # use oq_core::queue::Queue;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let error = Queue::connect_existing("sqlite:no-such.db").await.unwrap_err();
+    /// assert!(error.to_string().contains("no oq store there"));
+    /// assert!(!std::path::Path::new("no-such.db").exists());
+    /// # }
+    /// ```
+    pub async fn connect_existing(url: &str) -> Result<Queue> {
+        let store = Metered::new(store::open_existing(url).await?);
+        let meter = store.meter();
+        let root = Root::new(Arc::new(store), Env::system());
+        if read::<Format>(&root, &Key::Format).await?.is_none() {
+            return Err(Error::Unusable(
+                "there is no oq store there (no object oq.json); correct the URL, or submit a \
+                 task, which makes it"
+                    .into(),
+            ));
+        }
+        let name = QueueName::new(DEFAULT_QUEUE)?;
+        Queue::with(root, name, DEFAULT_INLINE, Some(meter)).await
+    }
+
     /// A queue in an opened store: checks or writes the mark `oq.json` and reads the settings,
     /// which also tells the store's time.
     pub async fn open(root: Root, name: QueueName) -> Result<Queue> {

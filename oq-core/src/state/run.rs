@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::claim::is_expired;
 use crate::record::{
-    Data, Ending, Failure, Json, Live, LiveState, MAX_SPAN, Outcome, Progress, Step,
+    Data, Ending, Failure, Json, Live, LiveState, MAX_HISTORY, MAX_SPAN, Outcome, Progress, Step,
 };
 use crate::testing::mutant::{Mutant, mutated};
 use crate::time::StoreTime;
@@ -211,6 +211,15 @@ pub fn merge(mine: &Live, theirs: &Live) -> Live {
         slot.starts += unstarted;
         slot.excused = slot.excused.saturating_add(unstarted);
     }
+    // What others noted, such as why it is to be cancelled, stays in the history.
+    for event in &theirs.history {
+        if event.what == Step::CancelRequested && !next.history.contains(event) {
+            next.history.push(event.clone());
+        }
+    }
+    next.history.sort_by_key(|event| event.at);
+    let many = next.history.len().saturating_sub(MAX_HISTORY);
+    next.history.drain(..many);
     for (name, value) in &theirs.extra {
         next.extra
             .entry(name.clone())

@@ -321,6 +321,26 @@ fn a_release_is_not_charged() {
 }
 
 #[test]
+fn why_a_task_is_to_be_cancelled_survives_its_holders_next_write() {
+    let held = claim(&live(1, 3), &who(), NOW).unwrap();
+    let at = |secs| NOW.plus(Duration::from_secs(secs));
+    let Cancel::Requested(theirs) = cancel(&held, &[0], Some("by hand".into()), at(1)) else {
+        panic!("it is held")
+    };
+    let mut mine = held.clone();
+    mine.log(at(2), Step::Retried, None);
+    let merged = merge(&merge(&mine, &theirs), &theirs);
+    let steps: Vec<Step> = merged.history.iter().map(|e| e.what).collect();
+    assert_eq!(steps, [Step::Claimed, Step::CancelRequested, Step::Retried]);
+    assert_eq!(merged.history[1].reason.as_deref(), Some("by hand"));
+    let full = (0..30).fold(mine, |mut live, n| {
+        live.log(at(3 + n), Step::Adopted, None);
+        live
+    });
+    assert_eq!(merge(&full, &theirs).history.len(), MAX_HISTORY);
+}
+
+#[test]
 fn a_take_over_shows_whatever_others_noted_after_it() {
     let held = claim(&live(30, 3), &who(), NOW).unwrap();
     assert!(!may_be_taken_over(&held));

@@ -37,7 +37,7 @@ pub use faults::{Faults, Faulty};
 pub use latency::{Delayed, Latency};
 pub use memory::{MemoryStore, TimeSource};
 pub use meter::{Meter, Metered, Outcome, Prices, Requests, Verb};
-pub use open::{open, open_served};
+pub use open::{open, open_existing, open_served};
 pub use rule::{Filter, Rule};
 pub use served::Served;
 #[cfg(feature = "sqlite")]

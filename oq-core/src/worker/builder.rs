@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::protocol::payload::MAX_INLINE;
 use crate::queue::Queue;
 use crate::record::{Json, MAX_LEASE, MIN_LEASE, Presence, TaskType};
+use crate::span;
 
 /// The longest list of types, in bytes, that a worker tells of itself.
 const MAX_TYPES: usize = 8 << 10;
@@ -167,8 +168,8 @@ impl WorkerBuilder {
     pub fn poll(mut self, at_least_every: Duration) -> WorkerBuilder {
         if !(Duration::from_millis(50)..=Duration::from_secs(60)).contains(&at_least_every) {
             self.fail(Error::invalid(
-                format!("poll of {at_least_every:?}"),
-                "use 50 ms to 60 s",
+                format!("poll of {}", span::exact(at_least_every)),
+                "use 50ms to 1m",
             ));
         }
         self.worker.find.poll = at_least_every;
@@ -190,8 +191,9 @@ impl WorkerBuilder {
     }
 
     /// How long running tasks may go on after shutdown began; 30 s unless set. Then they are stopped
-    /// and given back, which is not charged. A handler that blocks its thread cannot be stopped:
-    /// [`Worker::run`] returns without it 15 s later, and others take its task over.
+    /// and given back, which is not charged. [`Worker::run`] returns 6 s later at the latest, also when
+    /// a handler blocks its thread, which cannot be stopped, or the store does not answer: others take
+    /// those tasks over.
     pub fn grace(mut self, grace: Duration) -> WorkerBuilder {
         self.worker.grace = grace;
         self
@@ -207,8 +209,12 @@ impl WorkerBuilder {
     pub fn longest_lease(mut self, lease: Duration) -> WorkerBuilder {
         if !(MIN_LEASE..=MAX_LEASE).contains(&lease) {
             self.fail(Error::invalid(
-                format!("lease of {lease:?}"),
-                "use 15 s to 10 min",
+                format!("lease of {}", span::exact(lease)),
+                format!(
+                    "use {} to {}",
+                    span::exact(MIN_LEASE),
+                    span::exact(MAX_LEASE)
+                ),
             ));
         }
         self.worker.longest_lease = lease;

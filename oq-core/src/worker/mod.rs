@@ -29,6 +29,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures::future::{join, join_all};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -56,9 +57,9 @@ use turns::Turns;
 /// How many claims whose answer was lost a worker remembers.
 const MAX_DOUBTFUL: usize = 1000;
 
-/// How long giving back may take once the grace period is over: the store may be slow, and a handler
-/// that blocks its thread cannot be stopped at all.
-const LAST: Duration = Duration::from_secs(15);
+/// How long giving back may take once the grace period is over: one request that is not answered, and
+/// another try. The store may be slow, and a handler that blocks its thread cannot be stopped at all.
+const LAST: Duration = Duration::from_secs(6);
 
 /// What all parts of one running worker share.
 struct Shared {
@@ -203,24 +204,31 @@ impl Worker {
         }
         shared.hooks.tell(|| Event::Stopping);
         tracing::info!(worker = %shared.id, running = dispatcher.running(), "stopping");
+        // Also when the store answers nothing any more, this is over after the grace period and LAST.
+        let end = env.now() + self.grace + LAST;
         finding.shutdown().await;
-        for source in &dispatcher.sources {
-            source.finder.withdraw().await;
-        }
-        if env.within(self.grace, dispatcher.idle()).await.is_none() {
+        let finders = dispatcher.sources.iter().map(|s| s.finder.clone());
+        let finders: Vec<Arc<Finder>> = finders.collect();
+        let withdrawn = join_all(finders.iter().map(|finder| finder.withdraw()));
+        let let_go = async {
+            if env.within(self.grace, dispatcher.idle()).await.is_some() {
+                return;
+            }
             shared.release.cancel();
             if env.within(LAST, dispatcher.idle()).await.is_none() {
                 tracing::error!(
                     running = dispatcher.running(),
-                    "handlers that block their thread could not be stopped; their tasks are taken over when their leases end"
+                    "not everything could be given back: the store does not answer, or a handler blocks its thread; it is taken over when its leases end"
                 );
             }
-        }
-        for source in &dispatcher.sources {
-            source.finder.flush().await;
-        }
+        };
+        join(let_go, env.within(self.grace + LAST, withdrawn)).await;
+        let flushed = join_all(finders.iter().map(|finder| finder.flush()));
+        env.within(end.since(env.now()), flushed).await;
         drop(dispatcher);
-        while deleting.join_next().await.is_some() {}
+        // What is not deleted by then is found by whoever lists it.
+        let deleted = async { while deleting.join_next().await.is_some() {} };
+        env.within(end.since(env.now()), deleted).await;
         shared.hooks.tell(|| Event::Stopped);
         tracing::info!(worker = %shared.id, "stopped");
         ended

@@ -17,7 +17,8 @@ use super::meters::Meters;
 use crate::env::Mono;
 use crate::protocol::finish::{self, Finished};
 use crate::protocol::hold::{Hold, Renewed};
-use crate::record::{Failure, Key, Step};
+use crate::record::{Failure, Key, Step, TaskId};
+use crate::span;
 use crate::state::claim::{shorten_lease, widen};
 use crate::state::run::{self, Rest, Verdict, rest, settle, settle_overdue};
 use crate::store::{Etag, StoreKey};
@@ -51,6 +52,8 @@ pub(super) struct Runner {
     flush: Arc<Notify>,
     renew_at: Mono,
     step: Step,
+    /// Why the object is to be given back, for its history.
+    reason: Option<String>,
 }
 
 impl Runner {
@@ -79,6 +82,7 @@ impl Runner {
             flush: Arc::new(Notify::new()),
             renew_at,
             step: Step::Released,
+            reason: None,
         }
     }
 
@@ -277,6 +281,7 @@ impl Runner {
         match (delay, &slot.failure) {
             (Some(delay), _) => {
                 self.step = Step::Rescheduled;
+                self.reason = Some(format!("{}later, in {}", nth(id), span::exact(delay)));
                 self.meters.rescheduled.increment(1);
                 self.shared.hooks.tell(|| Event::Rescheduled {
                     queue: queue.clone(),
@@ -286,6 +291,7 @@ impl Runner {
             }
             (None, Some(failure)) => {
                 self.step = Step::Retried;
+                self.reason = Some(format!("{}{}", nth(id), failure.brief()));
                 self.meters.retried.increment(1);
                 self.shared.hooks.tell(|| Event::Retried {
                     queue: queue.clone(),
@@ -362,7 +368,8 @@ impl Runner {
     async fn give_back(mut self, reason: &str) -> Ended {
         self.slots.clear();
         let step = self.step;
-        match self.hold.give_back(step, Some(reason.into())).await {
+        let reason = self.reason.take().unwrap_or_else(|| reason.into());
+        match self.hold.give_back(step, Some(reason)).await {
             Ok(Renewed::Held) => {
                 if self.shared.releasing() {
                     self.shared.hooks.tell(|| Event::Released {
@@ -390,7 +397,18 @@ impl Runner {
     /// Records the outcomes, off the slot.
     async fn finish(mut self) -> Ended {
         // So many may be recorded at once that a slow store holds claims back, not memory up.
-        let finishing = self.shared.finishing.clone().acquire_owned().await;
+        let env = self.hold.root().env().clone();
+        let finishing = loop {
+            let permit = self.shared.finishing.clone().acquire_owned();
+            let renewal = self.renew_at.since(env.now());
+            if let Some(permit) = env.within(renewal, permit).await {
+                break permit;
+            }
+            self.declare().await;
+            if self.hold.is_lost() {
+                return self.lost();
+            }
+        };
         self.slots.clear();
         let now = self.hold.root().now();
         let all_completed = rest(self.hold.live(), now) == Rest::AllCompleted;
@@ -445,6 +463,14 @@ impl Runner {
         tracing::warn!(%queue, %id, "the lease was lost; what it ran was stopped and runs again elsewhere");
         self.shared.hooks.tell(|| Event::Lost { queue, id });
         Ended::Lost
+    }
+}
+
+/// Which task of a pack it is about.
+fn nth(id: TaskId) -> String {
+    match id.object().count() {
+        1 => String::new(),
+        _ => format!("task {}: ", id.index()),
     }
 }
 

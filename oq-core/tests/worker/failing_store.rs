@@ -89,8 +89,10 @@ async fn an_outage_is_told_once_and_its_end_too() {
 const FINE: u8 = 0;
 const REFUSES_LISTS: u8 = 1;
 const PANICS: u8 = 2;
+const SILENT: u8 = 3;
+const SLOW: u8 = 4;
 
-/// Its listings are refused, or panic.
+/// Its listings are refused, or panic; or it answers nothing, or late.
 #[derive(Debug)]
 struct Odd {
     inner: Arc<dyn Store>,
@@ -104,6 +106,7 @@ impl Store for Odd {
     }
 
     async fn get(&self, key: &StoreKey) -> Result<Dated<Option<Object>>, StoreError> {
+        self.hesitate().await;
         self.inner.get(key).await
     }
 
@@ -112,18 +115,22 @@ impl Store for Odd {
         key: &StoreKey,
         seen: &Etag,
     ) -> Result<Dated<Changed>, StoreError> {
+        self.hesitate().await;
         self.inner.get_if_changed(key, seen).await
     }
 
     async fn create(&self, key: &StoreKey, body: Bytes) -> Result<Write, StoreError> {
+        self.hesitate().await;
         self.inner.create(key, body).await
     }
 
     async fn update(&self, key: &StoreKey, body: Bytes, seen: &Etag) -> Result<Write, StoreError> {
+        self.hesitate().await;
         self.inner.update(key, body, seen).await
     }
 
     async fn delete(&self, key: &StoreKey) -> Result<Dated<()>, StoreError> {
+        self.hesitate().await;
         self.inner.delete(key).await
     }
 
@@ -131,18 +138,31 @@ impl Store for Odd {
         &self,
         keys: &[StoreKey],
     ) -> Result<Dated<Vec<(StoreKey, StoreError)>>, StoreError> {
+        self.hesitate().await;
         self.inner.delete_many(keys).await
     }
 
     async fn delete_if(&self, key: &StoreKey, seen: &Etag) -> Result<Write, StoreError> {
+        self.hesitate().await;
         self.inner.delete_if(key, seen).await
     }
 
     async fn list(&self, list: &List) -> Result<Dated<Page>, StoreError> {
+        self.hesitate().await;
         match self.mood.load(Ordering::SeqCst) {
             REFUSES_LISTS => Err(StoreError::Denied("s3:ListBucket is not allowed".into())),
             PANICS => panic!("a listing like no other"),
             _ => self.inner.list(list).await,
+        }
+    }
+}
+
+impl Odd {
+    async fn hesitate(&self) {
+        match self.mood.load(Ordering::SeqCst) {
+            SILENT => std::future::pending().await,
+            SLOW => pause(6.0).await,
+            _ => {}
         }
     }
 }
@@ -224,4 +244,40 @@ async fn a_worker_whose_search_breaks_gives_back_what_it_holds_and_ends() {
     );
     let view = queue.get(id).await.unwrap();
     assert_eq!((view.state, view.attempts), (TaskState::Pending, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_ends_in_time_although_the_store_answers_nothing() {
+    let world = World::new();
+    let odd = odd(&world, FINE);
+    let queues = [
+        queue(odd.clone(), 75).await,
+        queue(odd.clone(), 76).await.named("r").await.unwrap(),
+    ];
+    let task = Task::new("sleep", &1000).unwrap().timeout(2000 * S);
+    queues[0].submit(task).await.unwrap();
+    let clock = queues[0].root().env().clone();
+    let worker = sleeper(&queues[0]).queue(&queues[1]).grace(10 * S);
+    let shutdown = async {
+        pause(5.0).await;
+        odd.mood.store(SILENT, Ordering::SeqCst);
+    };
+    let began = clock.now();
+    worker.build().unwrap().run(shutdown).await.unwrap();
+    let took = clock.now().since(began) - 5 * S;
+    assert!(took >= 10 * S && took <= 17 * S, "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_that_takes_long_is_given_more_time() {
+    let world = World::new();
+    let odd = odd(&world, FINE);
+    let queue = queue(odd.clone(), 77).await;
+    let id = queue
+        .submit(Task::new("sleep", &1).unwrap())
+        .await
+        .unwrap()
+        .id;
+    odd.mood.store(SLOW, Ordering::SeqCst);
+    assert_eq!(queue.get(id).await.unwrap().state, TaskState::Pending);
 }

@@ -363,7 +363,7 @@ async fn mistakes_in_building_a_worker_are_named() {
     assert!(says(Worker::builder().queue(&queue)).contains("no handler"));
     assert!(says(sleeper(&queue).queue(&queue)).contains("named twice"));
     assert!(says(sleeper(&queue).concurrency(0)).contains("concurrency 0"));
-    assert!(says(sleeper(&queue).poll(Duration::ZERO)).contains("50 ms"));
+    assert!(says(sleeper(&queue).poll(Duration::ZERO)).contains("50ms"));
     let twice = sleeper(&queue).handler("sleep", |_: Context, (): ()| async {
         Ok::<_, TaskError>(())
     });

@@ -316,3 +316,33 @@ async fn a_result_that_json_cannot_hold_is_a_failure_that_says_where() {
     );
     worker.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_history_says_why_a_task_was_tried_again_or_put_off() {
+    let world = World::new();
+    let queue = world.queue().await;
+    let worker = start(Worker::builder().queue(&world.queue().await).handler(
+        "fetch",
+        |ctx: Context, (): ()| async move {
+            match ctx.delivery() {
+                1 => Err(TaskError::of_kind(
+                    "http",
+                    format!("503\n{}", "x".repeat(5000)),
+                )),
+                2 => Err(TaskError::later(90 * S)),
+                _ => Ok(()),
+            }
+        },
+    ));
+    let task = Task::new("fetch", &()).unwrap().retry(Retry::fixed(3, S));
+    let id = queue.submit(task).await.unwrap().id;
+    outcome(&queue, id).await;
+    let history = queue.history(id).await.unwrap();
+    let reasons: Vec<&str> = history.iter().filter_map(|e| e.reason.as_deref()).collect();
+    assert!(
+        reasons[0].starts_with("http: 503 xxx") && reasons[0].len() < 250,
+        "{reasons:?}"
+    );
+    assert_eq!(reasons[1..], ["later, in 1m30s"]);
+    worker.stop().await;
+}

@@ -149,6 +149,45 @@ async fn bad_tasks_are_refused_before_anything_is_sent() {
     queue.submit(good).await.unwrap();
 }
 
+#[tokio::test(start_paused = true)]
+async fn wrong_ids_and_durations_say_what_is_allowed() {
+    let queue = queue().await;
+    let lone = queue.submit(task("x")).await.unwrap().id.to_string();
+    let pack = queue.submit_many([task("a"), task("b")]).pack(2);
+    let pack = pack.ids().await.unwrap()[0].object().to_string();
+    for (id, says) in [
+        (String::new(), "it is empty"),
+        (lone[..20].to_owned(), "it has 20 characters"),
+        (lone.to_lowercase(), "in capitals"),
+        (format!("{lone}.0"), "leave '.' and what follows away"),
+        (pack.clone(), "name one with .0 to .1"),
+        (
+            format!("{pack}."),
+            "the number behind '.' is missing: its tasks are .0 to .1",
+        ),
+        (format!("{pack}.2"), "its tasks are .0 to .1"),
+        (format!("{pack}.00"), "its tasks are .0 to .1"),
+    ] {
+        let e = id.parse::<TaskId>().unwrap_err();
+        is_clear(&e);
+        assert!(e.to_string().contains(says), "{id}: {e}");
+    }
+    for (wrong, says) in [
+        (
+            task("x").timeout(secs(400 * 86_400)),
+            "timeout of 400d: use 1ms to 366d",
+        ),
+        (task("x").lease(secs(1)), "lease of 1s: use 15s to 10m"),
+        (
+            task("x").delay(secs(367 * 86_400)),
+            "delay of 367d: use 0s to 366d",
+        ),
+    ] {
+        let e = queue.submit(wrong).await.unwrap_err();
+        assert_eq!(e.to_string(), says);
+    }
+}
+
 #[test]
 fn numbers_that_json_lacks_are_refused_wherever_they_are() {
     let nested = serde_json::json!({"a": [1, null]});
@@ -219,8 +258,17 @@ async fn a_store_of_a_newer_format_is_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn wrong_urls_say_what_a_url_is() {
-    for url in ["", "mail", "ftp://x", "http://user:secret@host/"] {
+    for url in [
+        "",
+        "mail",
+        "ftp://x",
+        "http://user:secret@host/",
+        "\u{1b}[31m:x",
+    ] {
         let e = Queue::connect(url).await.unwrap_err();
+        let text = e.to_string();
+        assert!(text.contains("s3://BUCKET/PREFIX"), "{text}");
+        assert!(!text.contains('\u{1b}'), "{text:?}");
         assert!(matches!(e, Error::Unusable(_)), "{e}");
         assert!(!e.to_string().contains("secret"), "{e}");
     }

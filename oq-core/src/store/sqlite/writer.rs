@@ -7,9 +7,9 @@ use bytes::Bytes;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::oneshot;
 
-use super::file::is_busy;
+use super::file::{Place, is_busy};
 use super::queue::Queue;
-use super::reader::{mark, unavailable};
+use super::reader::mark;
 use super::{Ticket, etag};
 use crate::store::wall::WallClock;
 use crate::store::{Dated, StoreError, StoreKey, Write};
@@ -43,14 +43,14 @@ enum End {
     Committed(Vec<Outcome>),
     /// Another process held the file; nothing was written.
     Busy,
-    /// Nothing was written.
-    Failed(rusqlite::Error),
+    /// Nothing was written, or not where anybody finds it.
+    Failed(StoreError),
     /// The commit failed, and what is on disk may or may not survive a crash.
-    InDoubt(rusqlite::Error),
+    InDoubt(StoreError),
 }
 
 /// Writes until the queue is closed and empty.
-pub(super) fn run(mut db: Connection, queue: &Queue<Job>, clock: &WallClock) {
+pub(super) fn run(mut db: Connection, queue: &Queue<Job>, clock: &WallClock, place: &Place) {
     let _serving = queue.serve();
     db.set_prepared_statement_cache_capacity(16);
     let mut jobs = Vec::new();
@@ -64,7 +64,7 @@ pub(super) fn run(mut db: Connection, queue: &Queue<Job>, clock: &WallClock) {
                 bytes += job.bytes();
                 batch.push(job);
             }
-            let end = write(&mut db, &batch, clock);
+            let end = write(&mut db, &batch, clock, place);
             answer(batch.drain(..), &end, clock);
         }
     }
@@ -79,19 +79,22 @@ impl Job {
     }
 }
 
-fn write(db: &mut Connection, batch: &[Job], clock: &WallClock) -> End {
+fn write(db: &mut Connection, batch: &[Job], clock: &WallClock, place: &Place) -> End {
     let tx = match db.transaction_with_behavior(TransactionBehavior::Immediate) {
         Ok(tx) => tx,
         Err(e) if is_busy(&e) => return End::Busy,
-        Err(e) => return End::Failed(e),
+        Err(e) => return End::Failed(place.failed(&e)),
     };
     match apply(&tx, batch, clock) {
         // Dropping the transaction rolls it back, and nothing of it was in the log for good.
-        Err(e) => End::Failed(e),
+        Err(e) => End::Failed(place.failed(&e)),
         Ok(outcomes) => match tx.commit() {
-            Ok(()) => End::Committed(outcomes),
+            Ok(()) => match place.check() {
+                Ok(()) => End::Committed(outcomes),
+                Err(gone) => End::Failed(gone),
+            },
             Err(e) if is_busy(&e) => End::Busy,
-            Err(e) => End::InDoubt(e),
+            Err(e) => End::InDoubt(place.failed(&e)),
         },
     }
 }
@@ -188,7 +191,7 @@ fn written(end: &End, n: usize, date: StoreTime) -> Result<Write, StoreError> {
             _ => Write::Lost,
         }),
         End::Busy => Ok(Write::Again { after: None }),
-        End::Failed(e) => Err(unavailable(e)),
+        End::Failed(e) => Err(e.clone()),
         End::InDoubt(_) => Ok(Write::Unknown),
     }
 }
@@ -199,6 +202,6 @@ fn deleted(end: &End, date: StoreTime) -> Result<Dated<()>, StoreError> {
         End::Busy => Err(StoreError::Unavailable(
             "another process held the SQLite file for too long".to_owned(),
         )),
-        End::Failed(e) | End::InDoubt(e) => Err(unavailable(e)),
+        End::Failed(e) | End::InDoubt(e) => Err(e.clone()),
     }
 }

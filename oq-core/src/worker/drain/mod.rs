@@ -19,6 +19,7 @@ pub(super) use run::MOST_RESERVE;
 use super::Worker;
 use crate::error::{Error, Result};
 use crate::record::{MIN_LEASE, QueueName};
+use crate::span;
 
 /// What to drain, and for how long.
 ///
@@ -133,8 +134,11 @@ impl Drain {
         }
         match self.within {
             Some(time) if time < MIN_LEASE => Err(Error::invalid(
-                format!("a drain within {time:?}"),
-                "use 15 s or more: no lease is shorter, so nothing could be run",
+                format!("a drain within {}", span::exact(time)),
+                format!(
+                    "use {} or more: no lease is shorter, so nothing could be run",
+                    span::exact(MIN_LEASE)
+                ),
             )),
             _ => Ok(()),
         }
