@@ -8,6 +8,7 @@
 
 mod bridge;
 mod client;
+mod crash;
 mod draft;
 mod errors;
 mod events;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use oq_core::record::Json;
+use oq_core::worker::Drain;
 use oq_core::{Context, Error, Result, TaskError, worker};
 use pyo3::prelude::*;
 use tokio_util::sync::CancellationToken;
@@ -119,6 +120,26 @@ impl Worker {
             let work = runtime()?.spawn(worker.run(stop.cancelled_owned()));
             let ended = |e| Error::Unusable(format!("a defect of oq: the worker ended: {e}"));
             work.await.map_err(ended)?
+        }))
+    }
+
+    /// Runs what is due and returns; the answer is what it did, as a JSON text.
+    #[pyo3(signature = (within=None))]
+    fn drain(&self, py: Python<'_>, within: Option<f64>) -> PyResult<Request> {
+        let within = within.map(|s| seconds("time to drain", s)).transpose();
+        let within = within.map_err(|e| raise(py, e))?;
+        let (shared, store) = (self.shared.clone(), self.store.clone());
+        let options = self.options.clone();
+        Ok(Request::new(async move {
+            let worker = build(&shared, &store, &options).await?;
+            let mut how = Drain::all();
+            if let Some(within) = within {
+                how = how.within(within);
+            }
+            let stop = shared.stop.clone();
+            let drained = worker.drain_until(how, stop.cancelled_owned()).await?;
+            serde_json::to_string(&drained)
+                .map_err(|e| Error::Unusable(format!("a defect of oq: {e}")))
         }))
     }
 

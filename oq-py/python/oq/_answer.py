@@ -79,8 +79,10 @@ def _text(error: BaseException) -> str:
     parts = [_message(error)]
     seen = {id(error)}
     at: Optional[BaseException] = error
+    # The first frame is oq's own call of the handler.
+    frames = error.__traceback__ and error.__traceback__.tb_next
     while at is not None and len(seen) < 10:
-        stack = "".join(traceback.format_tb(at.__traceback__, limit=-20))
+        stack = "".join(traceback.format_tb(frames, limit=-20))
         if stack:
             parts.append(f"Traceback of {type(at).__name__} (most recent call last):\n{stack}")
         cause = at.__cause__ or (None if at.__suppress_context__ else at.__context__)
@@ -88,7 +90,7 @@ def _text(error: BaseException) -> str:
             break
         seen.add(id(cause))
         parts.append(f"from {type(cause).__name__}: {_message(cause)}")
-        at = cause
+        at, frames = cause, cause.__traceback__
     text = "\n".join(parts)
     return text if len(text) <= _MOST else f"{text[: _MOST // 2]}\n… cut …\n{text[-_MOST // 2 :]}"
 

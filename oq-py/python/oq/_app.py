@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 from datetime import datetime
 from typing import (
+    TYPE_CHECKING,
     Any,
     AsyncIterable,
     Callable,
@@ -24,9 +26,12 @@ from . import _many
 from ._bridge import answer, wait
 from ._handle import Batch, Handle
 from ._oq import Client, Event
-from ._options import Duration, Options, Priority, Retry
+from ._options import Duration, Options, Priority, Retry, to_seconds
 from ._task import Call, Task
 from .errors import Invalid, Unusable
+
+if TYPE_CHECKING:
+    from ._worker import WorkerOptions
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -218,6 +223,42 @@ class App:
         poll: Duration = "2s",
     ) -> None:
         """The same on the running loop, until it is cancelled. It sets no signal handlers."""
-        from ._worker import work
+        from ._worker import serve, until_cancelled
 
-        await work(self, queues, concurrency, grace, cancel_grace, poll)
+        options = self._worker_options(
+            queues,
+            concurrency=concurrency,
+            grace=to_seconds(grace),
+            cancel_grace=to_seconds(cancel_grace),
+            poll=to_seconds(poll),
+        )
+        await serve(self, options, until_cancelled)
+
+    async def drain(
+        self, queues: Queues = None, *, concurrency: int = 32, within: Optional[Duration] = None
+    ) -> Mapping[str, Any]:
+        """Runs what is due and returns what it did; for cron, and functions that start for a while.
+
+        ``within`` says by when it must be over, 15 s at least.
+        """
+        from ._worker import serve
+
+        limit = None if within is None else to_seconds(within)
+        options = self._worker_options(queues, concurrency=concurrency)
+        text = await serve(self, options, lambda worker: answer(worker.drain(limit)))
+        drained: Mapping[str, Any] = json.loads(text)
+        return drained
+
+    def drain_sync(
+        self, queues: Queues = None, *, concurrency: int = 32, within: Optional[Duration] = None
+    ) -> Mapping[str, Any]:
+        import asyncio
+
+        return asyncio.run(self.drain(queues, concurrency=concurrency, within=within))
+
+    def _worker_options(self, queues: Queues, **settings: Any) -> WorkerOptions:
+        from ._worker import WorkerOptions, read_queues
+
+        return WorkerOptions(
+            read_queues(queues, self), sorted(self.tasks), bool(self._hooks), **settings
+        )

@@ -7,12 +7,20 @@ import inspect
 import logging
 import signal
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Callable, Coroutine, Mapping, Optional
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Mapping,
+    Optional,
+    TypeVar,
+)
 
 from . import _answer
 from ._bridge import answer
 from ._context import Context, running
-from ._options import Duration, to_seconds
 from ._process import Processes
 from ._resources import Resources
 from ._threads import Threads
@@ -22,6 +30,8 @@ if TYPE_CHECKING:
     from ._app import App, Queues
     from ._oq import Event, Job, Worker
     from ._task import Task
+
+T = TypeVar("T")
 
 log = logging.getLogger("oq")
 
@@ -35,12 +45,12 @@ class WorkerOptions:
 
     queues: list[tuple[str, int]]
     tasks: list[str]
-    concurrency: int
-    grace: float
-    cancel_grace: float
-    poll: float
-    fleet: bool
     events: bool
+    concurrency: int = 32
+    grace: float = 30.0
+    cancel_grace: float = 10.0
+    poll: float = 2.0
+    fleet: bool = True
 
 
 class Attempts:
@@ -172,25 +182,8 @@ async def _called(hook: Callable[[Event], Any], event: Event) -> None:
         log.exception("the hook %s failed for %s", getattr(hook, "__name__", hook), event.id)
 
 
-async def work(
-    app: App,
-    queues: Queues,
-    concurrency: int,
-    grace: Duration,
-    cancel_grace: Duration,
-    poll: Duration,
-) -> None:
-    """Works until it is cancelled."""
-    options = WorkerOptions(
-        queues=read_queues(queues, app),
-        tasks=sorted(app.tasks),
-        concurrency=concurrency,
-        grace=to_seconds(grace),
-        cancel_grace=to_seconds(cancel_grace),
-        poll=to_seconds(poll),
-        fleet=True,
-        events=bool(app._hooks),
-    )
+async def serve(app: App, options: WorkerOptions, use: Callable[[Worker], Awaitable[T]]) -> T:
+    """What ``use`` makes of a worker whose attempts run on this loop."""
     resources = Resources()
     try:
         for start in app._starts:
@@ -200,7 +193,7 @@ async def work(
         loop = asyncio.get_running_loop()
         loop.add_reader(worker.fileno(), attempts.read, worker)
         try:
-            await _until_cancelled(worker)
+            return await use(worker)
         finally:
             loop.remove_reader(worker.fileno())
             attempts.read(worker)  # the last events
@@ -215,8 +208,8 @@ async def work(
             await resources.stop()
 
 
-async def _until_cancelled(worker: Worker) -> None:
-    """Cancelled once, the worker lets its tasks end; cancelled twice, it is left as it is."""
+async def until_cancelled(worker: Worker) -> None:
+    """Works. Cancelled once, the worker lets its tasks end; cancelled twice, they are left."""
     run = asyncio.ensure_future(answer(worker.run()))
     try:
         await asyncio.shield(run)
