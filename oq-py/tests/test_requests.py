@@ -107,7 +107,6 @@ def test_a_key_in_many_is_told_as_existing(app, welcome):
         (oq.Invalid, "OQ-INVALID", lambda a, t: a.task(name="welcome")(lambda: None)),
         (oq.Invalid, "OQ-INVALID", lambda a, t: t.enqueue_sync(1)),
         (oq.Invalid, "OQ-INVALID", lambda a, t: t.enqueue_sync("\ud800")),
-        (oq.Invalid, "OQ-INVALID", lambda a, t: t.enqueue_sync("a" * (260 << 20))),
         (oq.Invalid, "OQ-INVALID", lambda a, t: t.using(delay=-1)),
         (oq.Invalid, "OQ-INVALID", lambda a, t: t.using(delay="soon")),
         (oq.Invalid, "OQ-INVALID", lambda a, t: t.using(delay=float("inf"))),
@@ -140,6 +139,14 @@ def connect(url):
     def nothing() -> None: ...
 
     nothing.enqueue_sync()
+
+
+def test_an_input_over_the_limit_is_refused_before_it_is_sent(memory_app):
+    @memory_app.task()
+    def takes(text: str) -> None: ...
+
+    with pytest.raises(oq.Invalid, match="bytes"):
+        takes.enqueue_sync("a" * (260 << 20))
 
 
 def test_there_is_an_exception_for_every_code_of_the_core():

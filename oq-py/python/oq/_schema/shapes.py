@@ -13,7 +13,8 @@ _ARRAY: frozenset[Kind] = frozenset({"array"})
 _OBJECT: frozenset[Kind] = frozenset({"object"})
 
 
-def _each(code: Callable[[Any], Any], items: Any) -> list[Any]:
+def each(code: Callable[[Any], Any], items: Any) -> list[Any]:
+    """All items, coded; a fault says which one."""
     place = 0
     coded = []
     try:
@@ -30,12 +31,12 @@ def array(item: Codec, accepts: tuple[type, ...], make: Callable[[Any], Any], na
     def encode(value: Any) -> Any:
         if not isinstance(value, accepts) or isinstance(value, (str, bytes)):
             raise expected(name, value)
-        return _each(item.encode, value)
+        return each(item.encode, value)
 
     def decode(value: Any) -> Any:
         if type(value) is not list:
             raise expected(name, value)
-        return make(_each(item.decode, value))
+        return make(each(item.decode, value))
 
     return Codec(encode, decode, _ARRAY)
 

@@ -13,6 +13,7 @@ from ..errors import Invalid
 
 from .annotation import Codecs, Unfit
 from .codec import Codec, Fault
+from .shapes import each
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -72,6 +73,9 @@ class Schema:
         """Arguments as JSON; ``Invalid`` names the place of what does not fit."""
         given = dict(zip(self._positional, args))
         rest = args[len(self._positional) :]
+        if rest and self._spread is None:
+            takes = len(self._positional)
+            raise Invalid(f"{self._name}: it takes {takes} positional arguments, got {len(args)}")
         names: dict[str, Any] = {}
         coded: dict[str, Any] = {}
         name = ""
@@ -88,36 +92,20 @@ class Schema:
                     names[name] = value
             for name, value in given.items():
                 coded[name] = self._fields[name].encode(value)
-            if rest:
-                coded[self._many(rest)] = self._encode_rest(rest)
+            if rest and self._spread is not None:
+                name = self._spread
+                coded[name] = each(self._fields[name].encode, rest)
             if names and self._spread_names is not None:
-                each = self._fields[self._spread_names]
+                encode = self._fields[self._spread_names].encode
                 collected = coded[self._spread_names] = {}
                 for name, value in names.items():
-                    collected[name] = each.encode(value)
+                    collected[name] = encode(value)
             for name in self._required:
                 if name not in coded:
                     raise Fault("it is missing")
         except Fault as fault:
             raise Invalid(f"{self._name}: {fault.inside(name)}") from None
         return dumps(coded, self._name)
-
-    def _many(self, rest: tuple[Any, ...]) -> str:
-        if self._spread is None:
-            takes, got = len(self._positional), len(self._positional) + len(rest)
-            raise Invalid(f"{self._name}: it takes {takes} positional arguments, got {got}")
-        return self._spread
-
-    def _encode_rest(self, rest: tuple[Any, ...]) -> list[Any]:
-        codec = self._fields[self._spread or ""]
-        place, coded = 0, []
-        try:
-            for place, value in enumerate(rest):
-                coded.append(codec.encode(value))
-        except Fault as fault:
-            told = fault.inside(f"{self._spread}[{place}]")
-            raise Invalid(f"{self._name}: {told}") from None
-        return coded
 
     def decode(self, text: str) -> tuple[list[Any], dict[str, Any]]:
         """Arguments from JSON: an object by name, or an array by place.
