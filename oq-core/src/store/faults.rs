@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::latency::unit;
 use super::limits::fits;
 use super::{
-    Abilities, Changed, Dated, Etag, List, Object, Page, Store, StoreError, StoreKey, Write,
+    Abilities, Changed, Dated, Etag, List, Object, Page, Place, Store, StoreError, StoreKey, Write,
 };
 use crate::env::Env;
 
@@ -128,6 +128,10 @@ impl Faulty {
 impl Store for Faulty {
     fn abilities(&self) -> Abilities {
         self.inner.abilities()
+    }
+
+    fn place(&self) -> Option<Place> {
+        self.inner.place()
     }
 
     async fn get(&self, key: &StoreKey) -> Result<Dated<Option<Object>>, StoreError> {

@@ -23,6 +23,7 @@ pub struct Context {
 #[derive(Debug)]
 pub(super) struct Attempt {
     pub env: Env,
+    pub began: Mono,
     pub id: TaskId,
     pub queue: QueueName,
     pub task_type: TaskType,

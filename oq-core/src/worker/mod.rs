@@ -21,6 +21,7 @@ mod registry;
 mod runner;
 mod sweeper;
 mod turns;
+mod watch;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,6 +39,8 @@ pub use hooks::{Event, Hook};
 
 use crate::env::Mono;
 use crate::error::Result;
+use crate::protocol::Root;
+use crate::queue::Queue;
 use crate::record::{MIN_LEASE, Token, WorkerId};
 use dispatch::{Dispatcher, Source};
 use find::Finder;
@@ -67,12 +70,15 @@ struct Shared {
     longest_lease: Duration,
     /// When this worker has to be gone.
     deadline: Option<Mono>,
+    /// A task that ran for so long when the deadline came had its chance.
+    chance: Option<Duration>,
     doubtful: Mutex<BTreeSet<Token>>,
 }
 
 impl Shared {
-    fn new(worker: &Worker, hooks: Hooks, deadline: Option<Mono>) -> Shared {
+    fn new(worker: &Worker, hooks: Hooks, within: Option<Duration>) -> Shared {
         let env = worker.queues[0].0.root().env();
+        let now = env.now();
         Shared {
             id: WorkerId::new(env.entropy.as_ref()),
             registry: worker.registry.clone(),
@@ -83,7 +89,8 @@ impl Shared {
             inline_limit: worker.inline_limit,
             cancel_grace: worker.cancel_grace,
             longest_lease: worker.longest_lease,
-            deadline,
+            deadline: within.map(|time| now + time),
+            chance: within.map(|time| time * 2 / 3),
             doubtful: Mutex::new(BTreeSet::new()),
         }
     }
@@ -92,6 +99,13 @@ impl Shared {
     fn longest_lease(&self, now: Mono) -> Duration {
         let left = self.deadline.map_or(Duration::MAX, |at| at.since(now));
         self.longest_lease.min(left.max(MIN_LEASE))
+    }
+
+    /// Whether a task that is stopped now, having run for so long, had its chance: this worker could
+    /// hardly have given it more time.
+    fn had_its_chance(&self, now: Mono, ran: Duration) -> bool {
+        let over = |at: Mono| at.since(now) <= drain::MOST_RESERVE;
+        self.deadline.is_some_and(over) && self.chance.is_some_and(|chance| ran >= chance)
     }
 
     fn releasing(&self) -> bool {
@@ -122,9 +136,24 @@ impl Shared {
 }
 
 impl Worker {
+    /// The queues it takes tasks from.
+    pub fn queues(&self) -> impl Iterator<Item = &Queue> {
+        self.queues.iter().map(|(queue, _)| queue)
+    }
+
     /// Works until `shutdown` completes; then claims nothing more, lets what runs run for the grace
     /// period, gives the rest back and returns. Dropping the future stops everything at once, as a
     /// crash would: what was running is taken over by others when its lease ends.
+    ///
+    /// A store that fails is tried again for as long as it takes, and [`Event::StoreFailing`] tells
+    /// of it once.
+    ///
+    /// # Errors
+    ///
+    /// What the store has refused for two minutes and never allowed (listing, say, or writing), as
+    /// [`Error::Denied`](crate::Error::Denied) or [`Error::Unusable`](crate::Error::Unusable); and
+    /// [`Error::Unusable`](crate::Error::Unusable) if a part of the worker broke. What it held is
+    /// given back before.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<()> {
         let env = self.queues[0].0.root().env().clone();
         let shared = Arc::new(Shared::new(&self, self.hooks.clone(), None));
@@ -152,10 +181,16 @@ impl Worker {
         });
         tracing::info!(worker = %shared.id, "started");
         let mut dispatcher = Dispatcher::new(shared.clone(), sources, turns);
-        tokio::select! {
+        let roots = self.queues.iter().map(|(queue, _)| queue.root().clone());
+        let ended = tokio::select! {
             biased;
-            () = shutdown => {}
-            () = dispatcher.claim_on() => {}
+            () = shutdown => Ok(()),
+            error = watch::stores(distinct(roots), shared.hooks.clone()) => Err(error),
+            error = watch::parts(&mut finding, &mut deleting) => Err(error),
+            () = dispatcher.claim_on() => Ok(()),
+        };
+        if let Err(error) = &ended {
+            tracing::error!(worker = %shared.id, %error, "the worker cannot go on");
         }
         shared.hooks.tell(|| Event::Stopping);
         tracing::info!(worker = %shared.id, running = dispatcher.running(), "stopping");
@@ -179,6 +214,17 @@ impl Worker {
         while deleting.join_next().await.is_some() {}
         shared.hooks.tell(|| Event::Stopped);
         tracing::info!(worker = %shared.id, "stopped");
-        Ok(())
+        ended
     }
+}
+
+/// Queues of one store share a root.
+fn distinct(roots: impl Iterator<Item = Root>) -> Vec<Root> {
+    let mut all: Vec<Root> = Vec::new();
+    for root in roots {
+        if !all.iter().any(|other| other.is(&root)) {
+            all.push(root);
+        }
+    }
+    all
 }

@@ -17,7 +17,7 @@ use super::meters::Meters;
 use crate::env::Mono;
 use crate::protocol::finish::{self, Finished};
 use crate::protocol::hold::{Hold, Renewed};
-use crate::record::{Key, Step};
+use crate::record::{Failure, Key, Step};
 use crate::state::claim::{shorten_lease, widen};
 use crate::state::run::{self, Rest, Verdict, rest, settle, settle_overdue};
 use crate::store::{Etag, StoreKey};
@@ -161,6 +161,7 @@ impl Runner {
                 deadline,
             }),
             flush: self.flush.clone(),
+            began: env.now(),
             env: env.clone(),
         });
         let work = Work {
@@ -231,9 +232,30 @@ impl Runner {
         }
         for index in self.attempts.keys().copied().collect::<Vec<_>>() {
             self.keep_said(index);
-            self.settle(index, Verdict::Released);
+            let verdict = self.cut_short(index);
+            self.settle(index, verdict);
         }
         self.attempts.clear();
+    }
+
+    /// What is stopped is not charged, with one exception: a task that nearly had all the time that
+    /// this worker has and left nothing to go on from would come back for ever.
+    fn cut_short(&self, index: usize) -> Verdict {
+        let Some(attempt) = self.attempts.get(&index) else {
+            return Verdict::Released;
+        };
+        let now = attempt.env.now();
+        let ran = now.since(attempt.began);
+        let saved = attempt.said().saved.clone();
+        let went_on = saved.is_some() && saved != attempt.saved;
+        if went_on || !self.shared.had_its_chance(now, ran) {
+            return Verdict::Released;
+        }
+        let why = format!(
+            "it had not ended after {} s, when its worker's time was over: give the worker more time, or save in the handler where the next attempt goes on",
+            ran.as_secs()
+        );
+        attempt::failed(self.hold.root(), Failure::new(Failure::TIMEOUT, why))
     }
 
     fn settle(&mut self, index: usize, mut verdict: Verdict) {

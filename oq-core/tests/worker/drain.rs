@@ -24,6 +24,13 @@ fn worker(queue: &Queue) -> WorkerBuilder {
             ctx.sleep(Duration::from_secs(seconds)).await;
             Ok::<_, TaskError>(seconds)
         })
+        .handler("save", |ctx: Context, (): ()| async move {
+            for minute in 0..60u32 {
+                ctx.save(&minute).unwrap();
+                ctx.sleep(60 * S).await;
+            }
+            Ok::<_, TaskError>(())
+        })
         .handler("fail", |ctx: Context, first: u32| async move {
             if ctx.attempt() <= first {
                 return Err(TaskError::new("not yet"));
@@ -185,7 +192,8 @@ fn a_lead_is_a_live_object_of_oq() {
 async fn a_deadline_stops_claims_in_time_and_gives_back_what_runs() {
     let world = World::new();
     let queue = world.queue().await;
-    let long = queue.submit(sleep(1000)).await.unwrap().id;
+    let long = Task::new("save", &()).unwrap().timeout(4000 * S);
+    let long = queue.submit(long).await.unwrap().id;
     let many: Vec<_> = futures::future::join_all((0..20).map(|_| queue.submit(sleep(10)))).await;
     let drain = async {
         let clock = queue.root().env().clone();
@@ -408,4 +416,73 @@ async fn a_store_that_fails_ends_it_with_what_was_done() {
     assert!(drained.completed > 0 && drained.completed < ids.len() as u64);
     let text = serde_json::to_string(&drained).unwrap();
     assert!(text.contains(r#""stopped":"failing""#), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_never_fits_into_the_time_uses_its_attempts_up() {
+    let world = World::new();
+    let queue = world.queue().await;
+    queue.submit(sleep(40)).await.unwrap();
+    pause(1.0).await;
+    let twice = sleep(1000).retry(Retry::fixed(2, S));
+    let id = queue.submit(twice).await.unwrap().id;
+    let one = worker(&queue).concurrency(1).build().unwrap();
+    // The first time it begins late, and had no chance.
+    for charged in [0, 1, 2] {
+        let drained = one.drain(Drain::all().within(60 * S)).await.unwrap();
+        assert_eq!(drained.stopped, Stopped::Deadline);
+        assert_eq!(queue.get(id).await.unwrap().attempts, charged);
+        pause(2.0).await;
+    }
+    let view = queue.get(id).await.unwrap();
+    assert_eq!((view.state, view.attempts), (TaskState::Failed, 2));
+    let failure = view.failure.unwrap();
+    assert!(failure.message.contains("55 s"), "{}", failure.message);
+    world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lead_that_is_due_in_a_moment_is_waited_for_if_asked() {
+    let world = World::new();
+    let queue = world.queue().await;
+    let id = queue.submit(sleep(0).delay(3 * S)).await.unwrap().id;
+    queue.flush().await;
+    let (drained, _) = requests(&world, &queue, Drain::leads([lead(id)])).await;
+    assert!(matches!(drained.leads[0].1, LeadEnd::Waits(_)));
+    let (drained, _) = requests(&world, &queue, Drain::leads([lead(id)]).linger(S)).await;
+    assert!(matches!(drained.leads[0].1, LeadEnd::Waits(_)));
+    let (drained, used) = requests(&world, &queue, Drain::leads([lead(id)]).linger(5 * S)).await;
+    assert_eq!((&drained.leads[0].1, drained.completed), (&LeadEnd::Ran, 1));
+    assert!(used.get() <= 4 && used.list() == 0, "{used:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_submitter_whose_clock_is_ahead_of_ours_does_not_keep_a_lead_from_being_run() {
+    let world = World::new();
+    let queue = world.queue().await;
+    let id = queue.submit(sleep(0)).await.unwrap().id;
+    queue.flush().await;
+    let worker = worker(&queue).build().unwrap();
+    // Its id is a second ahead of what this worker takes for the store's time.
+    let due = queue.root().now().plus(S);
+    let ahead = ObjectId::from_parts(due, 7, Priority::NORMAL, 1, id.object().shard());
+    let ahead = Lead::new(QueueName::new("q").unwrap(), ahead);
+    let drained = worker.drain(Drain::leads([ahead])).await.unwrap();
+    assert_eq!(drained.leads[0].1, LeadEnd::Over, "it was looked at");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_may_be_of_some_queues_only() {
+    let world = World::new();
+    let (queue, mail) = (world.queue().await, world.named("mail").await);
+    queue.submit(sleep(0)).await.unwrap();
+    mail.submit(sleep(0)).await.unwrap();
+    let worker = worker(&queue).queue(&mail).build().unwrap();
+    let only = |name: &str| Drain::all().only([QueueName::new(name).unwrap()]);
+    let drained = worker.drain(only("mail")).await.unwrap();
+    assert_eq!(drained.completed, 1);
+    assert_eq!(world.keys("mail/live/").await.len(), 0);
+    let error = worker.drain(only("nowhere")).await.unwrap_err();
+    assert!(error.to_string().contains("nowhere"), "{error}");
+    assert!(worker.drain(Drain::all().only([])).await.is_err());
 }

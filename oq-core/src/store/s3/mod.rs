@@ -27,8 +27,8 @@ use bytes::{Bytes, BytesMut};
 use self::answer::Failure;
 use self::witness::Witness;
 use super::{
-    Abilities, Changed, Dated, Etag, List, MAX_BODY, Object, Page, Store, StoreError, StoreKey,
-    Write, limits,
+    Abilities, Changed, Dated, Etag, List, MAX_BODY, Object, Page, Place, Store, StoreError,
+    StoreKey, Write, limits,
 };
 use crate::env::Env;
 
@@ -192,6 +192,13 @@ async fn read_body(mut stream: ByteStream, length: Option<u64>) -> Result<Bytes,
 impl Store for S3Store {
     fn abilities(&self) -> Abilities {
         self.abilities
+    }
+
+    fn place(&self) -> Option<Place> {
+        Some(Place {
+            bucket: self.bucket.clone(),
+            prefix: self.root.clone(),
+        })
     }
 
     async fn get(&self, key: &StoreKey) -> Result<Dated<Option<Object>>, StoreError> {

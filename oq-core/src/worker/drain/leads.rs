@@ -9,11 +9,14 @@ use serde::Serialize;
 use super::super::find::News;
 use super::super::lane::Tried;
 use super::Stopped;
-use super::run::Drainer;
+use super::run::{Drainer, Source};
 use crate::error::Error;
 use crate::record::{Hint, Key, ObjectId, QueueName};
 use crate::state::claim::LEFT_BEHIND;
 use crate::time::StoreTime;
+
+/// A clock may be a little behind another.
+const LEAST_WAIT: Duration = Duration::from_millis(20);
 
 /// A lead to what waits longer than this is not followed.
 const SOON: Duration = Duration::from_secs(2);
@@ -109,11 +112,7 @@ impl Drainer {
         }
         for n in 0..self.leads.len() {
             let lead = self.leads[n].0.clone();
-            let source = self
-                .sources
-                .iter()
-                .position(|s| *s.queue.name() == lead.queue);
-            let Some(source) = source else {
+            let Some(source) = self.source_of(&lead) else {
                 self.leads[n].1 = LeadEnd::Foreign;
                 continue;
             };
@@ -130,14 +129,68 @@ impl Drainer {
         Ok(())
     }
 
+    /// Tries those again that become due within this time, until all are over or run.
+    pub(super) async fn linger(&mut self, linger: Duration) -> Stopped {
+        if linger.is_zero() {
+            return Stopped::Empty;
+        }
+        loop {
+            let now = self.sources[0].lane.root.now();
+            let soon = |(_, end): &(Lead, LeadEnd)| match end {
+                LeadEnd::Waits(until) if until.since(now) <= linger => Some(until.since(now)),
+                _ => None,
+            };
+            let wait = self.leads.iter().filter_map(soon).min();
+            let wait = wait.filter(|wait| *wait < self.time_left());
+            if wait.is_none() && self.runs.is_empty() {
+                return Stopped::Empty;
+            }
+            // What is tried may turn out to wait, too.
+            let env = self.env.clone();
+            let ended = match wait {
+                Some(wait) => tokio::select! {
+                    biased;
+                    ended = self.runs.join_next(), if !self.runs.is_empty() => ended,
+                    () = env.sleep(wait.max(LEAST_WAIT)) => None,
+                },
+                None => self.runs.join_next().await,
+            };
+            if let Some(ended) = ended {
+                self.ended(ended);
+                continue;
+            }
+            let now = self.sources[0].lane.root.now();
+            for n in 0..self.leads.len() {
+                if let (lead, LeadEnd::Waits(until)) = &self.leads[n]
+                    && *until <= now
+                    && let Some(source) = self.source_of(lead)
+                {
+                    let id = lead.id;
+                    match self.slot().await {
+                        Ok(slot) => self.spawn(source, id, None, Some(n), slot),
+                        Err(stopped) => return stopped,
+                    }
+                    self.leads[n].1 = LeadEnd::Untried;
+                }
+            }
+        }
+    }
+
+    fn source_of(&self, lead: &Lead) -> Option<usize> {
+        let same = |source: &Source| *source.queue.name() == lead.queue;
+        self.sources.iter().position(same)
+    }
+
     /// What the id and the length of the body say without a request.
     fn told_by_itself(&self, source: usize, lead: &Lead) -> Option<LeadEnd> {
         let now = self.sources[source].lane.root.now();
-        if lead.id.due() > now {
+        let hint = lead.size.map(Hint::of_size);
+        // Ids carry the submitter's estimate of the store's time, and this is another one.
+        if lead.id.due() > now.plus(SOON) && hint != Some(Hint::Runnable) {
             return Some(LeadEnd::Waits(lead.id.due()));
         }
         // Most of these are a worker's own writes. If it dies, what it left is found by looking.
-        match Hint::of_size(lead.size?) {
+        match hint? {
             Hint::Running(lease) => Some(LeadEnd::Held(now.plus(lease))),
             Hint::Terminal(_) => Some(LeadEnd::Held(now.plus(LEFT_BEHIND))),
             Hint::Waiting(least) if least > SOON => Some(LeadEnd::Waits(now.plus(least))),

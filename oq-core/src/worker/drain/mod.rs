@@ -9,14 +9,16 @@ mod pass;
 mod report;
 mod run;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 pub use leads::{Lead, LeadEnd};
 pub use report::{Drained, Stopped};
+pub(super) use run::MOST_RESERVE;
 
 use super::Worker;
 use crate::error::{Error, Result};
-use crate::record::MIN_LEASE;
+use crate::record::{MIN_LEASE, QueueName};
 
 /// What to drain, and for how long.
 ///
@@ -45,6 +47,7 @@ pub struct Drain {
     max_tasks: Option<u64>,
     within: Option<Duration>,
     linger: Duration,
+    queues: Option<BTreeSet<QueueName>>,
 }
 
 impl Drain {
@@ -57,6 +60,7 @@ impl Drain {
             max_tasks: None,
             within: None,
             linger: Duration::ZERO,
+            queues: None,
         }
     }
 
@@ -85,20 +89,48 @@ impl Drain {
 
     /// Must be over by then, counted from the call. No lease is asked for that lasts longer, so
     /// nothing is claimed in the last 15 s; what still runs shortly before the end is stopped and
-    /// given back, which is not charged. At least 15 s.
+    /// given back. That is not charged, unless the task ran for two thirds of the time and saved
+    /// nothing: it would come back for ever. At least 15 s.
     pub fn within(mut self, time: Duration) -> Drain {
         self.within = Some(time);
         self
     }
 
     /// When nothing is due any more, also waits for tasks that become due within this time, such
-    /// as a second attempt. Zero unless set.
+    /// as a second attempt; after leads alone, for those of them. Zero unless set.
     pub fn linger(mut self, time: Duration) -> Drain {
         self.linger = time;
         self
     }
 
-    fn check(&self) -> Result<()> {
+    /// Takes from these of the worker's queues only.
+    pub fn only(mut self, queues: impl IntoIterator<Item = QueueName>) -> Drain {
+        self.queues = Some(queues.into_iter().collect());
+        self
+    }
+
+    fn takes_from(&self, queue: &QueueName) -> bool {
+        self.queues
+            .as_ref()
+            .is_none_or(|queues| queues.contains(queue))
+    }
+
+    fn check(&self, worker: &Worker) -> Result<()> {
+        let known = |name: &&QueueName| worker.queues().any(|queue| queue.name() == *name);
+        if let Some(queues) = &self.queues
+            && let Some(unknown) = queues.iter().find(|name| !known(name))
+        {
+            return Err(Error::invalid(
+                format!("queue {unknown}"),
+                "this worker does not take from it",
+            ));
+        }
+        if self.queues.as_ref().is_some_and(BTreeSet::is_empty) {
+            return Err(Error::invalid(
+                "a drain of no queue",
+                "name one, or none to take from all",
+            ));
+        }
         match self.within {
             Some(time) if time < MIN_LEASE => Err(Error::invalid(
                 format!("a drain within {time:?}"),
@@ -127,7 +159,7 @@ impl Worker {
         how: Drain,
         shutdown: impl Future<Output = ()>,
     ) -> Result<Drained> {
-        how.check()?;
+        how.check(self)?;
         Ok(run::drain(self, how, shutdown).await)
     }
 }

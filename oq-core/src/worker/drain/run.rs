@@ -41,7 +41,7 @@ const FAILURES: u32 = 3;
 
 /// What is left of the time for giving back: a tenth, within these bounds.
 const LEAST_RESERVE: Duration = Duration::from_secs(1);
-const MOST_RESERVE: Duration = Duration::from_secs(5);
+pub(in crate::worker) const MOST_RESERVE: Duration = Duration::from_secs(5);
 
 /// Drains as told.
 pub(super) async fn drain(
@@ -56,10 +56,16 @@ pub(super) async fn drain(
     let mut hooks = worker.hooks.clone();
     let counted = report.clone();
     hooks.0.push(Arc::new(move |event| count(&counted, event)));
-    let shared = Arc::new(Shared::new(worker, hooks, times.map(|t| t.end)));
+    let shared = Arc::new(Shared::new(worker, hooks, how.within));
     let mut deleting = JoinSet::new();
     let mut sources = Vec::new();
-    for (queue, _) in &worker.queues {
+    let chosen = || {
+        worker
+            .queues
+            .iter()
+            .filter(|(q, _)| how.takes_from(q.name()))
+    };
+    for (queue, _) in chosen() {
         let (lane, deletions) = Lane::new(queue.root().clone(), queue.name().clone());
         deleting.spawn(deletions);
         sources.push(Source {
@@ -70,7 +76,7 @@ pub(super) async fn drain(
             purged_before: None,
         });
     }
-    let weights = worker.queues.iter().map(|(_, weight)| *weight).collect();
+    let weights = chosen().map(|(_, weight)| *weight).collect();
     let mut drainer = Drainer {
         env: env.clone(),
         shared: shared.clone(),
@@ -172,11 +178,11 @@ pub(super) struct Source {
 }
 
 pub(super) struct Drainer {
-    env: Env,
+    pub env: Env,
     shared: Arc<Shared>,
     pub sources: Vec<Source>,
     turns: Turns,
-    runs: JoinSet<(Try, Tried)>,
+    pub runs: JoinSet<(Try, Tried)>,
     stop_at: Option<Mono>,
     /// How many more may be claimed, what is being tried taken for claimed.
     tasks_left: u64,
@@ -208,7 +214,7 @@ impl Drainer {
             return stopped;
         }
         if !how.look {
-            return Stopped::Empty;
+            return self.linger(how.linger).await;
         }
         loop {
             match self.pass().await {
@@ -235,7 +241,7 @@ impl Drainer {
         (wait <= linger && wait < left).then_some(wait.max(Duration::from_millis(20)))
     }
 
-    fn time_left(&self) -> Duration {
+    pub fn time_left(&self) -> Duration {
         self.stop_at.map_or(FOREVER, |at| at.since(self.env.now()))
     }
 
@@ -354,14 +360,14 @@ impl Drainer {
         });
     }
 
-    async fn idle(&mut self) {
+    pub async fn idle(&mut self) {
         while let Some(ended) = self.runs.join_next().await {
             self.ended(ended);
         }
     }
 
     /// Takes note of what a try came to.
-    fn ended(&mut self, ended: Result<(Try, Tried), tokio::task::JoinError>) {
+    pub fn ended(&mut self, ended: Result<(Try, Tried), tokio::task::JoinError>) {
         let Ok((about, tried)) = ended else {
             return;
         };
