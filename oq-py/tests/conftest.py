@@ -5,8 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import json
+import subprocess
+import sysconfig
 import threading
-from typing import Any, Callable, Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import oq
 import pytest
@@ -14,8 +19,32 @@ import pytest
 _names = itertools.count()
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def url(request: pytest.FixtureRequest, tmp_path: Any) -> str:
+@pytest.fixture(scope="session")
+def s3() -> Iterator[str]:
+    """A bucket of `oq dev`, over HTTP. The server ends when its stdin is closed, by whatever."""
+    oq_command = Path(sysconfig.get_path("scripts"), "oq")
+    flags = ["--listen", "127.0.0.1:0", "--no-worker", "--until-eof", "--output", "jsonl"]
+    with (
+        subprocess.Popen(
+            [oq_command, "dev", *flags, "--url", "memory:"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        ) as dev,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        assert dev.stdout is not None
+        ready = json.loads(dev.stdout.readline())
+        patch.setenv("AWS_ACCESS_KEY_ID", ready["access_key_id"])
+        patch.setenv("AWS_SECRET_ACCESS_KEY", ready["secret_access_key"])
+        patch.setenv("AWS_REGION", ready["region"])
+        yield ready["url"]
+
+
+@pytest.fixture(params=["memory", "sqlite", "s3"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "s3":
+        bucket, _, query = request.getfixturevalue("s3").partition("?")
+        return f"{bucket}/test-{next(_names)}?{query}"
     if request.param == "memory":
         return f"memory:test-{next(_names)}"
     return f"sqlite:{tmp_path}/oq.db"
@@ -35,7 +64,7 @@ def memory_app() -> oq.App:
 def worker(app: oq.App, **options: Any) -> Iterator[Callable[[], None]]:
     """A worker in a thread; gives a function that tells it to stop."""
     options = {"poll": 0.05, "grace": 5, **options}
-    started: "asyncio.Future[Any]" = asyncio.Future(loop=asyncio.new_event_loop())
+    started: asyncio.Future[Any] = asyncio.Future(loop=asyncio.new_event_loop())
     ready = threading.Event()
     failed: list[BaseException] = []
 

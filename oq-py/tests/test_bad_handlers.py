@@ -1,4 +1,4 @@
-"""Handlers that do what they should not: each ends its own task in a defined way and nothing else."""
+"""Handlers that do what they should not: each ends its own task in a defined way, and no other."""
 
 import asyncio
 import ctypes
@@ -9,7 +9,6 @@ from typing import Any
 
 import oq
 import pytest
-
 from conftest import worker
 
 SOON = "30s"
@@ -221,5 +220,3 @@ def test_a_handler_that_blocks_the_loop_is_reported(memory_app, caplog):
         assert waits_for_it.enqueue_sync().wait_sync(SOON).state == "completed"
         assert handle.wait_sync(SOON).state == "completed"
     assert any("the event loop did not run for" in r.message for r in caplog.records)
-
-

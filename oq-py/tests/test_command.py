@@ -87,15 +87,21 @@ def test_a_worker_that_cannot_start_says_why(url, tmp_path, args, store, code, s
     assert (done.returncode, says in done.stderr) == (code, True), done.stderr
 
 
-def test_dev_starts_again_when_the_code_changes(url, tmp_path):
+def test_dev_serves_a_store_and_starts_again_when_the_code_changes(tmp_path, monkeypatch):
     jobs = tmp_path / "jobs.py"
-    app = oq.App(url)
-
-    @app.task()
-    async def double(n: int) -> int: ...
-
-    with start("dev", "jobs:app", "--watch", url=url, cwd=tmp_path) as dev:
+    jobs.write_text(MODULE.format(factor=2))
+    env = {name: value for name, value in os.environ.items() if name != "OQ_URL"}
+    command = [OQ, "dev", "jobs:app", "--watch", "--listen", "127.0.0.1:0"]
+    with subprocess.Popen(command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True) as dev:
         try:
+            for _ in range(5):
+                name, value = re.match("export (\\w+)='(.*)'", dev.stdout.readline()).groups()
+                monkeypatch.setenv(name, value)
+            app = oq.App()
+
+            @app.task()
+            async def double(n: int) -> int: ...
+
             assert double.enqueue_sync(2).result_sync("30s") == 4
             jobs.write_text("an error of syntax")
             time.sleep(0.6)  # so that both changes are seen; either order must do

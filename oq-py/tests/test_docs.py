@@ -10,9 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from mypy import api
-
 from conftest import worker
+from mypy import api
 
 PAGE = Path(__file__).parents[2] / "docs/python.md"
 EXAMPLES = Path(__file__).parents[1] / "examples"

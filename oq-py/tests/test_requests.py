@@ -226,18 +226,20 @@ def test_waiting_can_be_interrupted(welcome):
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS's own libraries do not cross a fork")
-def test_a_fork_is_told_what_to_do(welcome):
+def test_a_fork_works_or_is_told_what_to_do(welcome, url):
     welcome.enqueue_sync("a")
     child = os.fork()
     if child == 0:
         try:
-            welcome.enqueue_sync("a")
-            os._exit(1)
+            welcome.using(key="from the fork").enqueue_sync("a")
+            os._exit(10)
         except oq.Unusable as e:
-            os._exit(0 if "after the fork" in str(e) else 3)
+            os._exit(11 if "after the fork" in str(e) else 3)
         finally:
             os._exit(2)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert code == (10 if url.startswith("s3:") else 11)
+    assert welcome.using(key="from the fork").enqueue_sync("a").existing == (code == 10)
 
 
 def test_a_fork_may_use_a_store_that_was_not_opened_before(tmp_path):

@@ -77,9 +77,7 @@ class Person(pydantic.BaseModel):
 
 UserId = NewType("UserId", int)
 T = TypeVar("T")
-ORDER = Order(
-    uuid.UUID(int=7), [Item(decimal.Decimal("1.10"), {"a"})], Order(uuid.UUID(int=8), [])
-)
+ORDER = Order(uuid.UUID(int=7), [Item(decimal.Decimal("1.10"), {"a"})], Order(uuid.UUID(int=8), []))
 UTC = dt.timezone.utc
 
 
@@ -103,7 +101,11 @@ def of(annotation: Any) -> Schema:
         (bytes, b"\x00\xff", '"AP8="'),
         (decimal.Decimal, decimal.Decimal("0.10"), '"0.10"'),
         (uuid.UUID, uuid.UUID(int=1), '"00000000-0000-0000-0000-000000000001"'),
-        (dt.datetime, dt.datetime(2026, 1, 2, 3, 4, 5, 6, UTC), '"2026-01-02T03:04:05.000006+00:00"'),
+        (
+            dt.datetime,
+            dt.datetime(2026, 1, 2, 3, 4, 5, 6, UTC),
+            '"2026-01-02T03:04:05.000006+00:00"',
+        ),
         (dt.date, dt.date(2026, 1, 2), '"2026-01-02"'),
         (dt.time, dt.time(3, 4), '"03:04:00"'),
         (dt.timedelta, dt.timedelta(days=1, microseconds=1), "86400.000001"),

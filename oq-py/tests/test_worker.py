@@ -9,11 +9,10 @@ import subprocess
 import sys
 import threading
 import time
-from typing import AsyncIterator
+from collections.abc import AsyncIterator
 
 import oq
 import pytest
-
 from conftest import worker
 
 SOON = "20s"
@@ -33,7 +32,10 @@ def test_async_and_plain_functions_give_results(app):
 
     with worker(app):
         assert double.enqueue_sync(21).result_sync(SOON) == 42
-        assert where.enqueue_sync(0).result_sync(SOON) not in (loop_thread[0], threading.get_ident())
+        assert where.enqueue_sync(0).result_sync(SOON) not in (
+            loop_thread[0],
+            threading.get_ident(),
+        )
 
 
 def test_tasks_of_one_worker_run_at_the_same_time(memory_app):

@@ -6,15 +6,11 @@ import asyncio
 import inspect
 import logging
 import signal
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import (
     TYPE_CHECKING,
     Any,
-    Awaitable,
-    Callable,
-    Coroutine,
-    Mapping,
-    Optional,
     TypeVar,
 )
 
@@ -74,10 +70,10 @@ class Attempts:
 
     def read(self, worker: Worker) -> None:
         """Starts, cancels and stops what there is to; everything that came since the last time."""
-        jobs, cancel, stop, events, waited = worker.letters()
-        if waited > _BLOCKED:
-            self._report_block(waited)
-        for job in jobs:
+        letters = worker.letters()
+        if letters.waited > _BLOCKED:
+            self._report_block(letters.waited)
+        for job in letters.jobs:
             task = self._app.tasks[job.task]
             if task.is_async:
                 attempt = self._loop.create_task(self._run(task, job))
@@ -86,17 +82,19 @@ class Attempts:
                 self._threads.submit(self._processes.attempt(task, job))
             else:
                 self._threads.submit(_InThread(task, job, self._resources[task.name]))
-        for number in cancel:
+        for number in letters.cancel:
             self._processes.kill(number, cancelled=True)
             if number in self._on_loop:
                 self._asked.add(number)
                 self._on_loop[number][1].cancel()
-        for number in stop:
+        for number in letters.stop:
             self._processes.kill(number, cancelled=False)
             if number in self._on_loop:
                 self._on_loop[number][1].cancel()
-        for event in events:
+        for event in letters.events:
             self._tell(event)
+        for line in letters.logs:
+            log.log(line.level, "%s", line.text)
 
     async def _run(self, task: Task[..., Any, Any], job: Job) -> None:
         running.set(Context(job))
@@ -150,9 +148,7 @@ class _InThread:
 
     __slots__ = ("_task", "_job", "_resources")
 
-    def __init__(
-        self, task: Task[..., Any, Any], job: Job, resources: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, task: Task[..., Any, Any], job: Job, resources: Mapping[str, Any]) -> None:
         self._task, self._job, self._resources = task, job, resources
 
     def __call__(self) -> None:
@@ -250,7 +246,7 @@ def run(work: Coroutine[Any, Any, None]) -> None:
 async def _until_signal(work: Coroutine[Any, Any, None]) -> None:
     loop = asyncio.get_running_loop()
     task = loop.create_task(work)
-    told: Optional[signal.Signals] = None
+    told: signal.Signals | None = None
 
     def tell(number: signal.Signals) -> None:
         nonlocal told
@@ -264,5 +260,3 @@ async def _until_signal(work: Coroutine[Any, Any, None]) -> None:
     except asyncio.CancelledError:
         if told is None:
             raise
-
-

@@ -12,8 +12,9 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Callable, Generic, Iterator, Mapping, Optional, TypeVar
+from typing import Any, Generic, TypeVar
 
 from . import _oq
 from ._app import App
@@ -109,10 +110,10 @@ class Harness:
     def mock(
         self,
         task: Task[..., Any, T],
-        result: Optional[T] = None,
+        result: T | None = None,
         *,
-        raises: Optional[BaseException] = None,
-        calls: Optional[Callable[..., T]] = None,
+        raises: BaseException | None = None,
+        calls: Callable[..., T] | None = None,
     ) -> None:
         """The task returns this, raises this, or calls this plain function instead."""
 
@@ -186,5 +187,5 @@ class Harness:
             def noted(*args: Any, **kwargs: Any) -> Any:
                 return note(args, kwargs)(*args, **kwargs)
 
-        task._schema  # of the function itself
+        _ = task._schema  # of the function itself
         task.function = noted

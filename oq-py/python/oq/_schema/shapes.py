@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from typing import Any, Callable, Mapping, Optional, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from .codec import Codec, Fault, Kind, expected
 
@@ -21,7 +22,8 @@ def each(code: Callable[[Any], Any], items: Any) -> list[Any]:
         for place, item in enumerate(items):
             coded.append(code(item))
     except Fault as fault:
-        raise fault.inside(f"[{place}]")
+        fault.inside(f"[{place}]")
+        raise
     return coded
 
 
@@ -52,7 +54,8 @@ def fixed(items: Sequence[Codec]) -> Codec:
             try:
                 coded.append(getattr(codec, way)(item))
             except Fault as fault:
-                raise fault.inside(f"[{place}]")
+                fault.inside(f"[{place}]")
+                raise
         return coded
 
     def encode(value: Any) -> Any:
@@ -82,7 +85,8 @@ def mapping(key: Codec, value: Codec) -> Codec:
                 text = key.encode(name)
                 coded[str(text) if integers else text] = value.encode(item)
         except Fault as fault:
-            raise fault.inside(f"[{name!r}]")
+            fault.inside(f"[{name!r}]")
+            raise
         return coded
 
     def decode(given: Any) -> Any:
@@ -94,7 +98,8 @@ def mapping(key: Codec, value: Codec) -> Codec:
             for name, item in given.items():
                 back[key.decode(_int(name) if integers else name)] = value.decode(item)
         except Fault as fault:
-            raise fault.inside(f"[{name!r}]")
+            fault.inside(f"[{name!r}]")
+            raise
         return back
 
     return Codec(encode, decode, _OBJECT)
@@ -118,7 +123,7 @@ class Field:
 def record(
     fields: Mapping[str, Field],
     name: str,
-    read: Callable[[Any], Optional[Mapping[str, Any]]],
+    read: Callable[[Any], Mapping[str, Any] | None],
     make: Callable[..., Any],
 ) -> Codec:
     """An object with these names; ``read`` gives a value's, or ``None`` if it is another thing."""
@@ -132,7 +137,8 @@ def record(
             try:
                 coded[field] = getattr(known.codec, way)(item)
             except Fault as fault:
-                raise fault.inside(field)
+                fault.inside(field)
+                raise
         for field, known in fields.items():
             if known.required and field not in coded:
                 raise Fault(f"{field!r} is missing")

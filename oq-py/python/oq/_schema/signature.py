@@ -5,12 +5,12 @@ from __future__ import annotations
 import inspect
 import json
 import typing
-from typing import Any, Callable, Optional
+from collections.abc import Callable
+from typing import Any
 
 from .._json import dumps
 from .._resources import is_resource
 from ..errors import Invalid
-
 from .annotation import Codecs, Unfit
 from .codec import Codec, Fault
 from .shapes import each
@@ -21,7 +21,7 @@ _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_O
 class Schema:
     """How a function's arguments and its result become JSON.
 
-    Arguments are an object by parameter name, so that a parameter with a default can be added later.
+    Arguments are an object by parameter name, so that one with a default can be added later.
     """
 
     def __init__(self, function: Callable[..., Any], name: str) -> None:
@@ -32,8 +32,8 @@ class Schema:
         self._positional: list[str] = []
         self._positional_only: list[str] = []
         self._required: list[str] = []
-        self._spread: Optional[str] = None
-        self._spread_names: Optional[str] = None
+        self._spread: str | None = None
+        self._spread_names: str | None = None
         try:
             hints = typing.get_type_hints(function, include_extras=True)
         except (NameError, AttributeError) as e:
