@@ -3,7 +3,9 @@
 use clap::{Parser, Subcommand};
 use oq_core::record::QueueName;
 
-use crate::commands::{dev, get, submit, wait};
+#[cfg(unix)]
+use crate::commands::worker;
+use crate::commands::{dev, doctor, get, iam, init, submit, tail, wait};
 use crate::print::Format;
 
 /// A serverless task queue whose only dependency is an object store.
@@ -54,9 +56,15 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Dev(dev::Dev),
+    Doctor(doctor::Doctor),
+    Iam(iam::Iam),
+    Init(init::Init),
+    Tail(tail::Tail),
     Submit(submit::Submit),
     Get(get::Get),
     Wait(wait::Wait),
+    #[cfg(unix)]
+    Worker(worker::Worker),
 }
 
 impl Command {
@@ -64,7 +72,9 @@ impl Command {
     pub fn threads(&self) -> usize {
         match self {
             Command::Dev(_) => 2,
-            Command::Submit(_) | Command::Get(_) | Command::Wait(_) => 1,
+            #[cfg(unix)]
+            Command::Worker(_) => 2,
+            _ => 1,
         }
     }
 }

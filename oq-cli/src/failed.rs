@@ -46,6 +46,14 @@ impl Failed {
         Failed::new(Exit::Ok, "", "", "")
     }
 
+    /// The same with another next step.
+    pub fn next(self, next: impl Into<String>) -> Failed {
+        Failed {
+            next: next.into(),
+            ..self
+        }
+    }
+
     /// Whether there is nothing to say about it.
     pub fn is_silent(&self) -> bool {
         self.why.is_empty()

@@ -9,11 +9,15 @@ mod args;
 mod commands;
 mod demo_tasks;
 mod endpoint;
+#[cfg(unix)]
+mod exec;
 mod exit;
 mod failed;
+mod log;
 mod print;
 mod said;
 mod session;
+mod signals;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

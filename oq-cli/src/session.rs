@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use oq_core::env::Env;
 use oq_core::protocol::Root;
 use oq_core::queue::Queue;
-use oq_core::store::{Meter, Metered, Prices, open};
+use oq_core::store::{Meter, Metered, Prices, Requests, open};
 
 use crate::args::Global;
 use crate::failed::Failed;
@@ -57,6 +57,11 @@ impl<'a> Session<'a> {
             ));
         }
         Ok(url)
+    }
+
+    /// The requests made so far.
+    pub fn requests(&self) -> Requests {
+        self.meter.get().map(Meter::snapshot).unwrap_or_default()
     }
 
     /// With `--cost`: says which requests were made.

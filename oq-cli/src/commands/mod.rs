@@ -1,9 +1,15 @@
 //! The commands, one file each: their arguments, and `run`.
 
 pub mod dev;
+pub mod doctor;
 pub mod get;
+pub mod iam;
+pub mod init;
 pub mod submit;
+pub mod tail;
 pub mod wait;
+#[cfg(unix)]
+pub mod worker;
 
 use crate::args::{Args, Command};
 use crate::exit::Exit;
@@ -16,9 +22,15 @@ pub async fn run(args: Args, print: &Printer) -> Result<Exit, Failed> {
     let oq = Session::new(args.global, print);
     let end = match args.command {
         Command::Dev(dev) => dev.run(&oq).await,
+        Command::Doctor(doctor) => doctor.run(&oq).await,
+        Command::Iam(iam) => iam.run(&oq).await,
+        Command::Init(init) => init.run(&oq).await,
+        Command::Tail(tail) => tail.run(&oq).await,
         Command::Submit(submit) => submit.run(&oq).await,
         Command::Get(get) => get.run(&oq).await,
         Command::Wait(wait) => wait.run(&oq).await,
+        #[cfg(unix)]
+        Command::Worker(worker) => worker.run(&oq).await,
     };
     oq.footer();
     end

@@ -6,12 +6,18 @@
 // The commands that list and show progress come next.
 #![allow(dead_code)]
 
+mod event;
 mod rows;
+
+pub use rows::Row;
 
 use std::io::{IsTerminal, Write};
 
 use crate::args::Global;
 use crate::failed::Failed;
+
+pub use event::EventLine;
+use rows::shown;
 
 /// How rows of data are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -92,6 +98,13 @@ impl Printer {
     pub fn note(&self, text: &str) {
         if !self.quiet {
             self.err(text);
+        }
+    }
+
+    /// A line on stderr as it is, for what comes in a form of its own; not with `--quiet`.
+    pub fn aside(&self, line: &str) {
+        if !self.quiet {
+            let _closed = writeln!(std::io::stderr().lock(), "{line}");
         }
     }
 

@@ -127,7 +127,7 @@ impl<R: Row> Rows<'_, R> {
 }
 
 /// A cell as a terminal may see it: what others put into a bucket must not steer it.
-fn shown(cell: &str) -> String {
+pub(super) fn shown(cell: &str) -> String {
     cell.chars()
         .map(|c| if c.is_control() { '\u{fffd}' } else { c })
         .collect()

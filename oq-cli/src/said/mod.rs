@@ -4,4 +4,4 @@ mod input;
 mod value;
 
 pub use input::text;
-pub use value::{duration, priority, tag};
+pub use value::{duration, priority, shown, tag};

@@ -141,6 +141,12 @@ impl Context {
         said.or_else(|| self.shared.saved.clone())?.to().ok()
     }
 
+    /// How long this attempt may still run before its timeout ends it.
+    pub fn left(&self) -> Duration {
+        let deadline = self.shared.said().deadline;
+        deadline.since(self.shared.env.now())
+    }
+
     /// Lets this attempt run for `more` from now on, whatever its timeout was.
     pub fn extend(&self, more: Duration) {
         let deadline = self.shared.env.now() + more;

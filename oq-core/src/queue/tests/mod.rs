@@ -107,12 +107,14 @@ async fn claimed(queue: &Queue, id: ObjectId) -> Claimed {
         worker: WorkerId::new(entropy),
         token: Token::new(entropy),
         longest_lease: secs(600),
+        slots: 1,
     };
     let how = Claiming {
         queue: queue.name(),
         wants: &|_| true,
         purged_before: None,
         doubtful: &|_| false,
+        admits: &|_| true,
     };
     claim(root, how, id, None, &who).await.unwrap()
 }

@@ -15,13 +15,13 @@ use crate::record::{Key, Presence, Seen, Shard, V1, WorkerId, prefix};
 use crate::store::{List, MAX_DELETE, StoreKey};
 
 /// How often a worker shows that it is present.
-const SHOW: Duration = Duration::from_secs(30);
+pub(in crate::worker) const SHOW: Duration = Duration::from_secs(30);
 
 /// A worker that has not shown itself for this long is gone.
-const STALE: Duration = Duration::from_secs(75);
+pub(in crate::worker) const STALE: Duration = Duration::from_secs(75);
 
 /// How often the fleet is read at least.
-const MUSTER: Duration = Duration::from_secs(60);
+pub(in crate::worker) const MUSTER: Duration = Duration::from_secs(60);
 
 /// However often it changes, the fleet is read at most this often.
 const APART: Duration = Duration::from_secs(2);

@@ -1,4 +1,6 @@
-//! `oq dev`.
+//! `oq dev`: the endpoint, the worker, and their end.
+
+mod told;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,17 +11,19 @@ use oq_core::protocol::Root;
 use oq_core::queue::Queue;
 use oq_core::store::{Delayed, Faulty, Latency, Store, StoreError, open_served};
 use oq_core::worker::{Event, Worker};
-use serde_json::{Value, json};
-use tokio::sync::{mpsc, oneshot, watch};
+use serde_json::json;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::demo_tasks;
 use crate::endpoint::{
-    Credentials, Endpoint, Hardship, HttpFaults, KEY_ID, REGION, SECRET, Server, check_listener,
+    Credentials, Endpoint, Hardship, HttpFaults, REGION, SECRET, Server, check_listener,
 };
 use crate::exit::Exit;
 use crate::failed::Failed;
-use crate::print::{Format, Printer};
+use crate::print::Printer;
 use crate::session::Session;
+use crate::signals::Signals;
 
 /// Events that wait to be printed; what comes on top is counted and not printed.
 const WAITING: usize = 10_000;
@@ -100,7 +104,7 @@ impl Dev {
             let next = "choose another with --listen; port 0 is any free one";
             Failed::unusable(format!("cannot listen on {}: {e}", self.listen), next)
         })?;
-        let (events, told) = mpsc::channel(WAITING);
+        let (events, heard) = mpsc::channel(WAITING);
         let missed = Arc::new(AtomicU64::new(0));
         let worker = if self.no_worker {
             // With nobody left to tell, the telling ends.
@@ -119,37 +123,40 @@ impl Dev {
         };
         ready.print(oq.print)?;
 
-        let (ending, ends) = watch::channel(());
-        let end = |mut ends: watch::Receiver<()>| async move {
-            let _closed = ends.changed().await;
-        };
         // The worker goes first: it uses the store to the last. Then the endpoint.
-        let (worked, works) = watch::channel(());
-        let working = {
-            let end = end(ends);
-            async move {
-                let done = match worker {
-                    Some(worker) => worker.run(end).await,
-                    None => {
-                        end.await;
-                        Ok(())
-                    }
-                };
-                drop(worked);
-                done
-            }
+        let (ending, worked) = (CancellationToken::new(), CancellationToken::new());
+        let working = async {
+            let end = ending.clone().cancelled_owned();
+            let done = match worker {
+                Some(worker) => worker.run(end).await,
+                None => {
+                    end.await;
+                    Ok(())
+                }
+            };
+            worked.cancel();
+            done
         };
-        let serving = server.run(end(works));
-        let telling = tell(oq.print, told, &missed);
+        let serving = server.run(worked.cancelled());
+        // Whoever read what is printed may go away (`| head`): then it ends too.
+        let unread = CancellationToken::new();
+        let telling = async {
+            let told = told::tell(oq.print, heard, &missed).await;
+            if told.is_err() {
+                unread.cancel();
+            }
+            told
+        };
         let all = async { tokio::join!(working, serving, telling) };
         tokio::pin!(all);
         tokio::select! {
             (worked, (), told) = all.as_mut() => return ended(worked, told),
             () = signals.next() => {}
+            () = unread.cancelled() => {}
         }
         oq.print
             .note("ending: running tasks may finish; once more to end at once");
-        drop(ending);
+        ending.cancel();
         tokio::select! {
             (worked, (), told) = all => ended(worked, told),
             () = signals.next() => Ok(Exit::Interrupted),
@@ -204,7 +211,7 @@ impl Ready<'_> {
     fn print(&self, print: &Printer) -> Result<(), Failed> {
         let endpoint = format!("http://{}", self.address);
         let url = format!("s3://{}?endpoint={endpoint}", self.bucket);
-        if as_json(print) {
+        if told::as_json(print) {
             let ready = json!({
                 "event": "ready",
                 "url": url,
@@ -234,199 +241,6 @@ impl Ready<'_> {
         ] {
             print.line(&line)?;
         }
-        if *key_id != Credentials::of_environment().key_id {
-            print.note(&format!("the key id is from {KEY_ID}"));
-        }
         Ok(())
-    }
-}
-
-fn as_json(print: &Printer) -> bool {
-    matches!(print.format(), Format::Json | Format::Jsonl)
-}
-
-/// Prints what the worker tells, until it is gone.
-async fn tell(
-    print: &Printer,
-    mut told: mpsc::Receiver<Event>,
-    missed: &AtomicU64,
-) -> Result<(), Failed> {
-    while let Some(event) = told.recv().await {
-        let Some(line) = Line::of(&event) else {
-            continue;
-        };
-        match as_json(print) {
-            true => print.line(&line.json().to_string())?,
-            false => print.line(&line.text())?,
-        }
-        let missed = missed.swap(0, Ordering::Relaxed);
-        if missed > 0 {
-            print.note(&format!("{missed} events came too fast to be printed"));
-        }
-    }
-    Ok(())
-}
-
-/// One thing that happened, as it is printed.
-struct Line {
-    event: &'static str,
-    id: String,
-    task_type: Option<String>,
-    detail: Option<String>,
-}
-
-impl Line {
-    fn of(event: &Event) -> Option<Line> {
-        let line = |event, id: String, task_type: Option<String>, detail| {
-            Some(Line {
-                event,
-                id,
-                task_type,
-                detail,
-            })
-        };
-        match event {
-            Event::Started { worker } => line("started", worker.to_string(), None, None),
-            Event::Claimed {
-                id,
-                task_type,
-                delivery,
-                taken_over,
-                ..
-            } => {
-                let what = if *taken_over { "taken over" } else { "claimed" };
-                let again = (*delivery > 1).then(|| format!("delivery {delivery}"));
-                line(what, id.to_string(), Some(task_type.to_string()), again)
-            }
-            Event::Finished {
-                id,
-                task_type,
-                ending,
-                failure,
-                ..
-            } => {
-                let why = failure
-                    .as_ref()
-                    .map(|f| format!("{}: {}", f.kind, f.message));
-                let ending = ending.as_str();
-                line(ending, id.to_string(), Some(task_type.to_string()), why)
-            }
-            Event::Retried {
-                id,
-                task_type,
-                failure,
-                ..
-            } => {
-                let why = format!("{}: {}", failure.kind, failure.message);
-                line(
-                    "retried",
-                    id.to_string(),
-                    Some(task_type.to_string()),
-                    Some(why),
-                )
-            }
-            Event::Rescheduled { id, delay, .. } => {
-                let delay = format!("in {} s", delay.as_secs_f64());
-                line("rescheduled", id.to_string(), None, Some(delay))
-            }
-            Event::Lost { id, .. } => line("lost", id.to_string(), None, None),
-            Event::Unreadable { why, .. } => {
-                line("unreadable", String::new(), None, Some(why.clone()))
-            }
-            _ => None,
-        }
-    }
-
-    fn json(&self) -> Value {
-        json!({
-            "event": self.event,
-            "id": self.id,
-            "type": self.task_type,
-            "detail": self.detail,
-        })
-    }
-
-    fn text(&self) -> String {
-        let parts = [
-            Some(&self.id),
-            self.task_type.as_ref(),
-            self.detail.as_ref(),
-        ];
-        let parts: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
-        // What a task says of itself must not steer the terminal.
-        let text = format!("{:<11} {}", self.event, parts.join("  "));
-        text.chars()
-            .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-            .collect()
-    }
-}
-
-/// Ctrl-C, the signal of service managers and, if asked for, the end of stdin.
-struct Signals {
-    eof: Option<oneshot::Receiver<()>>,
-    #[cfg(unix)]
-    terminate: tokio::signal::unix::Signal,
-    #[cfg(unix)]
-    interrupt: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    #[cfg(unix)]
-    fn new(until_eof: bool) -> Result<Signals, Failed> {
-        use tokio::signal::unix::{SignalKind, signal};
-        let listen = |kind| {
-            signal(kind)
-                .map_err(|e| Failed::unusable(format!("cannot listen for signals: {e}"), ""))
-        };
-        Ok(Signals {
-            eof: until_eof.then(end_of_stdin),
-            terminate: listen(SignalKind::terminate())?,
-            interrupt: listen(SignalKind::interrupt())?,
-        })
-    }
-
-    #[cfg(unix)]
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-            () = ended_stdin(&mut self.eof) => {}
-        }
-    }
-
-    #[cfg(not(unix))]
-    fn new(until_eof: bool) -> Result<Signals, Failed> {
-        Ok(Signals {
-            eof: until_eof.then(end_of_stdin),
-        })
-    }
-
-    #[cfg(not(unix))]
-    async fn next(&mut self) {
-        tokio::select! {
-            _unsupported = tokio::signal::ctrl_c() => {}
-            () = ended_stdin(&mut self.eof) => {}
-        }
-    }
-}
-
-/// A thread that reads stdin until there is no more, and then says so.
-fn end_of_stdin() -> oneshot::Receiver<()> {
-    let (said, heard) = oneshot::channel::<()>();
-    std::thread::spawn(move || {
-        let _unreadable = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
-        drop(said);
-    });
-    heard
-}
-
-/// Completes once, at the end of stdin; never if nobody waits for it.
-async fn ended_stdin(eof: &mut Option<oneshot::Receiver<()>>) {
-    match eof {
-        Some(ended) => {
-            let _dropped = ended.await;
-            *eof = None;
-        }
-        None => std::future::pending().await,
     }
 }
