@@ -84,13 +84,11 @@ class Attempts:
                 self._threads.submit(_InThread(task, job, self._resources[task.name]))
         for number in letters.cancel:
             self._processes.kill(number, cancelled=True)
-            if number in self._on_loop:
-                self._asked.add(number)
-                self._on_loop[number][1].cancel()
+            self._asked.add(number)
+            self._cancel(number)
         for number in letters.stop:
             self._processes.kill(number, cancelled=False)
-            if number in self._on_loop:
-                self._on_loop[number][1].cancel()
+            self._cancel(number)
         for event in letters.events:
             self._tell(event)
         for line in letters.logs:
@@ -117,6 +115,22 @@ class Attempts:
         finally:
             self._on_loop.pop(job.number, None)
             self._asked.discard(job.number)
+
+    def _cancel(self, number: int) -> None:
+        """Cancels an attempt on the loop, also one that has not begun, which then never does."""
+        there = self._on_loop.get(number)
+        if there is None:
+            self._asked.discard(number)
+            return
+        job, attempt = there
+
+        def gone(_: asyncio.Task[None]) -> None:
+            job.cancel()  # only the first answer counts
+            self._on_loop.pop(number, None)
+            self._asked.discard(number)
+
+        attempt.add_done_callback(gone)
+        attempt.cancel()
 
     def _report_block(self, waited: float) -> None:
         names = sorted({job.task for job, _ in self._on_loop.values()})
