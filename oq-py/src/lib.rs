@@ -8,10 +8,12 @@
 
 mod bridge;
 mod client;
+mod crash;
 mod draft;
 mod errors;
 mod events;
 mod job;
+mod logs;
 mod mailbox;
 mod many;
 mod request;
@@ -38,6 +40,8 @@ fn _oq(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<many::Many>()?;
     module.add_class::<request::Request>()?;
     module.add_class::<testing::TestClock>()?;
+    module.add_class::<logs::Line>()?;
+    module.add_class::<worker::Letters>()?;
     module.add_class::<worker::Worker>()?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(command, module)?)?;

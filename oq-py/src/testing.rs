@@ -10,16 +10,20 @@ use oq_core::store::MemoryStore;
 use pyo3::prelude::*;
 use tokio::sync::Notify;
 
+use crate::crash::{Crash, Mortal, Plan};
 use crate::draft::seconds;
 use crate::errors::raise;
+use crate::request::Request;
 
 /// When the tests begin: 2026-01-01.
 const BEGIN: Duration = Duration::from_secs(1_767_225_600);
 
-/// A clock that goes on as the machine's does, and jumps when it is told to.
+/// A clock that goes on as the machine's does, and jumps when it is told to; and the crashes of the
+/// stores on it.
 #[pyclass(frozen, module = "oq._oq")]
 pub struct TestClock {
     clock: Arc<Jumping>,
+    crash: Arc<Crash>,
 }
 
 #[derive(Debug)]
@@ -73,7 +77,10 @@ impl TestClock {
             let now = (BEGIN + time.elapsed()).as_millis();
             StoreTime::from_millis(u64::try_from(now).unwrap_or(u64::MAX))
         };
-        let store = MemoryStore::with_time(Arc::new(now));
+        let store = Mortal {
+            inner: MemoryStore::with_time(Arc::new(now)),
+            crash: self.crash.clone(),
+        };
         let env = Env {
             clock: Arc::new(Shared(self.clock.clone())),
             entropy: Env::system().entropy,
@@ -94,7 +101,38 @@ impl TestClock {
                 skipped: Mutex::default(),
                 jumped: Notify::new(),
             }),
+            crash: Arc::default(),
         }
+    }
+
+    /// From now on writes are counted, and the process "dies" at the one of this number: with it
+    /// written, or just before that.
+    fn crash_at(&self, write: u64, written: bool) {
+        *self.crash.plan() = Some(Plan {
+            left: write,
+            written,
+            happened: false,
+        });
+    }
+
+    /// Ends that; whether the crash happened.
+    fn survive(&self) -> bool {
+        let plan = self.crash.plan().take();
+        plan.is_some_and(|plan| plan.happened)
+    }
+
+    /// Answers when the crash has happened.
+    fn crashed(&self) -> Request {
+        let crash = self.crash.clone();
+        Request::new(async move {
+            loop {
+                let happens = crash.happens.notified();
+                if crash.plan().as_ref().is_some_and(|plan| plan.happened) {
+                    return Ok(());
+                }
+                happens.await;
+            }
+        })
     }
 
     /// Seconds since the test began, those skipped included.

@@ -2,9 +2,10 @@
 //! Python takes them all at once.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use oq_core::record::Json;
+use oq_core::worker::Drain;
 use oq_core::{Context, Error, Result, TaskError, worker};
 use pyo3::prelude::*;
 use tokio_util::sync::CancellationToken;
@@ -14,6 +15,7 @@ use crate::draft::seconds;
 use crate::errors::raise;
 use crate::events::Event;
 use crate::job::Job;
+use crate::logs::{Line, Listener, listen};
 use crate::mailbox::Mailbox;
 use crate::request::Request;
 use crate::runtime::runtime;
@@ -42,16 +44,36 @@ enum Letter {
     /// Nobody waits for its answer any more.
     Stop(u64),
     Event(Event),
+    Log(Line),
 }
 
-/// Everything that there is to tell: attempts to start, to cancel, to stop, events, and for how many
-/// seconds they have been waiting.
-type Letters = (Vec<Py<Job>>, Vec<u64>, Vec<u64>, Vec<Py<Event>>, f64);
+/// Everything that Python is to know now.
+#[pyclass(frozen, get_all, module = "oq._oq")]
+pub struct Letters {
+    /// Attempts to start.
+    jobs: Vec<Py<Job>>,
+    /// Numbers of attempts that somebody asked to cancel.
+    cancel: Vec<u64>,
+    /// Numbers of attempts for whose answer nobody waits any more.
+    stop: Vec<u64>,
+    /// What became of tasks.
+    events: Vec<Py<Event>>,
+    /// What the core logged.
+    logs: Vec<Line>,
+    /// For how many seconds the oldest has been there.
+    waited: f64,
+}
 
 struct Shared {
     letters: Mailbox<Letter>,
     numbers: AtomicU64,
     stop: CancellationToken,
+}
+
+impl Listener for Shared {
+    fn hear(&self, line: Line) {
+        self.letters.put(Letter::Log(line));
+    }
 }
 
 /// A worker of the core, with Python's handlers.
@@ -71,8 +93,11 @@ impl Worker {
             numbers: AtomicU64::new(0),
             stop: CancellationToken::new(),
         };
+        let shared = Arc::new(shared);
+        let listener: Weak<dyn Listener> = Arc::downgrade(&(shared.clone() as Arc<dyn Listener>));
+        listen(listener);
         Ok(Worker {
-            shared: Arc::new(shared),
+            shared,
             store,
             options: Arc::new(options),
             running: Mutex::new(false),
@@ -87,20 +112,27 @@ impl Worker {
         self.shared.letters.fileno()
     }
 
-    /// Everything that Python is to know now.
+    /// Everything that came since the last call.
     fn letters(&self, py: Python<'_>) -> PyResult<Letters> {
         let (letters, waited) = self.shared.letters.take();
-        let (mut jobs, mut events) = (Vec::with_capacity(letters.len()), Vec::new());
-        let (mut cancel, mut stop) = (Vec::new(), Vec::new());
+        let mut sorted = Letters {
+            jobs: Vec::with_capacity(letters.len()),
+            cancel: Vec::new(),
+            stop: Vec::new(),
+            events: Vec::new(),
+            logs: Vec::new(),
+            waited,
+        };
         for letter in letters {
             match letter {
-                Letter::Start(job) => jobs.push(Py::new(py, job)?),
-                Letter::Cancel(number) => cancel.push(number),
-                Letter::Stop(number) => stop.push(number),
-                Letter::Event(event) => events.push(Py::new(py, event)?),
+                Letter::Start(job) => sorted.jobs.push(Py::new(py, job)?),
+                Letter::Cancel(number) => sorted.cancel.push(number),
+                Letter::Stop(number) => sorted.stop.push(number),
+                Letter::Event(event) => sorted.events.push(Py::new(py, event)?),
+                Letter::Log(line) => sorted.logs.push(line),
             }
         }
-        Ok((jobs, cancel, stop, events, waited))
+        Ok(sorted)
     }
 
     /// Works until it is told to stop; the answer comes when everything is finished or given back.
@@ -119,6 +151,26 @@ impl Worker {
             let work = runtime()?.spawn(worker.run(stop.cancelled_owned()));
             let ended = |e| Error::Unusable(format!("a defect of oq: the worker ended: {e}"));
             work.await.map_err(ended)?
+        }))
+    }
+
+    /// Runs what is due and returns; the answer is what it did, as a JSON text.
+    #[pyo3(signature = (within=None))]
+    fn drain(&self, py: Python<'_>, within: Option<f64>) -> PyResult<Request> {
+        let within = within.map(|s| seconds("time to drain", s)).transpose();
+        let within = within.map_err(|e| raise(py, e))?;
+        let (shared, store) = (self.shared.clone(), self.store.clone());
+        let options = self.options.clone();
+        Ok(Request::new(async move {
+            let worker = build(&shared, &store, &options).await?;
+            let mut how = Drain::all();
+            if let Some(within) = within {
+                how = how.within(within);
+            }
+            let stop = shared.stop.clone();
+            let drained = worker.drain_until(how, stop.cancelled_owned()).await?;
+            serde_json::to_string(&drained)
+                .map_err(|e| Error::Unusable(format!("a defect of oq: {e}")))
         }))
     }
 

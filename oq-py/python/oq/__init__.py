@@ -1,21 +1,21 @@
 """A serverless task queue whose only dependency is an object store.
 
-    app = oq.App("sqlite:./oq.db")
+app = oq.App("sqlite:./oq.db")
 
-    @app.task()
-    async def welcome(to: str) -> str:
-        return f"hello {to}"
+@app.task()
+async def welcome(to: str) -> str:
+    return f"hello {to}"
 
-    handle = await welcome.enqueue("a@x.io")     # or welcome.enqueue_sync(...)
-    print(await handle.result(timeout="1m"))
-    app.run()                                    # elsewhere: the worker
+handle = await welcome.enqueue("a@x.io")     # or welcome.enqueue_sync(...)
+print(await handle.result(timeout="1m"))
+app.run()                                    # elsewhere: the worker
 """
 
 from ._app import App
 from ._context import Context, current
 from ._handle import Batch, Failure, Handle, Progress, TaskView
-from ._oq import Event, __version__
 from ._options import Duration, Retry
+from ._oq import Event, __version__
 from ._resources import resource
 from ._task import Bound, Call, Task
 from .errors import (

@@ -1,10 +1,10 @@
-"""What an attempt came to, told to whoever waits for it: one place for loop, threads and processes."""
+"""What an attempt came to, told to whoever waits for it: for loop, threads and processes alike."""
 
 from __future__ import annotations
 
 import inspect
 import traceback
-from typing import TYPE_CHECKING, Any, Optional, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ._options import Retry, to_seconds
 from .errors import Fail, Invalid, Snooze
@@ -56,7 +56,7 @@ def raised(task: Task[..., Any, Any], to: Answers, error: BaseException) -> None
     to.fail(kind, _text(error), fatal)
 
 
-def _kind(retry: Optional[Retry], error: BaseException) -> tuple[str, bool]:
+def _kind(retry: Retry | None, error: BaseException) -> tuple[str, bool]:
     """The name that the recorded policy matches, and whether the task's own policy ends it here.
 
     A record has names only; classes are known here, and their subclasses with them.
@@ -78,9 +78,11 @@ def _text(error: BaseException) -> str:
     """The message, and below it where it came from."""
     parts = [_message(error)]
     seen = {id(error)}
-    at: Optional[BaseException] = error
+    at: BaseException | None = error
+    # The first frame is oq's own call of the handler.
+    frames = error.__traceback__ and error.__traceback__.tb_next
     while at is not None and len(seen) < 10:
-        stack = "".join(traceback.format_tb(at.__traceback__, limit=-20))
+        stack = "".join(traceback.format_tb(frames, limit=-20))
         if stack:
             parts.append(f"Traceback of {type(at).__name__} (most recent call last):\n{stack}")
         cause = at.__cause__ or (None if at.__suppress_context__ else at.__context__)
@@ -88,7 +90,7 @@ def _text(error: BaseException) -> str:
             break
         seen.add(id(cause))
         parts.append(f"from {type(cause).__name__}: {_message(cause)}")
-        at = cause
+        at, frames = cause, cause.__traceback__
     text = "\n".join(parts)
     return text if len(text) <= _MOST else f"{text[: _MOST // 2]}\n… cut …\n{text[-_MOST // 2 :]}"
 

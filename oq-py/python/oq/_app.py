@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
-from datetime import datetime
+from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Mapping
 from typing import (
+    TYPE_CHECKING,
     Any,
-    AsyncIterable,
-    Callable,
-    Coroutine,
-    Iterable,
-    Mapping,
-    Optional,
     ParamSpec,
     Protocol,
     TypeVar,
-    Union,
     cast,
     overload,
 )
@@ -23,10 +18,13 @@ from typing import (
 from . import _many
 from ._bridge import answer, wait
 from ._handle import Batch, Handle
+from ._options import Duration, Options, Priority, Retry, to_seconds
 from ._oq import Client, Event
-from ._options import Duration, Options, Priority, Retry
 from ._task import Call, Task
 from .errors import Invalid, Unusable
+
+if TYPE_CHECKING:
+    from ._worker import WorkerOptions
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -34,7 +32,7 @@ T = TypeVar("T")
 Start = TypeVar("Start", bound=Callable[[], Any])
 OnEvent = TypeVar("OnEvent", bound=Callable[[Event], Any])
 
-Queues = Union[None, str, Iterable[str], Mapping[str, int]]
+Queues = str | Iterable[str] | Mapping[str, int] | None
 """``"mail:3,default:1"``, names, or names with weights; ``None`` is all that tasks name."""
 
 
@@ -56,13 +54,13 @@ class App:
     store is opened by the first request.
     """
 
-    def __init__(self, url: Optional[str] = None, *, queue: str = "default") -> None:
+    def __init__(self, url: str | None = None, *, queue: str = "default") -> None:
         self._url = url
         self.queue = queue
         """The queue of tasks that name none."""
         self.tasks: dict[str, Task[..., Any, Any]] = {}
         """The tasks by their names."""
-        self._opened: Optional[tuple[int, Client]] = None
+        self._opened: tuple[int, Client] | None = None
         self._starts: list[Callable[[], Any]] = []
         self._stops: list[Callable[[], Any]] = []
         self._hooks: dict[str, list[Callable[[Event], Any]]] = {}
@@ -80,8 +78,8 @@ class App:
             if not url.startswith("s3:"):
                 kind = url.partition(":")[0]
                 raise Unusable(
-                    f"this process was forked after its store was opened, and {kind}: does not cross "
-                    "a fork: make the first request after the fork, or start processes by spawn"
+                    f"this process was forked after its store was opened, and {kind}: does not "
+                    "cross a fork: make the first request after the fork, or start processes by spawn"
                 )
             self._opened = (process, Client(url))
         return self._opened[1]
@@ -97,16 +95,16 @@ class App:
     def task(
         self,
         *,
-        name: Optional[str] = None,
+        name: str | None = None,
         process: bool = False,
-        queue: Optional[str] = None,
-        priority: Optional[Priority] = None,
-        timeout: Optional[Duration] = None,
-        lease: Optional[Duration] = None,
-        retry: Optional[Retry] = None,
-        expires_in: Optional[Duration] = None,
-        retention: Optional[Duration] = None,
-        max_snoozes: Optional[int] = None,
+        queue: str | None = None,
+        priority: Priority | None = None,
+        timeout: Duration | None = None,
+        lease: Duration | None = None,
+        retry: Retry | None = None,
+        expires_in: Duration | None = None,
+        retention: Duration | None = None,
+        max_snoozes: int | None = None,
     ) -> Decorator:
         """Makes a task of a function; its name is the function's unless said.
 
@@ -135,13 +133,11 @@ class App:
 
         return cast(Decorator, decorate)
 
-    def handle(self, id: str, queue: Optional[str] = None) -> Handle[Any]:
+    def handle(self, id: str, queue: str | None = None) -> Handle[Any]:
         """The handle of a task whose id is known."""
         return Handle(self, queue or self.queue, id)
 
-    async def enqueue_many(
-        self, calls: Union[Iterable[Call[T]], AsyncIterable[Call[T]]]
-    ) -> Batch[T]:
+    async def enqueue_many(self, calls: Iterable[Call[T]] | AsyncIterable[Call[T]]) -> Batch[T]:
         """Submits many tasks, packed: a few objects instead of one for each.
 
         The iterable is read as the store takes the tasks. When the store fails the rest is not
@@ -218,6 +214,42 @@ class App:
         poll: Duration = "2s",
     ) -> None:
         """The same on the running loop, until it is cancelled. It sets no signal handlers."""
-        from ._worker import work
+        from ._worker import serve, until_cancelled
 
-        await work(self, queues, concurrency, grace, cancel_grace, poll)
+        options = self._worker_options(
+            queues,
+            concurrency=concurrency,
+            grace=to_seconds(grace),
+            cancel_grace=to_seconds(cancel_grace),
+            poll=to_seconds(poll),
+        )
+        await serve(self, options, until_cancelled)
+
+    async def drain(
+        self, queues: Queues = None, *, concurrency: int = 32, within: Duration | None = None
+    ) -> Mapping[str, Any]:
+        """Runs what is due and returns what it did; for cron, and functions that start for a while.
+
+        ``within`` says by when it must be over, 15 s at least.
+        """
+        from ._worker import serve
+
+        limit = None if within is None else to_seconds(within)
+        options = self._worker_options(queues, concurrency=concurrency)
+        text = await serve(self, options, lambda worker: answer(worker.drain(limit)))
+        drained: Mapping[str, Any] = json.loads(text)
+        return drained
+
+    def drain_sync(
+        self, queues: Queues = None, *, concurrency: int = 32, within: Duration | None = None
+    ) -> Mapping[str, Any]:
+        import asyncio
+
+        return asyncio.run(self.drain(queues, concurrency=concurrency, within=within))
+
+    def _worker_options(self, queues: Queues, **settings: Any) -> WorkerOptions:
+        from ._worker import WorkerOptions, read_queues
+
+        return WorkerOptions(
+            read_queues(queues, self), sorted(self.tasks), bool(self._hooks), **settings
+        )

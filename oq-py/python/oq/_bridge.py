@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from typing import TYPE_CHECKING, Optional, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from ._oq import Bridge, Request, Unusable
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 class _Bridges(threading.local):
     """The bridge of the loop that this thread used last."""
 
-    loop: Optional[AbstractEventLoop] = None
+    loop: AbstractEventLoop | None = None
     bridge: Bridge
 
     def of(self, loop: AbstractEventLoop) -> Bridge:

@@ -9,7 +9,7 @@ import socket
 import sys
 import threading
 from queue import SimpleQueue
-from typing import Any, Optional
+from typing import Any
 
 from . import _answer
 from ._context import Context, running
@@ -23,7 +23,7 @@ class _Far:
 
     cancelled = False  # whoever is cancelled here is killed
 
-    def __init__(self, end: socket.socket, about: dict[str, Any], saved: Optional[str]) -> None:
+    def __init__(self, end: socket.socket, about: dict[str, Any], saved: str | None) -> None:
         self._end = end
         self._saved = saved
         self.id: str = about["id"]
@@ -33,7 +33,7 @@ class _Far:
         self.delivery: int = about["delivery"]
         self.token: str = about["token"]
         self.tags: dict[str, str] = about["tags"]
-        self.trace: Optional[str] = about["trace"]
+        self.trace: str | None = about["trace"]
 
     def _say(self, what: str, *given: Any) -> None:
         send(self._end, {"what": what, "given": given})
@@ -41,7 +41,7 @@ class _Far:
     def progress(self, done: int, total: int) -> None:
         self._say("progress", done, total)
 
-    def saved(self) -> Optional[str]:
+    def saved(self) -> str | None:
         return self._saved
 
     def save(self, cursor: str) -> None:
@@ -64,7 +64,7 @@ class _Far:
         self._say("snooze", delay)
 
 
-def _find(module: str, name: str, main: Optional[str]) -> Task[..., Any, Any]:
+def _find(module: str, name: str, main: str | None) -> Task[..., Any, Any]:
     if module == "__main__":
         module = "__mp_main__"
         if module not in sys.modules and main is not None:
@@ -80,7 +80,7 @@ def _find(module: str, name: str, main: Optional[str]) -> Task[..., Any, Any]:
     return found
 
 
-def _attempt(end: socket.socket, start: dict[str, Any], main: Optional[str]) -> None:
+def _attempt(end: socket.socket, start: dict[str, Any], main: str | None) -> None:
     far = _Far(end, start["about"], start["saved"])
     running.set(Context(far))
     try:

@@ -6,9 +6,11 @@ import argparse
 import importlib
 import logging
 import os
+import re
 import signal
 import sys
-from typing import TYPE_CHECKING, NoReturn, Optional, Sequence
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NoReturn
 
 from . import _oq
 
@@ -19,19 +21,33 @@ _USAGE, _UNUSABLE = 2, 7
 """Exit codes, as of every ``oq`` command."""
 
 
+_APP = re.compile(r"[^\W\d][\w.]*:[^\W\d]\w*")
+"""``module:app``."""
+
+_FLAGS = ("--watch",)
+"""The options before an app that take no value."""
+
+
 def main() -> NoReturn:
     words = sys.argv[1:]
-    named = next((word for word in words[1:] if not word.startswith("-") and ":" in word), None)
-    is_app = named is not None and "://" not in named and not named.startswith("sqlite:")
-    if words[:1] == ["worker"] and (is_app or words[1:] in (["--help"], ["-h"])):
+    if words[:1] == ["worker"] and (_names_app(words) or {"--help", "-h"} & set(words)):
         sys.exit(_worker(words[1:]))
-    if words[:1] == ["dev"] and is_app:
+    if words[:1] == ["dev"] and _names_app(words):
         from ._dev import dev
 
         sys.exit(dev(words[1:]))
     # Rust knows nothing of Python's handler, which only takes a note.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     sys.exit(_oq.command(["oq", *words]))
+
+
+def _names_app(words: Sequence[str]) -> bool:
+    """Whether a word is an app, and not the value of an option, which may be ``sqlite:file``."""
+    for before, word in zip(words, words[1:], strict=False):
+        is_value = before.startswith("-") and before not in _FLAGS
+        if _APP.fullmatch(word) and not is_value:
+            return True
+    return False
 
 
 def options(command: str) -> argparse.ArgumentParser:
@@ -64,7 +80,7 @@ def _worker(words: Sequence[str]) -> int:
     return 0
 
 
-def find(where: str) -> Optional[App]:
+def find(where: str) -> App | None:
     """The app at ``module:name``; says what is wrong if there is none."""
     from ._app import App
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from contextvars import ContextVar
-from typing import Any, Mapping, Optional, Protocol, TypeVar, overload
+from typing import Any, Protocol, TypeVar, overload
 
 from ._json import dumps
 from ._options import Duration, to_seconds
@@ -31,11 +32,11 @@ class Attempt(Protocol):
     @property
     def tags(self) -> dict[str, str]: ...
     @property
-    def trace(self) -> Optional[str]: ...
+    def trace(self) -> str | None: ...
     @property
     def cancelled(self) -> bool: ...
     def progress(self, done: int, total: int) -> None: ...
-    def saved(self) -> Optional[str]: ...
+    def saved(self) -> str | None: ...
     def save(self, cursor: str) -> None: ...
     def flush(self) -> None: ...
     def extend(self, more: float) -> None: ...
@@ -86,7 +87,7 @@ class Context:
         return self._attempt.tags
 
     @property
-    def trace(self) -> Optional[str]:
+    def trace(self) -> str | None:
         """The submitter's W3C ``traceparent``."""
         return self._attempt.trace
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import (
     TYPE_CHECKING,
     Any,
     Generic,
-    Mapping,
     NamedTuple,
-    Optional,
-    Sequence,
     TypeVar,
-    Union,
     cast,
     overload,
 )
@@ -64,10 +61,10 @@ class TaskView:
     """pending, waiting, running, finishing, completed, failed, cancelled or expired."""
     attempts: int
     submitted: datetime
-    available_at: Optional[datetime]
-    ended: Optional[datetime]
-    progress: Optional[Progress]
-    failure: Optional[Failure]
+    available_at: datetime | None
+    ended: datetime | None
+    progress: Progress | None
+    failure: Failure | None
     tags: Mapping[str, str]
     input: Any
     """As JSON; ``None`` once the task completed."""
@@ -104,7 +101,7 @@ class TaskView:
         )
 
 
-def _moment(millis: Optional[int]) -> Optional[datetime]:
+def _moment(millis: int | None) -> datetime | None:
     return None if millis is None else datetime.fromtimestamp(millis / 1000, timezone.utc)
 
 
@@ -129,21 +126,21 @@ class Handle(Generic[T_co]):
     def __hash__(self) -> int:
         return hash((self.queue, self.id))
 
-    async def result(self, timeout: Optional[Duration] = None) -> T_co:
+    async def result(self, timeout: Duration | None = None) -> T_co:
         """What the task returned, once it is over.
 
         Raises ``TaskFailed`` when it ended otherwise, ``TimedOut`` when that takes longer.
         """
         return self._result(await self.wait(timeout))
 
-    def result_sync(self, timeout: Optional[Duration] = None) -> T_co:
+    def result_sync(self, timeout: Duration | None = None) -> T_co:
         return self._result(self.wait_sync(timeout))
 
-    async def wait(self, timeout: Optional[Duration] = None) -> TaskView:
+    async def wait(self, timeout: Duration | None = None) -> TaskView:
         """The task once it is over, however it ended."""
         return TaskView.read(self.queue, await answer(self._wait(timeout)))
 
-    def wait_sync(self, timeout: Optional[Duration] = None) -> TaskView:
+    def wait_sync(self, timeout: Duration | None = None) -> TaskView:
         return TaskView.read(self.queue, wait(self._wait(timeout)))
 
     async def status(self) -> TaskView:
@@ -153,7 +150,7 @@ class Handle(Generic[T_co]):
     def status_sync(self) -> TaskView:
         return TaskView.read(self.queue, wait(self._get()))
 
-    async def cancel(self, reason: Optional[str] = None) -> str:
+    async def cancel(self, reason: str | None = None) -> str:
         """Asks to cancel it.
 
         ``cancelled``: it will not run. ``requested``: a worker holds it and will be told. Any other
@@ -161,17 +158,17 @@ class Handle(Generic[T_co]):
         """
         return await answer(self._cancel(reason))
 
-    def cancel_sync(self, reason: Optional[str] = None) -> str:
+    def cancel_sync(self, reason: str | None = None) -> str:
         return wait(self._cancel(reason))
 
-    def _wait(self, timeout: Optional[Duration]) -> _oq.Request[str]:
+    def _wait(self, timeout: Duration | None) -> _oq.Request[str]:
         seconds = _FOREVER if timeout is None else to_seconds(timeout)
         return self._app._client.wait(self.queue, self.id, seconds)
 
     def _get(self) -> _oq.Request[str]:
         return self._app._client.get(self.queue, self.id)
 
-    def _cancel(self, reason: Optional[str]) -> _oq.Request[str]:
+    def _cancel(self, reason: str | None) -> _oq.Request[str]:
         return self._app._client.cancel(self.queue, self.id, reason)
 
     def _result(self, view: TaskView) -> T_co:
@@ -206,7 +203,7 @@ class Batch(Sequence[Handle[T]]):
     @overload
     def __getitem__(self, place: slice) -> Sequence[Handle[T]]: ...
 
-    def __getitem__(self, place: Union[int, slice]) -> Union[Handle[T], Sequence[Handle[T]]]:
+    def __getitem__(self, place: int | slice) -> Handle[T] | Sequence[Handle[T]]:
         if isinstance(place, slice):
             return [self[i] for i in range(*place.indices(len(self)))]
         at = place + len(self) if place < 0 else place

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, AsyncIterable, AsyncIterator, Iterable, TypeVar, Union
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ._bridge import answer, wait
 from ._handle import Batch
@@ -25,7 +26,7 @@ class _Submission:
         self.app = app
         self.queue = app.queue
         self.portion: list[tuple[Draft, str]] = []
-        self._many: Union[Many, None] = None
+        self._many: Many | None = None
 
     @property
     def many(self) -> Many:
@@ -69,7 +70,7 @@ def enqueue_sync(app: App, calls: Iterable[Call[T]]) -> Batch[T]:
     return submission.batch(ids)
 
 
-async def enqueue(app: App, calls: Union[Iterable[Call[T]], AsyncIterable[Call[T]]]) -> Batch[T]:
+async def enqueue(app: App, calls: Iterable[Call[T]] | AsyncIterable[Call[T]]) -> Batch[T]:
     submission = _Submission(app)
     try:
         async for call in _stream(calls):
@@ -82,7 +83,7 @@ async def enqueue(app: App, calls: Union[Iterable[Call[T]], AsyncIterable[Call[T
 
 
 async def _stream(
-    calls: Union[Iterable[Call[T]], AsyncIterable[Call[T]]],
+    calls: Iterable[Call[T]] | AsyncIterable[Call[T]],
 ) -> AsyncIterator[Call[T]]:
     if isinstance(calls, AsyncIterable):
         async for call in calls:

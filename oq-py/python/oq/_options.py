@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
-from typing import Literal, Mapping, Optional, Sequence, Union
+from typing import Literal
 
 from ._oq import Draft, Invalid, seconds
 
-Duration = Union[str, float, timedelta]
+Duration = str | float | timedelta
 """``"90s"``, ``"1h30m"``, a number of seconds, or a ``timedelta``."""
 
-Priority = Union[int, Literal["high", "normal", "low"]]
+Priority = int | Literal["high", "normal", "low"]
 """0 (most urgent) to 31, or a name."""
 
-ErrorKind = Union[type[BaseException], str]
+ErrorKind = type[BaseException] | str
 
 
 def to_seconds(duration: Duration) -> float:
@@ -64,20 +65,20 @@ def _name(kind: ErrorKind) -> str:
 class Options:
     """What is not ``None`` is set."""
 
-    queue: Optional[str] = None
-    delay: Optional[Duration] = None
-    at: Optional[datetime] = None
-    priority: Optional[Priority] = None
-    timeout: Optional[Duration] = None
-    lease: Optional[Duration] = None
-    retry: Optional[Retry] = None
-    expires_in: Optional[Duration] = None
-    retention: Optional[Duration] = None
-    key: Optional[str] = None
-    key_window: Optional[Duration] = None
-    tags: Optional[Mapping[str, str]] = None
-    trace: Optional[str] = None
-    max_snoozes: Optional[int] = None
+    queue: str | None = None
+    delay: Duration | None = None
+    at: datetime | None = None
+    priority: Priority | None = None
+    timeout: Duration | None = None
+    lease: Duration | None = None
+    retry: Retry | None = None
+    expires_in: Duration | None = None
+    retention: Duration | None = None
+    key: str | None = None
+    key_window: Duration | None = None
+    tags: Mapping[str, str] | None = None
+    trace: str | None = None
+    max_snoozes: int | None = None
 
     def over(self, base: Options) -> Options:
         """These options, and those of ``base`` where these say nothing."""
@@ -105,5 +106,5 @@ class Options:
         )
 
 
-def _seconds(duration: Optional[Duration]) -> Optional[float]:
+def _seconds(duration: Duration | None) -> float | None:
     return None if duration is None else to_seconds(duration)

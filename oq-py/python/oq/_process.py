@@ -13,7 +13,8 @@ import struct
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING, Any, Callable, Optional
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ._oq import Job
@@ -27,7 +28,7 @@ def send(to: socket.socket, message: dict[str, Any]) -> None:
     to.sendall(_LENGTH.pack(len(body)) + body)
 
 
-def receive(end: socket.socket) -> Optional[dict[str, Any]]:
+def receive(end: socket.socket) -> dict[str, Any] | None:
     """The next message; ``None`` when the other end is gone."""
     head = _read(end, _LENGTH.size)
     body = _read(end, _LENGTH.unpack(head)[0]) if head else None
@@ -37,7 +38,7 @@ def receive(end: socket.socket) -> Optional[dict[str, Any]]:
     return message
 
 
-def _read(end: socket.socket, size: int) -> Optional[bytes]:
+def _read(end: socket.socket, size: int) -> bytes | None:
     parts = bytearray()
     while len(parts) < size:
         try:
@@ -91,7 +92,7 @@ class _Child:
         self._process.kill()
 
 
-def _main() -> Optional[str]:
+def _main() -> str | None:
     """The script that runs here, which a child has to read as well."""
     main = sys.modules.get("__main__")
     return getattr(main, "__file__", None)

@@ -1,19 +1,20 @@
 """What a worker brings for its tasks: made when it starts, asked for by annotation.
 
-    @app.on_start
-    async def database() -> AsyncIterator[Database]:
-        async with connect() as database:
-            yield database
+@app.on_start
+async def database() -> AsyncIterator[Database]:
+    async with connect() as database:
+        yield database
 
-    @app.task()
-    async def save(n: int, db: Database = oq.resource()) -> None: ...
+@app.task()
+async def save(n: int, db: Database = oq.resource()) -> None: ...
 """
 
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from typing import Any, Callable
+from typing import Any
 
 from .errors import Unusable
 
@@ -67,5 +68,6 @@ class Resources:
                 return given
         wanted = getattr(kind, "__name__", str(kind))
         raise Unusable(
-            f"{task}: nothing is there for {name}: give a {wanted} in a function under @app.on_start"
+            f"{task}: nothing is there for {name}: "
+            f"give a {wanted} in a function under @app.on_start"
         )

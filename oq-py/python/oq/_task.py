@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import inspect
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Callable, Generic, Mapping, Optional, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from ._bridge import answer, wait
 from ._handle import Handle
@@ -42,7 +43,7 @@ class Task(Generic[P, R, T]):
         if process:
             self._check_process()
         try:
-            self._schema
+            _ = self._schema
         except Invalid as e:
             # A name that is defined further down can be read at the first use.
             if not isinstance(e.__cause__, NameError):
@@ -72,7 +73,7 @@ class Task(Generic[P, R, T]):
         return self.options.queue or self._app.queue
 
     async def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Handle[T]:
-        """Submits the task. When it returns, the task is accepted and ends in exactly one outcome."""
+        """Submits the task. When it returns, the task is accepted and ends in one outcome."""
         return await self.call(*args, **kwargs).enqueue()
 
     def enqueue_sync(self, *args: P.args, **kwargs: P.kwargs) -> Handle[T]:
@@ -85,20 +86,20 @@ class Task(Generic[P, R, T]):
     def using(
         self,
         *,
-        queue: Optional[str] = None,
-        delay: Optional[Duration] = None,
-        at: Optional[datetime] = None,
-        priority: Optional[Priority] = None,
-        timeout: Optional[Duration] = None,
-        lease: Optional[Duration] = None,
-        retry: Optional[Retry] = None,
-        expires_in: Optional[Duration] = None,
-        retention: Optional[Duration] = None,
-        key: Optional[str] = None,
-        key_window: Optional[Duration] = None,
-        tags: Optional[Mapping[str, str]] = None,
-        trace: Optional[str] = None,
-        max_snoozes: Optional[int] = None,
+        queue: str | None = None,
+        delay: Duration | None = None,
+        at: datetime | None = None,
+        priority: Priority | None = None,
+        timeout: Duration | None = None,
+        lease: Duration | None = None,
+        retry: Retry | None = None,
+        expires_in: Duration | None = None,
+        retention: Duration | None = None,
+        key: str | None = None,
+        key_window: Duration | None = None,
+        tags: Mapping[str, str] | None = None,
+        trace: str | None = None,
+        max_snoozes: int | None = None,
     ) -> Bound[P, T]:
         """The task with other options."""
         said = Options(
@@ -119,7 +120,7 @@ class Task(Generic[P, R, T]):
         )
         return Bound(self, said.over(self.options))
 
-    def handle(self, id: str, queue: Optional[str] = None) -> Handle[T]:
+    def handle(self, id: str, queue: str | None = None) -> Handle[T]:
         """The handle of a task whose id is known."""
         return Handle(self._app, queue or self.queue, id)
 

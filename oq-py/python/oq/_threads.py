@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from queue import SimpleQueue
-from typing import Callable, Optional
 
 
 class Threads:
     """As many threads as work at the same time.
 
     There is no limit here: the worker takes no more tasks than it has slots, and a thread that is
-    stuck in a task that timed out must not cost a slot. They are daemons, so that such a thread does
-    not keep the process from ending.
+    stuck in a task that timed out must not cost a slot. They are daemons, so that such a thread
+    does not keep the process from ending.
     """
 
     def __init__(self) -> None:
-        self._work: SimpleQueue[Optional[Callable[[], None]]] = SimpleQueue()
+        self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._threads = 0
         self._free = 0

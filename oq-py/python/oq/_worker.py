@@ -6,13 +6,17 @@ import asyncio
 import inspect
 import logging
 import signal
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Callable, Coroutine, Mapping, Optional
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    TypeVar,
+)
 
 from . import _answer
 from ._bridge import answer
 from ._context import Context, running
-from ._options import Duration, to_seconds
 from ._process import Processes
 from ._resources import Resources
 from ._threads import Threads
@@ -22,6 +26,8 @@ if TYPE_CHECKING:
     from ._app import App, Queues
     from ._oq import Event, Job, Worker
     from ._task import Task
+
+T = TypeVar("T")
 
 log = logging.getLogger("oq")
 
@@ -35,12 +41,12 @@ class WorkerOptions:
 
     queues: list[tuple[str, int]]
     tasks: list[str]
-    concurrency: int
-    grace: float
-    cancel_grace: float
-    poll: float
-    fleet: bool
     events: bool
+    concurrency: int = 32
+    grace: float = 30.0
+    cancel_grace: float = 10.0
+    poll: float = 2.0
+    fleet: bool = True
 
 
 class Attempts:
@@ -64,10 +70,10 @@ class Attempts:
 
     def read(self, worker: Worker) -> None:
         """Starts, cancels and stops what there is to; everything that came since the last time."""
-        jobs, cancel, stop, events, waited = worker.letters()
-        if waited > _BLOCKED:
-            self._report_block(waited)
-        for job in jobs:
+        letters = worker.letters()
+        if letters.waited > _BLOCKED:
+            self._report_block(letters.waited)
+        for job in letters.jobs:
             task = self._app.tasks[job.task]
             if task.is_async:
                 attempt = self._loop.create_task(self._run(task, job))
@@ -76,17 +82,17 @@ class Attempts:
                 self._threads.submit(self._processes.attempt(task, job))
             else:
                 self._threads.submit(_InThread(task, job, self._resources[task.name]))
-        for number in cancel:
+        for number in letters.cancel:
             self._processes.kill(number, cancelled=True)
-            if number in self._on_loop:
-                self._asked.add(number)
-                self._on_loop[number][1].cancel()
-        for number in stop:
+            self._asked.add(number)
+            self._cancel(number)
+        for number in letters.stop:
             self._processes.kill(number, cancelled=False)
-            if number in self._on_loop:
-                self._on_loop[number][1].cancel()
-        for event in events:
+            self._cancel(number)
+        for event in letters.events:
             self._tell(event)
+        for line in letters.logs:
+            log.log(line.level, "%s", line.text)
 
     async def _run(self, task: Task[..., Any, Any], job: Job) -> None:
         running.set(Context(job))
@@ -109,6 +115,22 @@ class Attempts:
         finally:
             self._on_loop.pop(job.number, None)
             self._asked.discard(job.number)
+
+    def _cancel(self, number: int) -> None:
+        """Cancels an attempt on the loop, also one that has not begun, which then never does."""
+        there = self._on_loop.get(number)
+        if there is None:
+            self._asked.discard(number)
+            return
+        job, attempt = there
+
+        def gone(_: asyncio.Task[None]) -> None:
+            job.cancel()  # only the first answer counts
+            self._on_loop.pop(number, None)
+            self._asked.discard(number)
+
+        attempt.add_done_callback(gone)
+        attempt.cancel()
 
     def _report_block(self, waited: float) -> None:
         names = sorted({job.task for job, _ in self._on_loop.values()})
@@ -140,9 +162,7 @@ class _InThread:
 
     __slots__ = ("_task", "_job", "_resources")
 
-    def __init__(
-        self, task: Task[..., Any, Any], job: Job, resources: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, task: Task[..., Any, Any], job: Job, resources: Mapping[str, Any]) -> None:
         self._task, self._job, self._resources = task, job, resources
 
     def __call__(self) -> None:
@@ -172,25 +192,8 @@ async def _called(hook: Callable[[Event], Any], event: Event) -> None:
         log.exception("the hook %s failed for %s", getattr(hook, "__name__", hook), event.id)
 
 
-async def work(
-    app: App,
-    queues: Queues,
-    concurrency: int,
-    grace: Duration,
-    cancel_grace: Duration,
-    poll: Duration,
-) -> None:
-    """Works until it is cancelled."""
-    options = WorkerOptions(
-        queues=read_queues(queues, app),
-        tasks=sorted(app.tasks),
-        concurrency=concurrency,
-        grace=to_seconds(grace),
-        cancel_grace=to_seconds(cancel_grace),
-        poll=to_seconds(poll),
-        fleet=True,
-        events=bool(app._hooks),
-    )
+async def serve(app: App, options: WorkerOptions, use: Callable[[Worker], Awaitable[T]]) -> T:
+    """What ``use`` makes of a worker whose attempts run on this loop."""
     resources = Resources()
     try:
         for start in app._starts:
@@ -200,7 +203,7 @@ async def work(
         loop = asyncio.get_running_loop()
         loop.add_reader(worker.fileno(), attempts.read, worker)
         try:
-            await _until_cancelled(worker)
+            return await use(worker)
         finally:
             loop.remove_reader(worker.fileno())
             attempts.read(worker)  # the last events
@@ -215,8 +218,8 @@ async def work(
             await resources.stop()
 
 
-async def _until_cancelled(worker: Worker) -> None:
-    """Cancelled once, the worker lets its tasks end; cancelled twice, it is left as it is."""
+async def until_cancelled(worker: Worker) -> None:
+    """Works. Cancelled once, the worker lets its tasks end; cancelled twice, they are left."""
     run = asyncio.ensure_future(answer(worker.run()))
     try:
         await asyncio.shield(run)
@@ -257,7 +260,7 @@ def run(work: Coroutine[Any, Any, None]) -> None:
 async def _until_signal(work: Coroutine[Any, Any, None]) -> None:
     loop = asyncio.get_running_loop()
     task = loop.create_task(work)
-    told: Optional[signal.Signals] = None
+    told: signal.Signals | None = None
 
     def tell(number: signal.Signals) -> None:
         nonlocal told
@@ -271,5 +274,3 @@ async def _until_signal(work: Coroutine[Any, Any, None]) -> None:
     except asyncio.CancelledError:
         if told is None:
             raise
-
-

@@ -6,7 +6,7 @@ Every ``OqError`` has a ``code``, the same as in Rust and on the command line.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING
 
 from ._oq import (
     Conflict,
@@ -57,7 +57,7 @@ class TaskFailed(Conflict):
 class Snooze(Exception):
     """Raised in a handler: run this task again after ``delay``. Not a failure, not an attempt."""
 
-    def __init__(self, delay: Union[str, float, timedelta]) -> None:
+    def __init__(self, delay: str | float | timedelta) -> None:
         super().__init__(delay)
         self.delay = delay
 

@@ -8,7 +8,7 @@ import enum
 import sys
 import types
 import typing
-from typing import Any, Optional
+from typing import Any
 
 from . import kinds, shapes
 from .codec import Codec
@@ -35,7 +35,7 @@ class Codecs:
     """The codecs of one function's annotations; records may contain themselves."""
 
     def __init__(self) -> None:
-        self._records: dict[Any, Optional[Codec]] = {}
+        self._records: dict[Any, Codec | None] = {}
 
     def of(self, annotation: Any) -> Codec:
         simple = _simple(annotation)
@@ -133,7 +133,7 @@ class Codecs:
             if f.init
         }
 
-        def read(value: Any) -> Optional[dict[str, Any]]:
+        def read(value: Any) -> dict[str, Any] | None:
             if type(value) is not kind:
                 return None
             return {name: getattr(value, name) for name in fields}
@@ -146,7 +146,7 @@ class Codecs:
             for name in kind._fields
         }
 
-        def read(value: Any) -> Optional[dict[str, Any]]:
+        def read(value: Any) -> dict[str, Any] | None:
             return dict(zip(kind._fields, value)) if type(value) is kind else None
 
         return shapes.record(fields, kind.__name__, read, kind)
@@ -157,13 +157,13 @@ class Codecs:
             for name, hint in hints.items()
         }
 
-        def read(value: Any) -> Optional[dict[str, Any]]:
+        def read(value: Any) -> dict[str, Any] | None:
             return value if isinstance(value, dict) else None
 
         return shapes.record(fields, kind.__name__, read, dict)
 
 
-def _simple(annotation: Any) -> Optional[Codec]:
+def _simple(annotation: Any) -> Codec | None:
     try:
         return kinds.SIMPLE.get(annotation)
     except TypeError:  # unhashable

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Callable, Literal
+from typing import Any, Literal
 
 Kind = Literal["null", "bool", "integer", "number", "string", "array", "object", "any"]
 """What a value is in JSON."""

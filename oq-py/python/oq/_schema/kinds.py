@@ -10,7 +10,8 @@ import enum
 import math
 import pathlib
 import uuid
-from typing import Any, Callable, Optional, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from .codec import Codec, Fault, Kind, expected
 
@@ -228,7 +229,7 @@ def enumeration(kind: type[enum.Enum]) -> Codec:
         return codes[value]
 
     def decode(code: Any) -> Any:
-        member: Optional[enum.Enum] = coded.get(code) if type(code) in (str, int) else None
+        member: enum.Enum | None = coded.get(code) if type(code) in (str, int) else None
         if member is None:
             raise Fault(f"{code!r} is no {kind.__name__}")
         return member

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from typing import Any, Callable, Mapping, Optional, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from .codec import Codec, Fault, Kind, expected
 
@@ -13,14 +14,16 @@ _ARRAY: frozenset[Kind] = frozenset({"array"})
 _OBJECT: frozenset[Kind] = frozenset({"object"})
 
 
-def _each(code: Callable[[Any], Any], items: Any) -> list[Any]:
+def each(code: Callable[[Any], Any], items: Any) -> list[Any]:
+    """All items, coded; a fault says which one."""
     place = 0
     coded = []
     try:
         for place, item in enumerate(items):
             coded.append(code(item))
     except Fault as fault:
-        raise fault.inside(f"[{place}]")
+        fault.inside(f"[{place}]")
+        raise
     return coded
 
 
@@ -30,12 +33,12 @@ def array(item: Codec, accepts: tuple[type, ...], make: Callable[[Any], Any], na
     def encode(value: Any) -> Any:
         if not isinstance(value, accepts) or isinstance(value, (str, bytes)):
             raise expected(name, value)
-        return _each(item.encode, value)
+        return each(item.encode, value)
 
     def decode(value: Any) -> Any:
         if type(value) is not list:
             raise expected(name, value)
-        return make(_each(item.decode, value))
+        return make(each(item.decode, value))
 
     return Codec(encode, decode, _ARRAY)
 
@@ -51,7 +54,8 @@ def fixed(items: Sequence[Codec]) -> Codec:
             try:
                 coded.append(getattr(codec, way)(item))
             except Fault as fault:
-                raise fault.inside(f"[{place}]")
+                fault.inside(f"[{place}]")
+                raise
         return coded
 
     def encode(value: Any) -> Any:
@@ -81,7 +85,8 @@ def mapping(key: Codec, value: Codec) -> Codec:
                 text = key.encode(name)
                 coded[str(text) if integers else text] = value.encode(item)
         except Fault as fault:
-            raise fault.inside(f"[{name!r}]")
+            fault.inside(f"[{name!r}]")
+            raise
         return coded
 
     def decode(given: Any) -> Any:
@@ -93,7 +98,8 @@ def mapping(key: Codec, value: Codec) -> Codec:
             for name, item in given.items():
                 back[key.decode(_int(name) if integers else name)] = value.decode(item)
         except Fault as fault:
-            raise fault.inside(f"[{name!r}]")
+            fault.inside(f"[{name!r}]")
+            raise
         return back
 
     return Codec(encode, decode, _OBJECT)
@@ -117,7 +123,7 @@ class Field:
 def record(
     fields: Mapping[str, Field],
     name: str,
-    read: Callable[[Any], Optional[Mapping[str, Any]]],
+    read: Callable[[Any], Mapping[str, Any] | None],
     make: Callable[..., Any],
 ) -> Codec:
     """An object with these names; ``read`` gives a value's, or ``None`` if it is another thing."""
@@ -131,7 +137,8 @@ def record(
             try:
                 coded[field] = getattr(known.codec, way)(item)
             except Fault as fault:
-                raise fault.inside(field)
+                fault.inside(field)
+                raise
         for field, known in fields.items():
             if known.required and field not in coded:
                 raise Fault(f"{field!r} is missing")

@@ -5,14 +5,15 @@ from __future__ import annotations
 import inspect
 import json
 import typing
-from typing import Any, Callable, Optional
+from collections.abc import Callable
+from typing import Any
 
 from .._json import dumps
 from .._resources import is_resource
 from ..errors import Invalid
-
 from .annotation import Codecs, Unfit
 from .codec import Codec, Fault
+from .shapes import each
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -20,7 +21,7 @@ _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_O
 class Schema:
     """How a function's arguments and its result become JSON.
 
-    Arguments are an object by parameter name, so that a parameter with a default can be added later.
+    Arguments are an object by parameter name, so that one with a default can be added later.
     """
 
     def __init__(self, function: Callable[..., Any], name: str) -> None:
@@ -31,8 +32,8 @@ class Schema:
         self._positional: list[str] = []
         self._positional_only: list[str] = []
         self._required: list[str] = []
-        self._spread: Optional[str] = None
-        self._spread_names: Optional[str] = None
+        self._spread: str | None = None
+        self._spread_names: str | None = None
         try:
             hints = typing.get_type_hints(function, include_extras=True)
         except (NameError, AttributeError) as e:
@@ -72,6 +73,9 @@ class Schema:
         """Arguments as JSON; ``Invalid`` names the place of what does not fit."""
         given = dict(zip(self._positional, args))
         rest = args[len(self._positional) :]
+        if rest and self._spread is None:
+            takes = len(self._positional)
+            raise Invalid(f"{self._name}: it takes {takes} positional arguments, got {len(args)}")
         names: dict[str, Any] = {}
         coded: dict[str, Any] = {}
         name = ""
@@ -88,36 +92,20 @@ class Schema:
                     names[name] = value
             for name, value in given.items():
                 coded[name] = self._fields[name].encode(value)
-            if rest:
-                coded[self._many(rest)] = self._encode_rest(rest)
+            if rest and self._spread is not None:
+                name = self._spread
+                coded[name] = each(self._fields[name].encode, rest)
             if names and self._spread_names is not None:
-                each = self._fields[self._spread_names]
+                encode = self._fields[self._spread_names].encode
                 collected = coded[self._spread_names] = {}
                 for name, value in names.items():
-                    collected[name] = each.encode(value)
+                    collected[name] = encode(value)
             for name in self._required:
                 if name not in coded:
                     raise Fault("it is missing")
         except Fault as fault:
             raise Invalid(f"{self._name}: {fault.inside(name)}") from None
         return dumps(coded, self._name)
-
-    def _many(self, rest: tuple[Any, ...]) -> str:
-        if self._spread is None:
-            takes, got = len(self._positional), len(self._positional) + len(rest)
-            raise Invalid(f"{self._name}: it takes {takes} positional arguments, got {got}")
-        return self._spread
-
-    def _encode_rest(self, rest: tuple[Any, ...]) -> list[Any]:
-        codec = self._fields[self._spread or ""]
-        place, coded = 0, []
-        try:
-            for place, value in enumerate(rest):
-                coded.append(codec.encode(value))
-        except Fault as fault:
-            told = fault.inside(f"{self._spread}[{place}]")
-            raise Invalid(f"{self._name}: {told}") from None
-        return coded
 
     def decode(self, text: str) -> tuple[list[Any], dict[str, Any]]:
         """Arguments from JSON: an object by name, or an array by place.
