@@ -170,6 +170,10 @@ impl Printer {
     /// A line on stderr as it is, for what comes in a form of its own; not with `--quiet`.
     pub fn aside(&self, line: &str) {
         if !self.quiet {
+            let line = match self.err.terminal {
+                true => safe_lines(line),
+                false => line.to_owned(),
+            };
             let _closed = writeln!(std::io::stderr().lock(), "{line}");
         }
     }
