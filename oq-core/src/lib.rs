@@ -8,11 +8,13 @@
 pub mod bucket;
 pub mod env;
 mod error;
+pub mod explain;
 pub mod health;
 pub mod measure;
 pub mod protocol;
 pub mod queue;
 pub mod record;
+pub mod span;
 pub mod state;
 pub mod store;
 pub mod testing;

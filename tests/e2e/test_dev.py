@@ -86,6 +86,32 @@ def test_ends_with_the_program_that_started_it(start_dev: StartDev) -> None:
     assert dev.process.wait(timeout=30) == 0
 
 
+def test_ends_when_nobody_reads_what_it_prints() -> None:
+    process = subprocess.Popen(
+        [binary(), "dev", "--listen", "127.0.0.1:0", "-o", "jsonl"],
+        env=clean_env(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        # As `oq dev | head -1` does. What the worker does next is said to nobody.
+        assert process.stdout is not None
+        ready = json.loads(process.stdout.readline())
+        process.stdout.close()
+        subprocess.run(
+            [binary(), "submit", "echo", "1", "--url", ready["url"]],
+            env=clean_env()
+            | {"AWS_ACCESS_KEY_ID": ready["access_key_id"]}
+            | {"AWS_SECRET_ACCESS_KEY": ready["secret_access_key"]},
+            timeout=60,
+            check=False,
+        )
+        assert process.wait(timeout=60) == 0
+    finally:
+        process.kill()
+
+
 def refused(*args: str, env: dict[str, str] | None = None) -> tuple[int, str]:
     done = subprocess.run(
         [binary(), "dev", *args],

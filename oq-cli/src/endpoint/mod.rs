@@ -47,7 +47,7 @@ use self::clock::StoreClock;
 use self::errors::said;
 use self::keys::Bucket;
 
-pub use self::auth::{Credentials, KEY_ID, SECRET, check_listener};
+pub use self::auth::{Credentials, SECRET, check_listener};
 pub use self::hardship::{Hardship, HttpFaults};
 pub use self::server::Server;
 

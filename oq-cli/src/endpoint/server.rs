@@ -17,7 +17,8 @@ use oq_core::env::Env;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{Body, S3Error, s3_error};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
 
 use super::Endpoint;
 use super::auth::{Credentials, Hosts, from_a_page};
@@ -108,14 +109,14 @@ impl Server {
     /// Answers until `end` completes; then lets answers under way go out, and returns.
     pub async fn run(self, end: impl Future<Output = ()>) {
         let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-        let (ending, ends) = watch::channel(());
+        let ending = CancellationToken::new();
         tokio::select! {
             () = end => {}
-            never = self.accept_on(places.clone(), ends) => match never {},
+            never = self.accept_on(places.clone(), &ending) => match never {},
         }
         drop(self.listener);
         // Every connection notices, and gives its place back when it is done.
-        drop(ending);
+        ending.cancel();
         let all = u32::try_from(MAX_CONNECTIONS).unwrap_or(u32::MAX);
         let _late = self
             .shared
@@ -124,7 +125,7 @@ impl Server {
             .await;
     }
 
-    async fn accept_on(&self, places: Arc<Semaphore>, ends: watch::Receiver<()>) -> Infallible {
+    async fn accept_on(&self, places: Arc<Semaphore>, ending: &CancellationToken) -> Infallible {
         loop {
             let Ok(place) = places.clone().acquire_owned().await else {
                 std::future::pending::<()>().await;
@@ -132,7 +133,7 @@ impl Server {
             };
             match self.listener.accept().await {
                 Ok((stream, _)) => {
-                    let connection = self.shared.clone().serve(stream, place, ends.clone());
+                    let connection = self.shared.clone().serve(stream, place, ending.clone());
                     tokio::spawn(connection);
                 }
                 // Too many open files, or a client that was gone before it was greeted.
@@ -147,7 +148,7 @@ impl Shared {
         self: Arc<Self>,
         stream: TcpStream,
         place: OwnedSemaphorePermit,
-        mut ends: watch::Receiver<()>,
+        ending: CancellationToken,
     ) {
         // Small answers must not wait for company.
         let _unsupported = stream.set_nodelay(true);
@@ -165,7 +166,7 @@ impl Shared {
         tokio::select! {
             // What ends a connection (the client, a timeout, a cut) concerns nobody else.
             _ended = connection.as_mut() => {}
-            _closed = ends.changed() => {
+            () = ending.cancelled() => {
                 connection.as_mut().graceful_shutdown();
                 let _late = self.env.within(GRACE, connection).await;
             }

@@ -119,7 +119,7 @@ impl EventLine {
                 other => other.to_string(),
             };
             let mut lines = value.trim().lines();
-            let shown = super::shown(lines.next().unwrap_or_default());
+            let shown = super::safe(lines.next().unwrap_or_default());
             let more = lines.next().map_or("", |_| " …");
             match *name {
                 "id" | "type" | "error" | "message" | "why" | "text" => {

@@ -12,11 +12,12 @@ use oq_core::queue::Queue;
 use oq_core::store::{Delayed, Faulty, Latency, Store, StoreError, open_served};
 use oq_core::worker::{Event, Worker};
 use serde_json::json;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::demo_tasks;
 use crate::endpoint::{
-    Credentials, Endpoint, Hardship, HttpFaults, KEY_ID, REGION, SECRET, Server, check_listener,
+    Credentials, Endpoint, Hardship, HttpFaults, REGION, SECRET, Server, check_listener,
 };
 use crate::exit::Exit;
 use crate::failed::Failed;
@@ -122,37 +123,40 @@ impl Dev {
         };
         ready.print(oq.print)?;
 
-        let (ending, ends) = watch::channel(());
-        let end = |mut ends: watch::Receiver<()>| async move {
-            let _closed = ends.changed().await;
-        };
         // The worker goes first: it uses the store to the last. Then the endpoint.
-        let (worked, works) = watch::channel(());
-        let working = {
-            let end = end(ends);
-            async move {
-                let done = match worker {
-                    Some(worker) => worker.run(end).await,
-                    None => {
-                        end.await;
-                        Ok(())
-                    }
-                };
-                drop(worked);
-                done
-            }
+        let (ending, worked) = (CancellationToken::new(), CancellationToken::new());
+        let working = async {
+            let end = ending.clone().cancelled_owned();
+            let done = match worker {
+                Some(worker) => worker.run(end).await,
+                None => {
+                    end.await;
+                    Ok(())
+                }
+            };
+            worked.cancel();
+            done
         };
-        let serving = server.run(end(works));
-        let telling = told::tell(oq.print, heard, &missed);
+        let serving = server.run(worked.cancelled());
+        // Whoever read what is printed may go away (`| head`): then it ends too.
+        let unread = CancellationToken::new();
+        let telling = async {
+            let told = told::tell(oq.print, heard, &missed).await;
+            if told.is_err() {
+                unread.cancel();
+            }
+            told
+        };
         let all = async { tokio::join!(working, serving, telling) };
         tokio::pin!(all);
         tokio::select! {
             (worked, (), told) = all.as_mut() => return ended(worked, told),
             () = signals.next() => {}
+            () = unread.cancelled() => {}
         }
         oq.print
             .note("ending: running tasks may finish; once more to end at once");
-        drop(ending);
+        ending.cancel();
         tokio::select! {
             (worked, (), told) = all => ended(worked, told),
             () = signals.next() => Ok(Exit::Interrupted),
@@ -236,9 +240,6 @@ impl Ready<'_> {
             format!("export AWS_REGION={REGION}"),
         ] {
             print.line(&line)?;
-        }
-        if *key_id != Credentials::of_environment().key_id {
-            print.note(&format!("the key id is from {KEY_ID}"));
         }
         Ok(())
     }

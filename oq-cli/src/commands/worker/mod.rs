@@ -1,5 +1,6 @@
 //! `oq worker`: runs programs as handlers until it is told to stop, or until nothing is due.
 
+mod list;
 mod queues;
 mod tell;
 
@@ -39,7 +40,11 @@ const MARGIN: Duration = Duration::from_secs(2);
 ///
 /// Ctrl-C or SIGTERM ends it: running programs have the grace period. A second one ends it at once.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Worker {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+
     /// What runs tasks of a type, as in --task resize='python3 resize.py'; may be repeated.
     #[arg(long = "task", value_name = "NAME=PROGRAM", required = true)]
     tasks: Vec<exec::Said>,
@@ -93,8 +98,18 @@ pub struct Worker {
     show_stderr: bool,
 }
 
+/// What else can be asked of workers.
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Who is present, and who fell silent lately. Costs 1 LIST, and 1 GET for each
+    List,
+}
+
 impl Worker {
     pub async fn run(self, oq: &Session<'_>) -> Result<Exit, Failed> {
+        if let Some(Verb::List) = self.verb {
+            return list::list(oq).await;
+        }
         let programs = self.programs()?;
         let (told, waiting) = mpsc::channel(WAITING);
         let (entries, logged) = mpsc::channel(WAITING);

@@ -5,6 +5,7 @@ mod doubts;
 mod input;
 mod keyed;
 mod listing;
+mod looking;
 mod many;
 mod operators;
 mod tail;

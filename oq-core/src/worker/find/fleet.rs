@@ -18,7 +18,7 @@ use crate::store::{List, MAX_DELETE, StoreKey};
 pub(in crate::worker) const SHOW: Duration = Duration::from_secs(30);
 
 /// A worker that has not shown itself for this long is gone.
-pub(in crate::worker) const STALE: Duration = Duration::from_secs(75);
+pub(in crate::worker) const STALE: Duration = Presence::STALE;
 
 /// How often the fleet is read at least.
 pub(in crate::worker) const MUSTER: Duration = Duration::from_secs(60);
