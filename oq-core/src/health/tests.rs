@@ -77,6 +77,7 @@ async fn a_lease_that_nobody_took_over_is_a_fault() {
         token: crate::record::Token::parse("T").unwrap(),
         worker: crate::record::WorkerId::parse("W").unwrap(),
         length: Duration::from_secs(30),
+        among: 1,
     });
     let seen = queue.root().get(&key).await.unwrap().value.unwrap().etag;
     queue
