@@ -109,3 +109,6 @@ fn lead(notice: &Notice, place: Option<&Place>, ignored: &mut Ignored) -> Option
     ignored.not_live += u64::from(lead.is_none());
     lead
 }
+
+#[cfg(test)]
+mod tests;

@@ -529,3 +529,16 @@ async fn events_of_ones_own_writes_take_no_request_however_old_the_settings_are(
     assert!(matches!(drained.leads[0].1, LeadEnd::Held(_)));
     assert_eq!((world.meter.snapshot() - before).total(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn waiting_for_leads_ends_in_time_too() {
+    let world = World::new();
+    let queue = world.queue().await;
+    let id = queue.submit(sleep(1000)).await.unwrap().id;
+    let clock = queue.root().env().clone();
+    let began = clock.now();
+    let how = Drain::leads([lead(id)]).linger(5 * S).within(60 * S);
+    let (drained, _) = requests(&world, &queue, how).await;
+    assert_eq!(drained.stopped, Stopped::Deadline);
+    assert!(clock.now().since(began) <= 60 * S);
+}

@@ -105,3 +105,6 @@ fn read<'a, T: Deserialize<'a>>(document: &'a str, what: &str) -> Result<T, Unkn
     }
     serde_json::from_str(document).map_err(|e| Unknown(format!("{what} cannot be read: {e}")))
 }
+
+#[cfg(test)]
+mod tests;

@@ -141,18 +141,16 @@ impl Drainer {
     pub(super) async fn linger(&mut self, linger: Duration) -> Stopped {
         loop {
             let wait = self.soonest(linger);
-            if wait.is_none() && self.runs.is_empty() {
+            let left = self.time_left();
+            if left.is_zero() || (wait.is_none() && self.runs.is_empty()) {
                 return Stopped::Empty;
             }
             // What is tried may turn out to wait, too.
-            let env = self.env.clone();
-            let ended = match wait {
-                Some(wait) => tokio::select! {
-                    biased;
-                    ended = self.runs.join_next(), if !self.runs.is_empty() => ended,
-                    () = env.sleep(wait.max(LEAST_WAIT)) => None,
-                },
-                None => self.runs.join_next().await,
+            let (env, pause) = (self.env.clone(), wait.unwrap_or(left).max(LEAST_WAIT));
+            let ended = tokio::select! {
+                biased;
+                ended = self.runs.join_next(), if !self.runs.is_empty() => ended,
+                () = env.sleep(pause) => None,
             };
             if let Some(ended) = ended {
                 self.ended(ended);
