@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 use oq_core::record::QueueName;
 
-use crate::commands::{get, submit, wait};
+use crate::commands::{dev, get, submit, wait};
 use crate::print::Format;
 
 /// A serverless task queue whose only dependency is an object store.
@@ -53,6 +53,7 @@ pub struct Global {
 /// The commands; each is one file.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Dev(dev::Dev),
     Submit(submit::Submit),
     Get(get::Get),
     Wait(wait::Wait),
@@ -62,6 +63,7 @@ impl Command {
     /// How many threads it wants.
     pub fn threads(&self) -> usize {
         match self {
+            Command::Dev(_) => 2,
             Command::Submit(_) | Command::Get(_) | Command::Wait(_) => 1,
         }
     }

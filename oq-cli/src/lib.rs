@@ -7,6 +7,8 @@
 
 mod args;
 mod commands;
+mod demo_tasks;
+mod endpoint;
 mod exit;
 mod failed;
 mod print;

@@ -18,7 +18,7 @@ pub mod worker;
 
 pub use error::{Error, Result};
 pub use queue::{Queue, Task};
-pub use time::StoreTime;
+pub use time::{StoreTime, duration};
 pub use worker::{Context, TaskError, Worker};
 
 /// The examples of the README compile and run.

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Error, Result};
+
 /// A moment on the store's clock.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -56,6 +58,25 @@ impl fmt::Debug for StoreTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
+}
+
+/// A duration as people write it: `250ms`, `30s`, `10m`, `1h30m`, `2d`.
+///
+/// ```
+/// # use std::time::Duration;
+/// assert_eq!(oq_core::duration("1h30m").unwrap(), Duration::from_secs(5400));
+/// assert!(oq_core::duration("soon").is_err());
+/// ```
+pub fn duration(text: &str) -> Result<Duration> {
+    let wrong = |why: &str| {
+        let shown = crate::record::quoted(text);
+        Error::invalid(format!("duration {shown}"), why)
+    };
+    let form = "write it as 30s, 10m, 1h30m or 2d";
+    let span: jiff::Span = text.parse().map_err(|_| wrong(form))?;
+    let days = jiff::SpanRelativeTo::days_are_24_hours();
+    let exact = span.to_duration(days).map_err(|_| wrong(form))?;
+    Duration::try_from(exact).map_err(|_| wrong("it cannot be negative"))
 }
 
 /// Durations in records are whole milliseconds.

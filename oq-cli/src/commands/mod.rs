@@ -1,5 +1,6 @@
 //! The commands, one file each: their arguments, and `run`.
 
+pub mod dev;
 pub mod get;
 pub mod submit;
 pub mod wait;
@@ -14,6 +15,7 @@ use crate::session::Session;
 pub async fn run(args: Args, print: &Printer) -> Result<Exit, Failed> {
     let oq = Session::new(args.global, print);
     let end = match args.command {
+        Command::Dev(dev) => dev.run(&oq).await,
         Command::Submit(submit) => submit.run(&oq).await,
         Command::Get(get) => get.run(&oq).await,
         Command::Wait(wait) => wait.run(&oq).await,

@@ -6,26 +6,12 @@ use oq_core::record::Priority;
 
 /// `30s`, `10m`, `1h30m`, `2d`.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || "write it as 30s, 10m, 1h30m or 2d".to_owned();
-    let span: jiff::Span = text.parse().map_err(|_| wrong())?;
-    let days = jiff::SpanRelativeTo::days_are_24_hours();
-    let exact = span.to_duration(days).map_err(|_| wrong())?;
-    Duration::try_from(exact).map_err(|_| "it cannot be negative".to_owned())
+    oq_core::duration(text).map_err(|e| e.to_string())
 }
 
 /// 0 to 31, or a name.
 pub fn priority(text: &str) -> Result<Priority, String> {
-    match text {
-        "high" => Ok(Priority::HIGH),
-        "normal" => Ok(Priority::NORMAL),
-        "low" => Ok(Priority::LOW),
-        number => {
-            let value = number
-                .parse()
-                .map_err(|_| "use 0 to 31, high, normal or low")?;
-            Priority::new(value).map_err(|e| e.to_string())
-        }
-    }
+    text.parse().map_err(|e: oq_core::Error| e.to_string())
 }
 
 /// `NAME=VALUE`.

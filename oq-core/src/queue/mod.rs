@@ -12,6 +12,7 @@ mod retry;
 mod settings;
 mod stats;
 mod submit;
+mod tail;
 mod task;
 mod view;
 
@@ -24,6 +25,7 @@ pub use many::{Batch, DEFAULT_IN_FLIGHT, SubmitMany, Summary};
 pub use purge::Purged;
 pub use stats::Stats;
 pub use submit::Submitted;
+pub use tail::{Cursor, Happened, Subject, Tail, TailEvent, Told, Watch};
 pub use task::{DEFAULT_KEY_WINDOW, MAX_KEY, MAX_NESTING, Task};
 pub use view::{TaskState, TaskView};
 

@@ -112,6 +112,12 @@ impl Task {
         })
     }
 
+    /// The same task with another input.
+    pub fn with_input(mut self, input: Json) -> Task {
+        self.input = input;
+        self
+    }
+
     /// A task that ended without a result, to be submitted anew.
     pub(super) fn again(done: &Done, old: &DoneTask, input: Json, priority: Priority) -> Task {
         let options = &done.options;

@@ -74,6 +74,25 @@ impl Default for Priority {
     }
 }
 
+/// 0 to 31, or `high`, `normal`, `low`.
+impl FromStr for Priority {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Priority, Error> {
+        match text {
+            "high" => Ok(Priority::HIGH),
+            "normal" => Ok(Priority::NORMAL),
+            "low" => Ok(Priority::LOW),
+            number => number.parse().ok().map(Priority::new).unwrap_or_else(|| {
+                Err(Error::invalid(
+                    format!("priority {}", super::quoted(text)),
+                    "use 0 to 31, high, normal or low",
+                ))
+            }),
+        }
+    }
+}
+
 impl<'de> Deserialize<'de> for Priority {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Priority, D::Error> {
         Priority::new(u8::deserialize(d)?).map_err(serde::de::Error::custom)

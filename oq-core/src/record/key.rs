@@ -178,7 +178,8 @@ impl fmt::Display for Key {
 
 /// Prefixes that listings use; each ends in `/`.
 pub mod prefix {
-    use super::{Priority, QueueName, Shard};
+    use super::{ObjectId, Priority, QueueName, Shard};
+    use crate::time::StoreTime;
 
     /// All live objects of a queue.
     pub fn live(q: &QueueName) -> String {
@@ -194,6 +195,23 @@ pub mod prefix {
     /// priority: where a listing goes on that met an object not yet due.
     pub fn behind_priority(q: &QueueName, s: Shard, p: Priority) -> String {
         format!("{q}/live/{}/{}/~", s.code(), p.char())
+    }
+
+    /// A key that sorts before every live object of this shard and priority that is due at this
+    /// moment or later, and behind those that were due before.
+    pub fn live_since(q: &QueueName, s: Shard, p: Priority, due: StoreTime) -> String {
+        format!("{q}/live/{}/{}/{}", s.code(), p.char(), since(due))
+    }
+
+    /// The same among the outcomes of a shard.
+    pub fn done_since(q: &QueueName, s: Shard, due: StoreTime) -> String {
+        format!("{q}/done/{}/{}", s.code(), since(due))
+    }
+
+    /// The first ten characters of an id, which are its time.
+    fn since(due: StoreTime) -> String {
+        let id = ObjectId::from_parts(due, 0, Priority::HIGHEST, 1, Shard::default());
+        id.to_string()[..10].to_owned()
     }
 
     /// All outcomes of a queue.
@@ -299,6 +317,26 @@ mod tests {
             format!("mail/dead/11/{id}.1")
         );
         assert!(prefix::behind_priority(&q, s, Priority::HIGH) > Key::Live(q, id).to_string());
+    }
+
+    #[test]
+    fn a_due_time_parts_the_keys_before_it_from_those_behind() {
+        let q = QueueName::new("mail").unwrap();
+        let s = Shard::new(33).unwrap();
+        let at = StoreTime(1_700_000_000_000);
+        let live = |due: u64, random| {
+            let id = ObjectId::from_parts(StoreTime(due), random, Priority::LOW, 1, s);
+            (
+                Key::Live(q.clone(), id).to_string(),
+                Key::Done(q.clone(), id).to_string(),
+            )
+        };
+        let (before, over_before) = live(at.0 - 1, u64::MAX);
+        let (behind, over_behind) = live(at.0, 0);
+        let since = prefix::live_since(&q, s, Priority::LOW, at);
+        assert!(before < since && since < behind);
+        let since = prefix::done_since(&q, s, at);
+        assert!(over_before < since && since < over_behind);
     }
 
     #[test]

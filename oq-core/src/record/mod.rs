@@ -6,6 +6,7 @@ mod codec;
 mod data;
 mod dead;
 mod done;
+mod finite;
 mod format;
 mod id;
 mod idempotency;

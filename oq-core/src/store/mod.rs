@@ -2,7 +2,8 @@
 //!
 //! This module owns the [`Store`] trait, its answers and the opening of stores by URL. It knows
 //! nothing of tasks. Nine verbs; each conditional write answers with one of the four [`Write`]
-//! values, because losing a race is a value and not an error. There is no unconditional put.
+//! values, because losing a race is a value and not an error. There is no unconditional put: only
+//! the stores that are servers themselves have one, see [`Served`].
 
 #[cfg(feature = "s3")]
 pub mod s3;
@@ -25,6 +26,7 @@ mod memory;
 mod meter;
 mod open;
 mod paging;
+mod served;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod wall;
@@ -33,7 +35,8 @@ pub use faults::{Faults, Faulty};
 pub use latency::{Delayed, Latency};
 pub use memory::{MemoryStore, TimeSource};
 pub use meter::{Meter, Metered, Outcome, Prices, Requests, Verb};
-pub use open::open;
+pub use open::{open, open_served};
+pub use served::Served;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
 

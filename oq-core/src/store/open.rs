@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{MemoryStore, Store, StoreError};
+use super::{MemoryStore, Served, Store, StoreError};
 
 /// What [`open`] takes, for messages.
 const FORMS: &str = "use s3://BUCKET/PREFIX, sqlite:PATH or memory:NAME";
@@ -22,15 +22,29 @@ const FORMS: &str = "use s3://BUCKET/PREFIX, sqlite:PATH or memory:NAME";
 /// [`StoreError::Unsupported`] when the program was built without the feature it needs.
 pub async fn open(url: &str) -> Result<Arc<dyn Store>, StoreError> {
     match url.split_once(':') {
-        Some(("memory", "")) => Ok(Arc::new(MemoryStore::new())),
-        Some(("memory", name)) => Ok(MemoryStore::shared(memory_name(name)?)),
-        Some(("sqlite", path)) => open_sqlite(path).await,
+        Some(("memory" | "sqlite", _)) => Ok(open_served(url).await?),
         Some(("s3", _)) => open_s3(url).await,
         Some((scheme, _)) => Err(StoreError::Misconfigured(format!(
             "there is no kind of store '{scheme}:'; {FORMS}"
         ))),
         None => Err(StoreError::Misconfigured(format!(
             "'{url}' does not say what kind of store it is; {FORMS}"
+        ))),
+    }
+}
+
+/// Opens a store that lives on this machine, `memory:` or `sqlite:`, to be served to others.
+///
+/// # Errors
+///
+/// As [`open`]; [`StoreError::Misconfigured`] also for a store that is served elsewhere.
+pub async fn open_served(url: &str) -> Result<Arc<dyn Served>, StoreError> {
+    match url.split_once(':') {
+        Some(("memory", "")) => Ok(Arc::new(MemoryStore::new())),
+        Some(("memory", name)) => Ok(MemoryStore::shared(memory_name(name)?)),
+        Some(("sqlite", path)) => open_sqlite(path).await,
+        _ => Err(StoreError::Misconfigured(format!(
+            "'{url}' is no store of this machine; use memory: or sqlite:PATH"
         ))),
     }
 }
@@ -45,7 +59,7 @@ fn memory_name(name: &str) -> Result<&str, StoreError> {
 }
 
 #[cfg(feature = "sqlite")]
-async fn open_sqlite(path: &str) -> Result<Arc<dyn Store>, StoreError> {
+async fn open_sqlite(path: &str) -> Result<Arc<dyn Served>, StoreError> {
     // With two slashes it is anybody's guess whether the path is relative.
     let path = match path.strip_prefix("//") {
         Some(path) if path.starts_with('/') => path,
@@ -68,7 +82,7 @@ async fn open_sqlite(path: &str) -> Result<Arc<dyn Store>, StoreError> {
 }
 
 #[cfg(not(feature = "sqlite"))]
-async fn open_sqlite(_: &str) -> Result<Arc<dyn Store>, StoreError> {
+async fn open_sqlite(_: &str) -> Result<Arc<dyn Served>, StoreError> {
     Err(without("sqlite"))
 }
 

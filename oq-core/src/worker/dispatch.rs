@@ -41,7 +41,11 @@ impl Dispatcher {
     /// Claims and runs until dropped or cancelled at an await.
     pub async fn claim_on(&mut self) {
         loop {
-            while self.runs.try_join_next().is_some() {}
+            while let Some(ended) = self.runs.try_join_next() {
+                if let Err(error) = ended {
+                    tracing::error!(%error, "a run broke; its task is taken over when its lease ends");
+                }
+            }
             let slots = &self.shared.slots;
             if slots.available_permits() == 0 {
                 self.sources.iter().for_each(|s| s.finder.set_room(0));

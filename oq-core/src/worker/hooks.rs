@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::error::Error;
 use crate::record::{Ending, Failure, ObjectId, QueueName, TaskId, TaskType, WorkerId};
 
 /// Something that happened in a worker.
@@ -82,6 +83,17 @@ pub enum Event {
         queue: QueueName,
         /// What is wrong.
         why: String,
+    },
+    /// The store began to fail: it does not answer, or it refuses. Told once for each outage; the
+    /// worker goes on trying.
+    StoreFailing {
+        /// How it fails.
+        error: Error,
+    },
+    /// The store has answered well for a while again.
+    StoreRecovered {
+        /// How long the outage was, from its first sign to its last.
+        after: Duration,
     },
     /// The worker stopped claiming.
     Stopping,

@@ -21,6 +21,7 @@ mod registry;
 mod runner;
 mod sweeper;
 mod turns;
+mod watch;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,6 +39,7 @@ pub use hooks::{Event, Hook};
 
 use crate::env::Mono;
 use crate::error::Result;
+use crate::protocol::Root;
 use crate::queue::Queue;
 use crate::record::{MIN_LEASE, Token, WorkerId};
 use dispatch::{Dispatcher, Source};
@@ -142,6 +144,16 @@ impl Worker {
     /// Works until `shutdown` completes; then claims nothing more, lets what runs run for the grace
     /// period, gives the rest back and returns. Dropping the future stops everything at once, as a
     /// crash would: what was running is taken over by others when its lease ends.
+    ///
+    /// A store that fails is tried again for as long as it takes, and [`Event::StoreFailing`] tells
+    /// of it once.
+    ///
+    /// # Errors
+    ///
+    /// What the store has refused for two minutes and never allowed (listing, say, or writing), as
+    /// [`Error::Denied`](crate::Error::Denied) or [`Error::Unusable`](crate::Error::Unusable); and
+    /// [`Error::Unusable`](crate::Error::Unusable) if a part of the worker broke. What it held is
+    /// given back before.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<()> {
         let env = self.queues[0].0.root().env().clone();
         let shared = Arc::new(Shared::new(&self, self.hooks.clone(), None));
@@ -169,10 +181,16 @@ impl Worker {
         });
         tracing::info!(worker = %shared.id, "started");
         let mut dispatcher = Dispatcher::new(shared.clone(), sources, turns);
-        tokio::select! {
+        let roots = self.queues.iter().map(|(queue, _)| queue.root().clone());
+        let ended = tokio::select! {
             biased;
-            () = shutdown => {}
-            () = dispatcher.claim_on() => {}
+            () = shutdown => Ok(()),
+            error = watch::stores(distinct(roots), shared.hooks.clone()) => Err(error),
+            error = watch::parts(&mut finding, &mut deleting) => Err(error),
+            () = dispatcher.claim_on() => Ok(()),
+        };
+        if let Err(error) = &ended {
+            tracing::error!(worker = %shared.id, %error, "the worker cannot go on");
         }
         shared.hooks.tell(|| Event::Stopping);
         tracing::info!(worker = %shared.id, running = dispatcher.running(), "stopping");
@@ -196,6 +214,17 @@ impl Worker {
         while deleting.join_next().await.is_some() {}
         shared.hooks.tell(|| Event::Stopped);
         tracing::info!(worker = %shared.id, "stopped");
-        Ok(())
+        ended
     }
+}
+
+/// Queues of one store share a root.
+fn distinct(roots: impl Iterator<Item = Root>) -> Vec<Root> {
+    let mut all: Vec<Root> = Vec::new();
+    for root in roots {
+        if !all.iter().any(|other| other.is(&root)) {
+            all.push(root);
+        }
+    }
+    all
 }

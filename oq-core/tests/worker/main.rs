@@ -6,6 +6,7 @@
 
 mod bad_objects;
 mod drain;
+mod failing_store;
 mod lifecycle;
 mod outcomes;
 mod world;

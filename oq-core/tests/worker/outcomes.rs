@@ -1,5 +1,6 @@
 //! How tasks end: each in exactly one outcome, which says what happened.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -280,5 +281,38 @@ async fn a_pack_stays_writable_whatever_its_handlers_say() {
     }
     assert!(last.starts_with("a saved state of 1048578 bytes"), "{last}");
     assert!(last.len() <= (1 << 20) / 100, "{} bytes", last.len());
+    worker.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_that_json_cannot_hold_is_a_failure_that_says_where() {
+    let world = World::new();
+    let queue = world.queue().await;
+    let worker = start(Worker::builder().queue(&world.queue().await).handler(
+        "mean",
+        |_: Context, of: Vec<f64>| async move {
+            let mean = of.iter().sum::<f64>() / of.len() as f64;
+            Ok::<_, TaskError>(BTreeMap::from([("mean", mean)]))
+        },
+    ));
+    let good = queue
+        .submit(Task::new("mean", &[1.0, 2.0]).unwrap())
+        .await
+        .unwrap()
+        .id;
+    let bad = queue
+        .submit(Task::new("mean", &[0.0; 0]).unwrap())
+        .await
+        .unwrap()
+        .id;
+    assert_eq!(outcome(&queue, good).await.state, TaskState::Completed);
+    let view = outcome(&queue, bad).await;
+    let failure = view.failure.unwrap();
+    assert_eq!((view.state, view.attempts), (TaskState::Failed, 1));
+    assert!(
+        failure.message.contains("NaN at [\"mean\"]"),
+        "{}",
+        failure.message
+    );
     worker.stop().await;
 }

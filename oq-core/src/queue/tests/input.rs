@@ -149,6 +149,38 @@ async fn bad_tasks_are_refused_before_anything_is_sent() {
     queue.submit(good).await.unwrap();
 }
 
+#[test]
+fn numbers_that_json_lacks_are_refused_wherever_they_are() {
+    let nested = serde_json::json!({"a": [1, null]});
+    Task::new("t", &nested).unwrap();
+    for e in [
+        Task::new("t", &f64::NAN).unwrap_err(),
+        Task::new("t", &(1, [0.5, f64::INFINITY])).unwrap_err(),
+        Task::new("t", &std::collections::BTreeMap::from([("k", f32::NAN)])).unwrap_err(),
+    ] {
+        is_clear(&e);
+        assert!(e.to_string().contains("null or a text"), "{e}");
+    }
+    let exact = Task::new("t", &((1u64 << 53) + 1)).unwrap();
+    assert_eq!(exact.input().as_str(), "9007199254740993");
+}
+
+#[tokio::test(start_paused = true)]
+async fn packs_of_impossible_sizes_are_refused_before_anything_is_read() {
+    let queue = queue().await;
+    let unread = || std::iter::from_fn(|| -> Option<Task> { panic!("it was read") });
+    for wrong in [0, 1025, 5000, usize::MAX] {
+        let summary = queue.submit_many(unread()).pack(wrong).run().await;
+        assert!(!summary.is_complete());
+        is_clear(&summary.error.unwrap());
+    }
+    for wrong in [0, usize::MAX] {
+        let e = queue.submit_many(unread()).in_flight(wrong).ids().await;
+        is_clear(&e.unwrap_err());
+    }
+    assert!(keys(&queue).await.is_empty());
+}
+
 #[tokio::test(start_paused = true)]
 async fn ids_of_other_queues_and_shards_are_not_found() {
     let queue = queue().await;

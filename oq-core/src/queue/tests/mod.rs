@@ -7,6 +7,7 @@ mod keyed;
 mod listing;
 mod many;
 mod operators;
+mod tail;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

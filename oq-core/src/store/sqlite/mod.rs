@@ -28,7 +28,7 @@ use self::writer::Job;
 use super::limits::{few, fits};
 use super::wall::WallClock;
 use super::{
-    Abilities, Changed, Dated, Etag, List, Object, Page, Store, StoreError, StoreKey, Write,
+    Abilities, Changed, Dated, Etag, List, Object, Page, Served, Store, StoreError, StoreKey, Write,
 };
 
 /// How many threads read. One is enough for small objects; the second lets them pass while the
@@ -198,6 +198,14 @@ impl Store for SqliteStore {
 
     async fn list(&self, list: &List) -> Result<Dated<Page>, StoreError> {
         self.read(|to| Read::List(list.clone(), to)).await
+    }
+}
+
+#[async_trait]
+impl Served for SqliteStore {
+    async fn put(&self, key: &StoreKey, body: Bytes) -> Result<Write, StoreError> {
+        fits(&body)?;
+        self.write(|to| Job::Put(key.clone(), body, to)).await
     }
 }
 

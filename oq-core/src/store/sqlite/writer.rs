@@ -24,6 +24,7 @@ pub(super) type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 /// Something to write. A condition of `None` is an ETag that this store never gave.
 #[derive(Debug)]
 pub(super) enum Job {
+    Put(StoreKey, Bytes, Answer<Write>),
     Create(StoreKey, Bytes, Answer<Write>),
     Update(StoreKey, Bytes, Option<Ticket>, Answer<Write>),
     DeleteIf(StoreKey, Option<Ticket>, Answer<Write>),
@@ -72,7 +73,7 @@ pub(super) fn run(mut db: Connection, queue: &Queue<Job>, clock: &WallClock) {
 impl Job {
     fn bytes(&self) -> usize {
         match self {
-            Job::Create(_, body, _) | Job::Update(_, body, ..) => body.len(),
+            Job::Put(_, body, _) | Job::Create(_, body, _) | Job::Update(_, body, ..) => body.len(),
             Job::Delete(..) | Job::DeleteIf(..) => 0,
         }
     }
@@ -124,6 +125,12 @@ fn apply_one(
 ) -> rusqlite::Result<Outcome> {
     let now = now.as_millis().cast_signed();
     let changed = match job {
+        Job::Put(key, body, _) => tx
+            .prepare_cached(
+                "INSERT INTO objects VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET
+                 etag = excluded.etag, modified = excluded.modified, body = excluded.body",
+            )?
+            .execute((key.as_str(), ticket, now, &body[..]))?,
         Job::Create(key, body, _) => tx
             .prepare_cached("INSERT INTO objects VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING")?
             .execute((key.as_str(), ticket, now, &body[..]))?,
@@ -158,7 +165,10 @@ fn answer(batch: impl Iterator<Item = Job>, end: &End, clock: &WallClock) {
     for (n, job) in batch.enumerate() {
         // A caller that is gone needs no answer.
         match job {
-            Job::Create(_, _, to) | Job::Update(_, _, _, to) | Job::DeleteIf(_, _, to) => {
+            Job::Put(_, _, to)
+            | Job::Create(_, _, to)
+            | Job::Update(_, _, _, to)
+            | Job::DeleteIf(_, _, to) => {
                 let _ = to.send(written(end, n, date));
             }
             Job::Delete(_, to) => {

@@ -1,0 +1,1 @@
+"""The fixture ``oq_test``, for users' tests."""
