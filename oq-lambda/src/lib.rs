@@ -22,11 +22,13 @@
 //! What is where: [`event`] reads documents, without I/O; `leads` makes of notifications what a
 //! drain tries; `function` does it; `answer` says what came of it; `submit` and `http` take tasks
 //! in; `runtime` (a feature) is the only part that knows `lambda_runtime`; `programs` runs tasks by
-//! programs, for the binary of this crate. How all of it fits together is in `docs/lambda.md`.
+//! programs, for the binary of this crate; `emulator` (a feature) runs functions on this machine. How all of it fits together is in `docs/lambda.md`.
 //!
 //! [`Worker`]: oq_core::Worker
 
 mod answer;
+#[cfg(feature = "emulator")]
+pub mod emulator;
 pub mod event;
 mod function;
 mod http;
