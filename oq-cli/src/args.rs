@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 use oq_core::record::QueueName;
 
-use crate::commands::{dev, get, submit, wait};
+use crate::commands::{dev, get, lambda, submit, wait};
 use crate::print::Format;
 
 /// A serverless task queue whose only dependency is an object store.
@@ -57,6 +57,7 @@ pub enum Command {
     Submit(submit::Submit),
     Get(get::Get),
     Wait(wait::Wait),
+    Lambda(lambda::Lambda),
 }
 
 impl Command {
@@ -64,7 +65,7 @@ impl Command {
     pub fn threads(&self) -> usize {
         match self {
             Command::Dev(_) => 2,
-            Command::Submit(_) | Command::Get(_) | Command::Wait(_) => 1,
+            Command::Submit(_) | Command::Get(_) | Command::Wait(_) | Command::Lambda(_) => 1,
         }
     }
 }

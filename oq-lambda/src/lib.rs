@@ -37,6 +37,7 @@ mod programs;
 #[cfg(feature = "runtime")]
 mod runtime;
 mod submit;
+pub mod templates;
 mod thaw;
 
 pub use answer::{Answer, Failed};

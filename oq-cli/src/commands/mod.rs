@@ -2,6 +2,7 @@
 
 pub mod dev;
 pub mod get;
+pub mod lambda;
 pub mod submit;
 pub mod wait;
 
@@ -18,6 +19,7 @@ pub async fn run(args: Args, print: &Printer) -> Result<Exit, Failed> {
         Command::Dev(dev) => dev.run(&oq).await,
         Command::Submit(submit) => submit.run(&oq).await,
         Command::Get(get) => get.run(&oq).await,
+        Command::Lambda(lambda) => lambda.run(&oq).await,
         Command::Wait(wait) => wait.run(&oq).await,
     };
     oq.footer();
