@@ -6,8 +6,8 @@ use oq_core::record::QueueName;
 #[cfg(unix)]
 use crate::commands::worker;
 use crate::commands::{
-    cancel, completion, config, dead, dev, doctor, explain, get, history, iam, init, list, queue,
-    result, retry, submit, tail, wait,
+    cancel, completion, config, dead, dev, doctor, explain, get, history, iam, init, lambda, list,
+    queue, result, retry, submit, tail, wait,
 };
 use crate::print::{Colour, Format};
 
@@ -87,6 +87,7 @@ pub enum Command {
     History(history::History),
     Iam(iam::Iam),
     Init(init::Init),
+    Lambda(lambda::Lambda),
     List(list::List),
     Queue(queue::Queue),
     Result(result::Result_),

@@ -11,6 +11,7 @@ pub mod get;
 pub mod history;
 pub mod iam;
 pub mod init;
+pub mod lambda;
 pub mod list;
 pub mod queue;
 pub mod result;
@@ -46,6 +47,7 @@ pub async fn run(command: Command, global: Global, print: &Printer) -> Result<Ex
         Command::History(history) => history.run(&oq).await,
         Command::Iam(iam) => iam.run(&oq).await,
         Command::Init(init) => init.run(&oq).await,
+        Command::Lambda(lambda) => lambda.run(&oq).await,
         Command::List(list) => list.run(&oq).await,
         Command::Queue(queue) => queue.run(&oq).await,
         Command::Result(result) => result.run(&oq).await,

@@ -84,6 +84,7 @@ struct Inner {
     /// Held while the settings are read again.
     refreshing: tokio::sync::Mutex<()>,
     ringer: Ringer,
+    rings: bool,
 }
 
 impl Queue {
@@ -95,7 +96,7 @@ impl Queue {
         let root = Root::new(Arc::new(store), Env::system());
         check_format(&root).await?;
         let name = QueueName::new(DEFAULT_QUEUE)?;
-        Queue::with(root, name, DEFAULT_INLINE, Some(meter)).await
+        Queue::with(root, name, DEFAULT_INLINE, Some(meter), true).await
     }
 
     /// The same for programs that only look things up: nothing is made or written. Fails with
@@ -123,14 +124,14 @@ impl Queue {
             ));
         }
         let name = QueueName::new(DEFAULT_QUEUE)?;
-        Queue::with(root, name, DEFAULT_INLINE, Some(meter)).await
+        Queue::with(root, name, DEFAULT_INLINE, Some(meter), true).await
     }
 
     /// A queue in an opened store: checks or writes the mark `oq.json` and reads the settings,
     /// which also tells the store's time.
     pub async fn open(root: Root, name: QueueName) -> Result<Queue> {
         check_format(&root).await?;
-        Queue::with(root, name, DEFAULT_INLINE, None).await
+        Queue::with(root, name, DEFAULT_INLINE, None, true).await
     }
 
     /// Another queue of the same store.
@@ -147,7 +148,27 @@ impl Queue {
     /// ```
     pub async fn named(&self, name: &str) -> Result<Queue> {
         let name = QueueName::new(name)?;
-        self.like(name, self.inner.inline).await
+        self.like(name, self.inner.inline, self.inner.rings).await
+    }
+
+    /// The same queue, but submissions ring no bell: for queues whose workers are started by events
+    /// of the bucket. It saves 1 GET + 1 PUT for up to half a second of submissions; workers that
+    /// stay find such tasks up to 15 s later.
+    ///
+    /// ```
+    /// # use oq_core::queue::{Queue, Task};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> oq_core::Result<()> {
+    /// let queue = Queue::connect("memory:").await?.silent().await?;
+    /// let before = queue.requests();
+    /// queue.submit(Task::new("resize", "cat.png")?).await?;
+    /// queue.flush().await;
+    /// assert_eq!((queue.requests() - before).total(), 1);
+    /// # Ok(()) }
+    /// ```
+    pub async fn silent(&self) -> Result<Queue> {
+        self.like(self.inner.name.clone(), self.inner.inline, false)
+            .await
     }
 
     /// The same queue, but inputs longer than this many bytes get an object of their own; 128 KiB
@@ -159,12 +180,13 @@ impl Queue {
                 format!("use at most {MAX_INLINE}"),
             ));
         }
-        self.like(self.inner.name.clone(), bytes).await
+        self.like(self.inner.name.clone(), bytes, self.inner.rings)
+            .await
     }
 
-    async fn like(&self, name: QueueName, inline: usize) -> Result<Queue> {
+    async fn like(&self, name: QueueName, inline: usize, rings: bool) -> Result<Queue> {
         let inner = &self.inner;
-        Queue::with(inner.root.clone(), name, inline, inner.meter.clone()).await
+        Queue::with(inner.root.clone(), name, inline, inner.meter.clone(), rings).await
     }
 
     async fn with(
@@ -172,6 +194,7 @@ impl Queue {
         name: QueueName,
         inline: usize,
         meter: Option<Meter>,
+        rings: bool,
     ) -> Result<Queue> {
         let settings = settings::Cached::read(&root, &name).await?;
         Ok(Queue {
@@ -179,6 +202,7 @@ impl Queue {
                 label: name.as_str().into(),
                 inline,
                 meter,
+                rings,
                 settings: Mutex::new(settings),
                 refreshing: tokio::sync::Mutex::default(),
                 ringer: Ringer::new(root.clone(), name.clone()),
@@ -224,7 +248,9 @@ impl Queue {
     /// Tells the owner of this shard that there is work, in the background. Lost rings are found by
     /// sweeps.
     fn ring(&self, shard: Shard) {
-        self.inner.ringer.ring(shard);
+        if self.inner.rings {
+            self.inner.ringer.ring(shard);
+        }
     }
 
     /// Tells workers that the settings changed; if that fails they look by themselves later.

@@ -134,6 +134,10 @@ impl Store for Faulty {
         self.inner.place()
     }
 
+    fn reconnect(&self) {
+        self.inner.reconnect();
+    }
+
     async fn get(&self, key: &StoreKey) -> Result<Dated<Option<Object>>, StoreError> {
         self.read(self.inner.get(key)).await
     }

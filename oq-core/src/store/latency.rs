@@ -169,6 +169,10 @@ impl Store for Delayed {
         self.inner.place()
     }
 
+    fn reconnect(&self) {
+        self.inner.reconnect();
+    }
+
     async fn get(&self, key: &StoreKey) -> Result<Dated<Option<Object>>, StoreError> {
         self.slowly(self.latency.get, self.inner.get(key)).await
     }

@@ -140,6 +140,10 @@ impl Store for Metered {
         self.inner.place()
     }
 
+    fn reconnect(&self) {
+        self.inner.reconnect();
+    }
+
     async fn get(&self, key: &StoreKey) -> Result<Dated<Option<Object>>, StoreError> {
         let answer = self.inner.get(key).await;
         self.answered(Verb::Get, answer, |got| match &got.value {

@@ -276,6 +276,9 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         None
     }
 
+    /// Uses no connection any more that is open now: the machine was frozen, and they are dead.
+    fn reconnect(&self) {}
+
     /// Reads one object; `None` when it is not there.
     async fn get(&self, key: &StoreKey) -> Result<Dated<Option<Object>>, StoreError>;
 

@@ -486,3 +486,59 @@ async fn a_drain_may_be_of_some_queues_only() {
     assert!(error.to_string().contains("nowhere"), "{error}");
     assert!(worker.drain(Drain::all().only([])).await.is_err());
 }
+
+#[tokio::test(start_paused = true)]
+async fn drains_clear_away_what_is_past_its_retention() {
+    let world = World::new();
+    let queue = world.queue().await;
+    let short = sleep(0).retention(3600 * S);
+    queue.submit(short).await.unwrap();
+    queue.submit(sleep(0)).await.unwrap();
+    let worker = worker(&queue).build().unwrap();
+    worker.drain(Drain::all()).await.unwrap();
+    pause(3700.0).await;
+    worker.drain(Drain::all()).await.unwrap();
+    assert_eq!(world.keys("q/done/").await.len(), 2, "it was not asked to");
+    worker.drain(Drain::all().sweep_one_in(1)).await.unwrap();
+    assert_eq!(world.keys("q/done/").await.len(), 1);
+
+    let before = world.meter.snapshot();
+    for _ in 0..300 {
+        let drained = worker.drain(Drain::all().sweep_one_in(60)).await.unwrap();
+        assert_eq!(drained.stopped, Stopped::Empty);
+    }
+    // One for the drain, and 17 sixtieths for the sweep.
+    let lists = (world.meter.snapshot() - before).list();
+    assert!((330..500).contains(&lists), "{lists} LIST");
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_of_ones_own_writes_take_no_request_however_old_the_settings_are() {
+    let world = World::new();
+    let queue = world.queue().await;
+    let id = queue.submit(sleep(0)).await.unwrap().id;
+    queue.flush().await;
+    let worker = worker(&queue).build().unwrap();
+    pause(600.0).await;
+    let before = world.meter.snapshot();
+    // 641 % 4 = 1: it runs.
+    let drained = worker
+        .drain(Drain::leads([lead(id).size(641)]).linger(5 * S))
+        .await
+        .unwrap();
+    assert!(matches!(drained.leads[0].1, LeadEnd::Held(_)));
+    assert_eq!((world.meter.snapshot() - before).total(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_for_leads_ends_in_time_too() {
+    let world = World::new();
+    let queue = world.queue().await;
+    let id = queue.submit(sleep(1000)).await.unwrap().id;
+    let clock = queue.root().env().clone();
+    let began = clock.now();
+    let how = Drain::leads([lead(id)]).linger(5 * S).within(60 * S);
+    let (drained, _) = requests(&world, &queue, how).await;
+    assert_eq!(drained.stopped, Stopped::Deadline);
+    assert!(clock.now().since(began) <= 60 * S);
+}

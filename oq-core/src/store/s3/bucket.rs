@@ -49,7 +49,7 @@ impl S3Store {
     /// The bucket that this store is in.
     pub fn bucket(&self) -> Bucket {
         Bucket {
-            client: self.client.clone(),
+            client: self.client(),
             name: self.bucket.clone(),
             root: self.root.clone(),
             amazon: self.endpoint.is_none(),

@@ -102,8 +102,8 @@ impl LeadEnd {
 }
 
 impl Drainer {
-    /// Tries the leads, each once.
-    pub(super) async fn follow(&mut self, leads: &[Lead]) -> Result<(), Stopped> {
+    /// Takes note of the leads, each once. Whether any is worth a request.
+    pub(super) fn note(&mut self, leads: &[Lead]) -> bool {
         let mut seen = BTreeSet::new();
         for lead in leads {
             if seen.insert((&lead.queue, lead.id)) {
@@ -111,49 +111,46 @@ impl Drainer {
             }
         }
         for n in 0..self.leads.len() {
-            let lead = self.leads[n].0.clone();
-            let Some(source) = self.source_of(&lead) else {
-                self.leads[n].1 = LeadEnd::Foreign;
-                continue;
+            let lead = &self.leads[n].0;
+            let told = match self.source_of(lead) {
+                Some(source) => self.told_by_itself(source, lead),
+                None => Some(LeadEnd::Foreign),
             };
-            if self.sources[source].paused {
-                continue;
+            self.leads[n].1 = told.unwrap_or(LeadEnd::Untried);
+        }
+        self.leads.iter().any(|(_, end)| *end == LeadEnd::Untried)
+    }
+
+    /// Tries those that did not tell all by themselves.
+    pub(super) async fn follow(&mut self) -> Result<(), Stopped> {
+        for n in 0..self.leads.len() {
+            let (lead, end) = &self.leads[n];
+            let id = lead.id;
+            if *end == LeadEnd::Untried
+                && let Some(source) = self.source_of(lead)
+                && !self.sources[source].paused
+            {
+                let slot = self.slot().await?;
+                self.spawn(source, id, None, Some(n), slot);
             }
-            if let Some(end) = self.told_by_itself(source, &lead) {
-                self.leads[n].1 = end;
-                continue;
-            }
-            let slot = self.slot().await?;
-            self.spawn(source, lead.id, None, Some(n), slot);
         }
         Ok(())
     }
 
     /// Tries those again that become due within this time, until all are over or run.
     pub(super) async fn linger(&mut self, linger: Duration) -> Stopped {
-        if linger.is_zero() {
-            return Stopped::Empty;
-        }
         loop {
-            let now = self.sources[0].lane.root.now();
-            let soon = |(_, end): &(Lead, LeadEnd)| match end {
-                LeadEnd::Waits(until) if until.since(now) <= linger => Some(until.since(now)),
-                _ => None,
-            };
-            let wait = self.leads.iter().filter_map(soon).min();
-            let wait = wait.filter(|wait| *wait < self.time_left());
-            if wait.is_none() && self.runs.is_empty() {
+            let wait = self.soonest(linger);
+            let left = self.time_left();
+            if left.is_zero() || (wait.is_none() && self.runs.is_empty()) {
                 return Stopped::Empty;
             }
             // What is tried may turn out to wait, too.
-            let env = self.env.clone();
-            let ended = match wait {
-                Some(wait) => tokio::select! {
-                    biased;
-                    ended = self.runs.join_next(), if !self.runs.is_empty() => ended,
-                    () = env.sleep(wait.max(LEAST_WAIT)) => None,
-                },
-                None => self.runs.join_next().await,
+            let (env, pause) = (self.env.clone(), wait.unwrap_or(left).max(LEAST_WAIT));
+            let ended = tokio::select! {
+                biased;
+                ended = self.runs.join_next(), if !self.runs.is_empty() => ended,
+                () = env.sleep(pause) => None,
             };
             if let Some(ended) = ended {
                 self.ended(ended);
@@ -174,6 +171,17 @@ impl Drainer {
                 }
             }
         }
+    }
+
+    /// In how long the first of those that wait is due, if that is within `linger`.
+    pub(super) fn soonest(&self, linger: Duration) -> Option<Duration> {
+        let now = self.sources[0].lane.root.now();
+        let soon = |(_, end): &(Lead, LeadEnd)| match end {
+            LeadEnd::Waits(until) => Some(until.since(now)),
+            _ => None,
+        };
+        let soonest = self.leads.iter().filter_map(soon).min()?;
+        (soonest <= linger && soonest < self.time_left()).then_some(soonest)
     }
 
     fn source_of(&self, lead: &Lead) -> Option<usize> {

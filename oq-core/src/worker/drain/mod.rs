@@ -8,6 +8,7 @@ mod leads;
 mod pass;
 mod report;
 mod run;
+mod sweep;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -49,6 +50,7 @@ pub struct Drain {
     within: Option<Duration>,
     linger: Duration,
     queues: Option<BTreeSet<QueueName>>,
+    sweep_one_in: Option<u64>,
 }
 
 impl Drain {
@@ -62,6 +64,7 @@ impl Drain {
             within: None,
             linger: Duration::ZERO,
             queues: None,
+            sweep_one_in: None,
         }
     }
 
@@ -107,6 +110,14 @@ impl Drain {
     /// Takes from these of the worker's queues only.
     pub fn only(mut self, queues: impl IntoIterator<Item = QueueName>) -> Drain {
         self.queues = Some(queues.into_iter().collect());
+        self
+    }
+
+    /// Afterwards, if time remains, also clears away what is past its retention, in one shard of so
+    /// many, drawn anew each time: where no worker stays, somebody has to. A shard takes one LIST
+    /// while nothing is due. With a drain a minute, 60 sweeps each shard about once an hour.
+    pub fn sweep_one_in(mut self, calls: u64) -> Drain {
+        self.sweep_one_in = Some(calls.max(1));
         self
     }
 

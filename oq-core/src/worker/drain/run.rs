@@ -74,6 +74,7 @@ pub(super) async fn drain(
             left: Left::default(),
             paused: false,
             purged_before: None,
+            shards: 0,
         });
     }
     let weights = chosen().map(|(_, weight)| *weight).collect();
@@ -118,6 +119,16 @@ pub(super) async fn drain(
     if !drainer.runs.is_empty() {
         shared.release.cancel();
         env.within(LAST.min(left(|t| t.end)), drainer.idle()).await;
+    }
+    if stopped == Stopped::Empty
+        && let Some(calls) = how.sweep_one_in
+    {
+        let time = left(|t| t.release);
+        tokio::select! {
+            biased;
+            () = &mut shutdown => {}
+            _ = env.within(time, drainer.sweep(calls)) => {}
+        }
     }
     let Drainer {
         sources,
@@ -175,6 +186,7 @@ pub(super) struct Source {
     left: Left,
     pub paused: bool,
     purged_before: Option<StoreTime>,
+    pub shards: u16,
 }
 
 pub(super) struct Drainer {
@@ -205,16 +217,24 @@ pub(super) struct Try {
 impl Drainer {
     /// Claims until there is a reason to stop; what was claimed may still run then.
     async fn work(&mut self, how: &Drain) -> Stopped {
+        // A worker's own writes need not even the settings.
+        if !self.note(&how.leads) && !how.look && self.soonest(how.linger).is_none() {
+            return Stopped::Empty;
+        }
         for source in &mut self.sources {
             let settings = source.queue.settings_within(SETTINGS).await;
             source.paused = settings.paused;
             source.purged_before = settings.purged_before;
+            source.shards = settings.shards_high;
         }
-        if let Err(stopped) = self.follow(&how.leads).await {
+        if let Err(stopped) = self.follow().await {
             return stopped;
         }
         if !how.look {
-            return self.linger(how.linger).await;
+            return match how.linger.is_zero() {
+                true => Stopped::Empty,
+                false => self.linger(how.linger).await,
+            };
         }
         loop {
             match self.pass().await {
