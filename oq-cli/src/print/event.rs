@@ -146,7 +146,7 @@ mod tests {
             .with("id", "01X")
             .with("queue", "default")
             .with("message", "no\u{1b}[2J disk\nat line 3");
-        assert_eq!(line.text(), "failed       01X  no\u{fffd}[2J disk …");
+        assert_eq!(line.text(), r"failed       01X  no\u001b[2J disk …");
         let json: Value = serde_json::from_str(&line.json()).unwrap();
         assert_eq!(json["message"], "no\u{1b}[2J disk\nat line 3");
         assert_eq!(json["event"], "failed");

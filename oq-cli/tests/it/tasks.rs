@@ -269,7 +269,7 @@ fn rows_come_in_every_format() {
         exit 0
         --- stdout
         id,type,state,attempts,submitted,what
-        ID1,echo,waiting,0,60ms ago,due in 12h13m
+        ID1,echo,waiting,0,TIME,due TIME
     "#]]
     .assert_eq(&list("csv"));
     expect![[r#"

@@ -8,6 +8,7 @@ use oq_core::queue::{Batch, Summary, Task, TaskSpec};
 use oq_core::record::{TaskId, TaskType};
 use oq_core::{Error, StoreTime};
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 
 use super::options::TaskArgs;
 use crate::commands::bulk::partly;
@@ -63,7 +64,8 @@ struct Read {
     /// Why reading ended before the end.
     broken: Option<Failed>,
     bytes: u64,
-    stopped: bool,
+    /// Nothing more is to be read, though stdin may stay open.
+    stop: CancellationToken,
 }
 
 type Shared = Arc<Mutex<Read>>;
@@ -111,7 +113,7 @@ impl Many<'_> {
                 // What is read and sent already is still answered for; nothing more is read.
                 () = &mut stop, if !by_ctrl_c => {
                     by_ctrl_c = true;
-                    locked(&read).stopped = true;
+                    locked(&read).stop.cancel();
                     continue;
                 }
             };
@@ -121,7 +123,7 @@ impl Many<'_> {
             let told = answered(oq, &read, &batch, &mut rows);
             if told.is_err() {
                 // Nobody reads the ids any more: nothing more is submitted.
-                locked(&read).stopped = true;
+                locked(&read).stop.cancel();
                 told?;
             }
             if let Some(bytes) = bytes {
@@ -144,10 +146,13 @@ impl Many<'_> {
     /// The next task of the lines; what is wrong is left for the one who submits.
     async fn next(&self, lines: &mut Lines, read: &Shared, now: StoreTime) -> Option<Task> {
         loop {
-            if locked(read).stopped {
-                return None;
-            }
-            let (number, line) = match lines.next().await {
+            let stop = locked(read).stop.clone();
+            let line = tokio::select! {
+                biased;
+                () = stop.cancelled() => return None,
+                line = lines.next() => line,
+            };
+            let (number, line) = match line {
                 Ok(next) => next?,
                 Err(broken) => {
                     locked(read).broken = Some(broken);
