@@ -7,7 +7,7 @@ use oq_core::protocol::Root;
 use oq_core::queue::Queue;
 use oq_core::store::{Meter, Metered, Prices, Requests, open};
 
-use crate::args::Global;
+use crate::config::Global;
 use crate::failed::Failed;
 use crate::print::Printer;
 
@@ -80,5 +80,12 @@ impl<'a> Session<'a> {
                 made.cost(&Prices::S3_STANDARD),
             ));
         }
+    }
+}
+
+/// Until somebody presses Ctrl-C; for ever where that cannot be listened for.
+pub async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await
     }
 }

@@ -49,7 +49,7 @@ pub enum Error {
         why: String,
     },
     /// Waiting ended before the outcome was there. The task goes on.
-    #[error("still not finished after {0:?}")]
+    #[error("still not finished after {}", crate::span::exact(*.0))]
     TimedOut(Duration),
 }
 

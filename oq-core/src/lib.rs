@@ -7,10 +7,12 @@
 
 pub mod env;
 mod error;
+pub mod explain;
 pub mod measure;
 pub mod protocol;
 pub mod queue;
 pub mod record;
+pub mod span;
 pub mod state;
 pub mod store;
 pub mod testing;

@@ -54,6 +54,23 @@ impl fmt::Display for StoreTime {
     }
 }
 
+impl std::str::FromStr for StoreTime {
+    type Err = Error;
+
+    /// Reads RFC 3339, such as `2030-01-31T12:00:00Z`.
+    fn from_str(text: &str) -> Result<StoreTime, Error> {
+        let parsed = text.parse::<jiff::Timestamp>().ok();
+        let millis = parsed.and_then(|t| u64::try_from(t.as_millisecond()).ok());
+        let time = millis.map(StoreTime).filter(|t| *t <= StoreTime::MAX);
+        time.ok_or_else(|| {
+            Error::invalid(
+                format!("time {}", crate::record::quoted(text)),
+                "write it in RFC 3339 and after 1970, as in 2030-01-31T12:00:00Z",
+            )
+        })
+    }
+}
+
 impl fmt::Debug for StoreTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -68,15 +85,7 @@ impl fmt::Debug for StoreTime {
 /// assert!(oq_core::duration("soon").is_err());
 /// ```
 pub fn duration(text: &str) -> Result<Duration> {
-    let wrong = |why: &str| {
-        let shown = crate::record::quoted(text);
-        Error::invalid(format!("duration {shown}"), why)
-    };
-    let form = "write it as 30s, 10m, 1h30m or 2d";
-    let span: jiff::Span = text.parse().map_err(|_| wrong(form))?;
-    let days = jiff::SpanRelativeTo::days_are_24_hours();
-    let exact = span.to_duration(days).map_err(|_| wrong(form))?;
-    Duration::try_from(exact).map_err(|_| wrong("it cannot be negative"))
+    crate::span::parse(text)
 }
 
 /// Durations in records are whole milliseconds.

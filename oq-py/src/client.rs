@@ -40,11 +40,7 @@ impl Store {
         };
         let open = || async {
             let connect = || Queue::connect(&self.url);
-            self.first
-                .get_or_try_init(connect)
-                .await?
-                .named(name)
-                .await
+            self.first.get_or_try_init(connect).await?.named(name).await
         };
         cell.get_or_try_init(open).await.cloned()
     }

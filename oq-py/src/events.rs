@@ -32,7 +32,13 @@ impl Event {
                 task_type,
                 ending,
                 failure,
-            } => (ending.as_str(), queue, id, Some(task_type), failure.as_ref()),
+            } => (
+                ending.as_str(),
+                queue,
+                id,
+                Some(task_type),
+                failure.as_ref(),
+            ),
             Of::Retried {
                 queue,
                 id,

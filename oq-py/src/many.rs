@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::stream::{StreamExt, iter, unfold};
+use oq_core::queue::Summary;
 use oq_core::record::{Json, TaskId};
 use oq_core::{Error, Result, Task};
-use oq_core::queue::Summary;
 use pyo3::prelude::*;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;

@@ -1,12 +1,18 @@
 //! Values that stand in one argument.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use oq_core::record::Priority;
+use oq_core::queue::TaskState;
+use oq_core::record::{Fingerprint, Priority};
+use oq_core::span;
+
+use crate::config::nearest;
+use crate::failed::Failed;
 
 /// `30s`, `10m`, `1h30m`, `2d`.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    oq_core::duration(text).map_err(|e| e.to_string())
+    span::parse(text).map_err(why)
 }
 
 /// A duration as [`duration`] reads it, by its two largest units.
@@ -24,7 +30,23 @@ pub fn shown(duration: Duration) -> String {
 
 /// 0 to 31, or a name.
 pub fn priority(text: &str) -> Result<Priority, String> {
-    text.parse().map_err(|e: oq_core::Error| e.to_string())
+    text.parse().map_err(why)
+}
+
+/// The fingerprint of a fault.
+pub fn fingerprint(text: &str) -> Result<Fingerprint, String> {
+    text.parse().map_err(why)
+}
+
+/// A state's name.
+pub fn state(text: &str) -> Result<TaskState, String> {
+    text.parse::<TaskState>().map_err(|e| {
+        let states = TaskState::ALL.map(TaskState::as_str);
+        match nearest(text, states) {
+            Some(near) => format!("did you mean {near}?"),
+            None => why(e),
+        }
+    })
 }
 
 /// `NAME=VALUE`.
@@ -33,25 +55,44 @@ pub fn tag(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
+/// Tags that were given one by one; two values for one name are refused.
+pub fn tags(said: &[(String, String)]) -> Result<BTreeMap<String, String>, Failed> {
+    let mut tags = BTreeMap::new();
+    for (name, value) in said {
+        if let Some(other) = tags.insert(name.clone(), value.clone()) {
+            return Err(Failed::usage(
+                format!("--tag {name} is given twice, as {other:?} and as {value:?}"),
+                "give each tag once",
+            ));
+        }
+    }
+    Ok(tags)
+}
+
+/// What is wrong, without repeating what clap says before it.
+fn why(e: oq_core::Error) -> String {
+    match e {
+        oq_core::Error::Invalid { why, .. } => why,
+        other => other.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_read_as_written() {
-        assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
+    fn states_and_spans_say_what_is_right() {
+        assert_eq!(state("runing"), Err("did you mean running?".into()));
+        assert!(state("x").unwrap_err().contains("pending, waiting"));
+        assert_eq!(duration("-5s"), Err("it cannot be negative".into()));
         assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
-        assert_eq!(duration("2d"), Ok(Duration::from_secs(2 * 86_400)));
-        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
-        for wrong in ["", "5", "-1s", "1e309s", "1 month", "soon", "1y"] {
-            assert!(duration(wrong).is_err(), "{wrong:?}");
-        }
     }
 
     #[test]
-    fn priorities_have_names() {
-        assert_eq!(priority("high"), Ok(Priority::HIGH));
-        assert_eq!(priority("31").map(Priority::value), Ok(31));
-        assert!(priority("32").is_err() && priority("-1").is_err() && priority("urgent").is_err());
+    fn a_tag_given_twice_is_refused() {
+        let pair = |v: &str| ("a".to_owned(), v.to_owned());
+        assert!(tags(&[pair("1")]).is_ok());
+        assert!(tags(&[pair("1"), pair("2")]).is_err());
     }
 }

@@ -2,32 +2,44 @@
 //! settings of a queue.
 
 mod cancel;
+mod dead;
 mod filter;
+mod find;
 mod get;
 mod groups;
 mod list;
 mod many;
+mod names;
 mod purge;
 mod retry;
 mod settings;
+mod spec;
 mod stats;
 mod submit;
 mod tail;
 mod task;
 mod view;
+mod why;
+mod workers;
 
 use std::sync::{Arc, Mutex};
 
 pub use cancel::{Cancelled, CancelledMany};
+pub use dead::{DeadGroup, DeadLetter, DeadLetters, group_dead};
 pub use filter::Filter;
+pub use find::MIN_ID_PREFIX;
 pub use list::{Listed, Listing};
 pub use many::{Batch, DEFAULT_IN_FLIGHT, SubmitMany, Summary};
+pub use names::names;
 pub use purge::Purged;
+pub use spec::{Moment, RetrySpec, Span, TaskSpec};
 pub use stats::Stats;
 pub use submit::Submitted;
 pub use tail::{Cursor, Happened, Subject, Tail, TailEvent, Told, Watch};
 pub use task::{DEFAULT_KEY_WINDOW, MAX_KEY, MAX_NESTING, Task};
 pub use view::{TaskState, TaskView};
+pub use why::WhyWaits;
+pub use workers::WorkerView;
 
 use crate::env::Env;
 use crate::error::{Error, Result};

@@ -63,12 +63,7 @@ impl Queue {
             paused: self.settings().await?.paused,
             ..Stats::default()
         };
-        let live = prefix::live(self.name());
-        stats.more |= self
-            .each(live, PAGES_LIVE, |now, entry| {
-                count_live(&mut stats, now, entry)
-            })
-            .await?;
+        self.count_live(&mut stats).await?;
         let (mut done, mut dead) = (0, 0);
         let more_done = self
             .each(prefix::done(self.name()), PAGES_OVER, |_, entry| {
@@ -85,6 +80,25 @@ impl Queue {
         stats.more |= more_done || more_dead;
         (stats.done, stats.dead) = (done, dead);
         Ok(stats)
+    }
+
+    /// The same without outcomes and dead letters, for somebody who asks again and again.
+    pub async fn depth(&self) -> Result<Stats> {
+        let mut stats = Stats {
+            paused: self.settings().await?.paused,
+            ..Stats::default()
+        };
+        self.count_live(&mut stats).await?;
+        Ok(stats)
+    }
+
+    async fn count_live(&self, stats: &mut Stats) -> Result<()> {
+        let live = prefix::live(self.name());
+        let more = self
+            .each(live, PAGES_LIVE, |now, entry| count_live(stats, now, entry))
+            .await?;
+        stats.more |= more;
+        Ok(())
     }
 
     /// Shows each key below a prefix; says whether there is more behind the last page.

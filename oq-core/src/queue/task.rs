@@ -332,7 +332,7 @@ impl Shape {
         if due.since(now) > MAX_SPAN {
             return Err(Error::invalid(
                 format!("available at {due}"),
-                format!("use at most {MAX_SPAN:?} from now"),
+                format!("use at most {} from now", crate::span::exact(MAX_SPAN)),
             ));
         }
         let mut options = self.options(&settings.defaults);

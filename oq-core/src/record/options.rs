@@ -72,8 +72,12 @@ pub(crate) fn span(what: &str, d: Duration, min: Duration, max: Duration) -> Res
         return Ok(());
     }
     Err(Error::invalid(
-        format!("{what} of {d:?}"),
-        format!("use {min:?} to {max:?}"),
+        format!("{what} of {}", crate::span::exact(d)),
+        format!(
+            "use {} to {}",
+            crate::span::exact(min),
+            crate::span::exact(max)
+        ),
     ))
 }
 

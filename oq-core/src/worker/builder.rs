@@ -15,7 +15,10 @@ use crate::env::BoxFuture;
 use crate::error::{Error, Result};
 use crate::protocol::payload::MAX_INLINE;
 use crate::queue::Queue;
-use crate::record::{Json, MAX_LEASE, MIN_LEASE, TaskType};
+use crate::record::{Json, MAX_LEASE, MIN_LEASE, Presence, TaskType};
+
+/// The longest list of types, in bytes, that a worker tells of itself.
+const MAX_TYPES: usize = 8 << 10;
 
 /// A worker, ready to [`run`](Worker::run).
 ///
@@ -179,6 +182,13 @@ impl WorkerBuilder {
         self
     }
 
+    /// What the worker tells of itself to people who look at who is present, such as its host. The
+    /// types that it runs are told anyway.
+    pub fn about(mut self, name: impl Into<String>, value: impl Into<String>) -> WorkerBuilder {
+        self.worker.find.about.insert(name.into(), value.into());
+        self
+    }
+
     /// How long running tasks may go on after shutdown began; 30 s unless set. Then they are stopped
     /// and given back, which is not charged. A handler that blocks its thread cannot be stopped:
     /// [`Worker::run`] returns without it 15 s later, and others take its task over.
@@ -240,7 +250,14 @@ impl WorkerBuilder {
                 "it has no handler: add one with .handler(…)",
             ));
         }
-        Ok(self.worker)
+        let mut worker = self.worker;
+        let types: Vec<&str> = worker.registry.types().map(TaskType::as_str).collect();
+        let types = types.join(" ");
+        // Presence is written every half minute; who runs thousands of types does not tell them.
+        if types.len() <= MAX_TYPES {
+            worker.find.about.insert(Presence::TYPES.to_owned(), types);
+        }
+        Ok(worker)
     }
 
     fn fail(&mut self, mistake: Error) {

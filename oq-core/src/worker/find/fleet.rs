@@ -17,9 +17,6 @@ use crate::store::{List, MAX_DELETE, StoreKey};
 /// How often a worker shows that it is present.
 const SHOW: Duration = Duration::from_secs(30);
 
-/// A worker that has not shown itself for this long is gone.
-const STALE: Duration = Duration::from_secs(75);
-
 /// How often the fleet is read at least.
 const MUSTER: Duration = Duration::from_secs(60);
 
@@ -273,7 +270,7 @@ impl Finder {
                     continue;
                 };
                 let age = page.date.since(line.last_modified);
-                if age < STALE {
+                if age < Presence::STALE {
                     present.insert(worker);
                 } else if age > REMAINS && remains.len() < MAX_DELETE {
                     remains.push(line.key);

@@ -1,0 +1,82 @@
+//! `oq worker`.
+
+use clap::Subcommand;
+use oq_core::StoreTime;
+use oq_core::queue::WorkerView;
+use serde::Serialize;
+
+use super::shown::ago;
+use crate::exit::Exit;
+use crate::failed::Failed;
+use crate::print::{Row, Tone};
+use crate::session::Session;
+
+/// The workers of a queue.
+#[derive(Debug, clap::Args)]
+pub struct Worker {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Who is present, and who fell silent lately. Costs 1 LIST, and 1 GET for each
+    List,
+}
+
+#[derive(Debug, Serialize)]
+struct WorkerRow {
+    #[serde(flatten)]
+    worker: WorkerView,
+    #[serde(skip)]
+    now: StoreTime,
+}
+
+impl Row for WorkerRow {
+    const HEADS: &'static [&'static str] = &["id", "state", "began", "seen", "host", "types"];
+
+    fn cells(&self) -> Vec<String> {
+        let worker = &self.worker;
+        let about = |name: &str| worker.about.get(name).cloned().unwrap_or_default();
+        vec![
+            worker.id.to_string(),
+            if worker.present { "present" } else { "silent" }.to_owned(),
+            ago(worker.since, self.now),
+            ago(worker.seen, self.now),
+            about("host"),
+            about(oq_core::record::Presence::TYPES),
+        ]
+    }
+
+    fn id(&self) -> String {
+        self.worker.id.to_string()
+    }
+
+    fn tone(&self, column: usize) -> Tone {
+        match (column, self.worker.present) {
+            (1, true) => Tone::Good,
+            (1, false) => Tone::Bad,
+            _ => Tone::Plain,
+        }
+    }
+}
+
+impl Worker {
+    pub async fn run(self, oq: &Session<'_>) -> Result<Exit, Failed> {
+        let Verb::List = self.verb;
+        let queue = oq.queue().await?;
+        let workers = queue.workers().await?;
+        let now = queue.root().now();
+        let mut rows = oq.print.rows();
+        for worker in workers {
+            rows.push(&WorkerRow { worker, now })?;
+        }
+        if rows.end()? == 0 {
+            oq.print.note(&format!(
+                "no worker is present at the queue {}",
+                queue.name()
+            ));
+        }
+        Ok(Exit::Ok)
+    }
+}
