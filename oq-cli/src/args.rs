@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 use oq_core::record::QueueName;
 
 use crate::commands::{
-    bench, cancel, completion, config, dead, demo, dev, explain, get, history, list, queue, result, retry,
-    submit, top, wait, worker,
+    bench, cancel, completion, config, dead, demo, dev, explain, get, history, list, queue, result,
+    retry, submit, top, wait, worker,
 };
 use crate::print::{Colour, Format};
 

@@ -119,7 +119,7 @@ impl EventLine {
                 other => other.to_string(),
             };
             let mut lines = value.trim().lines();
-            let shown = super::shown(lines.next().unwrap_or_default());
+            let shown = super::safe(lines.next().unwrap_or_default());
             let more = lines.next().map_or("", |_| " …");
             match *name {
                 "id" | "type" | "error" | "message" | "why" | "text" => {
@@ -146,7 +146,7 @@ mod tests {
             .with("id", "01X")
             .with("queue", "default")
             .with("message", "no\u{1b}[2J disk\nat line 3");
-        assert_eq!(line.text(), "failed       01X  no\u{fffd}[2J disk …");
+        assert_eq!(line.text(), "failed       01X  no\\u001b[2J disk …");
         let json: Value = serde_json::from_str(&line.json()).unwrap();
         assert_eq!(json["message"], "no\u{1b}[2J disk\nat line 3");
         assert_eq!(json["event"], "failed");

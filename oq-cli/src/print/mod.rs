@@ -170,7 +170,9 @@ impl Printer {
     /// A line on stderr as it is, for what comes in a form of its own; not with `--quiet`.
     pub fn aside(&self, line: &str) {
         if !self.quiet {
+            let live = self.hide();
             let _closed = writeln!(std::io::stderr().lock(), "{line}");
+            self.show(live);
         }
     }
 

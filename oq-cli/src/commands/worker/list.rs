@@ -1,28 +1,14 @@
-//! `oq worker`.
+//! `oq worker list`.
 
-use clap::Subcommand;
 use oq_core::StoreTime;
 use oq_core::queue::WorkerView;
 use serde::Serialize;
 
-use super::shown::ago;
+use crate::commands::shown::ago;
 use crate::exit::Exit;
 use crate::failed::Failed;
 use crate::print::{Row, Tone};
 use crate::session::Session;
-
-/// The workers of a queue.
-#[derive(Debug, clap::Args)]
-pub struct Worker {
-    #[command(subcommand)]
-    verb: Verb,
-}
-
-#[derive(Debug, Subcommand)]
-enum Verb {
-    /// Who is present, and who fell silent lately. Costs 1 LIST, and 1 GET for each
-    List,
-}
 
 #[derive(Debug, Serialize)]
 struct WorkerRow {
@@ -61,22 +47,20 @@ impl Row for WorkerRow {
     }
 }
 
-impl Worker {
-    pub async fn run(self, oq: &Session<'_>) -> Result<Exit, Failed> {
-        let Verb::List = self.verb;
-        let queue = oq.queue().await?;
-        let workers = queue.workers().await?;
-        let now = queue.root().now();
-        let mut rows = oq.print.rows();
-        for worker in workers {
-            rows.push(&WorkerRow { worker, now })?;
-        }
-        if rows.end()? == 0 {
-            oq.print.note(&format!(
-                "no worker is present at the queue {}",
-                queue.name()
-            ));
-        }
-        Ok(Exit::Ok)
+/// Lists them.
+pub async fn run(oq: &Session<'_>) -> Result<Exit, Failed> {
+    let queue = oq.queue().await?;
+    let workers = queue.workers().await?;
+    let now = queue.root().now();
+    let mut rows = oq.print.rows();
+    for worker in workers {
+        rows.push(&WorkerRow { worker, now })?;
     }
+    if rows.end()? == 0 {
+        oq.print.note(&format!(
+            "no worker is present at the queue {}",
+            queue.name()
+        ));
+    }
+    Ok(Exit::Ok)
 }
