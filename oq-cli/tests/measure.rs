@@ -9,7 +9,10 @@ use serde_json::Value;
 
 fn oq(url: &str, args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_oq"));
-    let command = command.args(args).env("OQ_URL", url).env_remove("CARGO");
+    let command = command.args(args).env_remove("OQ_URL").env_remove("CARGO");
+    if !url.is_empty() {
+        command.env("OQ_URL", url);
+    }
     command.output().unwrap()
 }
 

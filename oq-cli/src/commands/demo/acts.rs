@@ -13,7 +13,7 @@ use crate::failed::Failed;
 use crate::print::Printer;
 
 /// How many lone tasks are submitted.
-const LONE: u64 = 100;
+const LONE: u64 = 60;
 
 /// How many of the packed tasks share an object.
 const PACK: usize = 100;
