@@ -1,11 +1,11 @@
 //! What can be said on the command line: the options of every command, and the list of commands.
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use oq_core::record::QueueName;
 
 use crate::commands::{
-    bench, cancel, completion, config, dead, demo, dev, explain, get, history, list, queue, result,
-    retry, submit, top, wait, worker,
+    bench, cancel, completion, config, dead, demo, dev, doctor, explain, get, history, iam, init,
+    list, queue, result, retry, submit, tail, top, wait, worker,
 };
 use crate::print::{Colour, Format};
 
@@ -81,14 +81,18 @@ pub enum Command {
     Dead(dead::Dead),
     Demo(demo::Demo),
     Dev(dev::Dev),
+    Doctor(doctor::Doctor),
     Explain(explain::Explain),
     Get(get::Get),
     History(history::History),
+    Iam(iam::Iam),
+    Init(init::Init),
     List(list::List),
     Queue(queue::Queue),
     Result(result::Result_),
     Retry(retry::Retry),
     Submit(submit::Submit),
+    Tail(tail::Tail),
     Top(top::Top),
     Wait(wait::Wait),
     Worker(worker::Worker),
@@ -116,10 +120,23 @@ impl Command {
     }
 }
 
+/// The command that a line begins with, as it would be asked for help: `oq queue set`.
+pub fn command_of(words: &[std::ffi::OsString]) -> String {
+    let root = Args::command();
+    let mut command = &root;
+    let mut name = "oq".to_owned();
+    for word in words.iter().skip(1).filter_map(|word| word.to_str()) {
+        if let Some(found) = command.find_subcommand(word) {
+            name = format!("{name} {word}");
+            command = found;
+        }
+    }
+    name
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_definition_is_sound() {

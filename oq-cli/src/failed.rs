@@ -145,21 +145,17 @@ pub fn is_help(e: &clap::Error) -> bool {
     )
 }
 
-impl From<clap::Error> for Failed {
-    /// What clap says, in the form of all other errors.
-    fn from(e: clap::Error) -> Failed {
+impl Failed {
+    /// What clap says of a command, in the form of all other errors.
+    pub fn said_wrongly(e: &clap::Error, mut command: String) -> Failed {
         let text = e.render().to_string();
-        let mut command = "oq".to_owned();
         let mut why: Vec<&str> = Vec::new();
         for line in text.lines() {
-            if let Some(usage) = line.strip_prefix("Usage: ") {
-                let words = usage
-                    .split(' ')
-                    .take_while(|w| !w.starts_with(['[', '<', '-']));
-                let words: Vec<&str> = words
-                    .filter(|w| w.chars().any(char::is_lowercase))
-                    .collect();
-                command = words.join(" ");
+            if line.starts_with("Usage: oq [") {
+                // Not even the command was understood.
+                command = "oq".to_owned();
+            } else if line.starts_with("Usage: ") {
+                continue;
             } else if !line.starts_with("For more information") && !line.trim().is_empty() {
                 why.push(line);
             }

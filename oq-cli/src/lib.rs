@@ -40,10 +40,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     if complete::answered(&args) {
         return Exit::Ok.into();
     }
+    let command = args::command_of(&args);
     let args = match Args::try_parse_from(args) {
         Ok(args) => args,
         Err(wrong) if wrong.use_stderr() && !failed::is_help(&wrong) => {
-            let failed = Failed::from(wrong);
+            let failed = Failed::said_wrongly(&wrong, command);
             Printer::plain().failed(&failed);
             return failed.exit().into();
         }

@@ -58,9 +58,9 @@ fn the_manual_of_settings_is_up_to_date() {
          ```toml\n\
          queue = \"mail\"\n\
          profile = \"dev\"             # unless --profile or OQ_PROFILE says otherwise\n\n\
-         [profile.dev]\n\
+         [profiles.dev]\n\
          url = \"sqlite:oq.db\"\n\n\
-         [profile.prod]\n\
+         [profiles.prod]\n\
          url = \"s3://acme-jobs/prod\"\n\
          ```\n\n\
          What a profile says wins over what stands at the top of a file. A profile that is named by \

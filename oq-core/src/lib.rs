@@ -5,9 +5,11 @@
 // A link to `docs/protocol.md`, so that the packaged crate has it too.
 #![doc = include_str!("../protocol.md")]
 
+pub mod bucket;
 pub mod env;
 mod error;
 pub mod explain;
+pub mod health;
 pub mod measure;
 pub mod protocol;
 pub mod queue;

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
+import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 from conftest import Dev, binary, clean_env
 
@@ -82,6 +86,32 @@ def test_ends_with_the_program_that_started_it(start_dev: StartDev) -> None:
     assert dev.process.wait(timeout=30) == 0
 
 
+def test_ends_when_nobody_reads_what_it_prints() -> None:
+    process = subprocess.Popen(
+        [binary(), "dev", "--listen", "127.0.0.1:0", "-o", "jsonl"],
+        env=clean_env(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        # As `oq dev | head -1` does. What the worker does next is said to nobody.
+        assert process.stdout is not None
+        ready = json.loads(process.stdout.readline())
+        process.stdout.close()
+        subprocess.run(
+            [binary(), "submit", "echo", "1", "--url", ready["url"]],
+            env=clean_env()
+            | {"AWS_ACCESS_KEY_ID": ready["access_key_id"]}
+            | {"AWS_SECRET_ACCESS_KEY": ready["secret_access_key"]},
+            timeout=60,
+            check=False,
+        )
+        assert process.wait(timeout=60) == 0
+    finally:
+        process.kill()
+
+
 def refused(*args: str, env: dict[str, str] | None = None) -> tuple[int, str]:
     done = subprocess.run(
         [binary(), "dev", *args],
@@ -142,3 +172,50 @@ def test_faults_reach_the_client_as_s3_sends_them(start_dev: StartDev) -> None:
     answer: dict[str, Any] = busy.value.response
     assert answer["Error"]["Code"] == "SlowDown"
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 503
+
+
+def test_tasks_end_whatever_fails_on_the_way(start_dev: StartDev) -> None:
+    dev = start_dev("--faults", "503=0.05,500=0.03,cut=0.03")
+    tasks = []
+    for n in range(20):
+        done = dev.oq("submit", "echo", str(n), check=False)
+        # A submission in doubt names the task; whether it was accepted shows later.
+        if done.returncode == 0:
+            tasks.append((n, done.stdout.strip()))
+    assert len(tasks) > 10
+    for n, task in tasks:
+        assert dev.oq("wait", task).stdout.strip() == str(n)
+
+
+def connection(dev: Dev) -> socket.socket:
+    host, port = dev.endpoint.removeprefix("http://").split(":")
+    return socket.create_connection((host, int(port)), timeout=30)
+
+
+def test_a_head_that_does_not_end_is_refused(start_dev: StartDev) -> None:
+    dev = start_dev("--no-worker")
+    with connection(dev) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nhost: localhost\r\n")
+        answer = b""
+        with contextlib.suppress(OSError):
+            for _ in range(10_000):
+                client.sendall(b"x-more: " + b"a" * 100 + b"\r\n")
+        with contextlib.suppress(OSError):
+            answer = client.recv(1000)
+    assert answer == b"" or b" 431 " in answer
+    # It is none the worse for it.
+    assert dev.boto3().list_buckets()["Buckets"]
+
+
+def test_a_body_that_is_cut_short_writes_nothing(start_dev: StartDev) -> None:
+    dev = start_dev("--no-worker")
+    s3 = dev.boto3(config=Config(signature_version="s3v4"))
+    where = {"Bucket": dev.bucket, "Key": "cut"}
+    url = urlsplit(s3.generate_presigned_url("put_object", where))
+    with connection(dev) as client:
+        head = f"PUT {url.path}?{url.query} HTTP/1.1\r\nhost: {url.netloc}\r\ncontent-length: 100\r\n\r\n"
+        client.sendall(head.encode() + b"only this")
+        client.shutdown(socket.SHUT_WR)
+        client.recv(1000)
+    with pytest.raises(ClientError, match="NoSuchKey"):
+        s3.get_object(**where)

@@ -19,7 +19,12 @@ pub struct List {
     filter: FilterArgs,
 
     /// No more than so many
-    #[arg(long, default_value_t = 100, conflicts_with = "all")]
+    #[arg(
+        long,
+        default_value_t = 100,
+        conflicts_with = "all",
+        allow_negative_numbers = true
+    )]
     limit: u64,
 
     /// All of them

@@ -7,14 +7,18 @@ pub mod config;
 pub mod dead;
 pub mod demo;
 pub mod dev;
+pub mod doctor;
 pub mod explain;
 pub mod get;
 pub mod history;
+pub mod iam;
+pub mod init;
 pub mod list;
 pub mod queue;
 pub mod result;
 pub mod retry;
 pub mod submit;
+pub mod tail;
 pub mod top;
 pub mod wait;
 pub mod worker;
@@ -40,14 +44,18 @@ pub async fn run(command: Command, global: Global, print: &Printer) -> Result<Ex
         Command::Dead(dead) => dead.run(&oq).await,
         Command::Demo(demo) => demo.run(&oq).await,
         Command::Dev(dev) => dev.run(&oq).await,
+        Command::Doctor(doctor) => doctor.run(&oq).await,
         Command::Explain(explain) => explain.run(&oq).await,
         Command::Get(get) => get.run(&oq).await,
         Command::History(history) => history.run(&oq).await,
+        Command::Iam(iam) => iam.run(&oq).await,
+        Command::Init(init) => init.run(&oq).await,
         Command::List(list) => list.run(&oq).await,
         Command::Queue(queue) => queue.run(&oq).await,
         Command::Result(result) => result.run(&oq).await,
         Command::Retry(retry) => retry.run(&oq).await,
         Command::Submit(submit) => submit.run(&oq).await,
+        Command::Tail(tail) => tail.run(&oq).await,
         Command::Top(top) => top.run(&oq).await,
         Command::Wait(wait) => wait.run(&oq).await,
         Command::Worker(worker) => worker.run(&oq).await,

@@ -49,6 +49,16 @@ impl Row for TaskRow {
         ]
     }
 
+    fn fields(&self) -> Vec<String> {
+        let view = &self.view;
+        let mut fields = self.cells();
+        fields[4] = view.submitted.to_string();
+        if let Some(until) = view.available_at {
+            fields[5] = format!("due {until}");
+        }
+        fields
+    }
+
     fn id(&self) -> String {
         self.view.id.to_string()
     }

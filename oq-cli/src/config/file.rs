@@ -58,13 +58,12 @@ impl File {
         let top = || SETTINGS.iter().map(|s| s.name).chain(["profile"]);
         for (key, value) in table {
             match value {
-                // `profile` is a name, or the table of all profiles.
-                toml::Value::Table(profiles) if key == "profile" => {
+                toml::Value::Table(profiles) if key == "profiles" => {
                     for (name, profile) in profiles {
                         let profile = profile
                             .as_table()
-                            .ok_or_else(|| format!("profile.{name} is not a table"))?;
-                        let of = format!("profile.{name}.");
+                            .ok_or_else(|| format!("profiles.{name} is not a table"))?;
+                        let of = format!("profiles.{name}.");
                         let mut values = BTreeMap::new();
                         for (key, value) in profile {
                             let known = SETTINGS.iter().map(|s| s.name);

@@ -27,7 +27,7 @@ impl fmt::Display for Origin {
             Origin::Env(name) => f.write_str(name),
             Origin::File(path, None) => write!(f, "{}", path.display()),
             Origin::File(path, Some(profile)) => {
-                write!(f, "{} [profile.{profile}]", path.display())
+                write!(f, "{} [profiles.{profile}]", path.display())
             }
         }
     }
@@ -195,7 +195,7 @@ fn profile(
         known.as_slice(),
     ) {
         (Some(near), _) => format!("did you mean {near}?"),
-        (None, []) => "no file has profiles: write [profile.NAME] into oq.toml".to_owned(),
+        (None, []) => "no file has profiles: write [profiles.NAME] into oq.toml".to_owned(),
         (None, known) => format!("these are known: {}", known.join(", ")),
     };
     Err(match asked.origin {

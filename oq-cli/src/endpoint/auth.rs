@@ -17,7 +17,7 @@ use s3s::host::{S3Host, VirtualHost};
 use s3s::{S3Error, S3Result, s3_error};
 
 /// The environment variables for credentials of one's own.
-pub const KEY_ID: &str = "OQ_DEV_ACCESS_KEY_ID";
+const KEY_ID: &str = "OQ_DEV_ACCESS_KEY_ID";
 pub const SECRET: &str = "OQ_DEV_SECRET_ACCESS_KEY";
 
 /// The credentials on the loopback interface, on every machine.

@@ -130,8 +130,8 @@ impl Endpoint {
         found.sort_by(|a, b| a.0.cmp(&b.0));
         let buckets = found.into_iter().map(|(name, made)| Shown {
             name: Some(name),
-            // The main one is as old as the store, which does not tell.
-            creation_date: Some(made.unwrap_or_default()),
+            // The main one is as old as the store, which does not tell; so it is as old as this.
+            creation_date: Some(made.unwrap_or_else(|| shown(self.0.clock.began()))),
             bucket_region: Some(REGION.to_owned()),
         });
         Ok(ListBucketsOutput {

@@ -1,6 +1,6 @@
 //! `Date` and `LastModified`: both are the store's, never this process's idea of the time.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
@@ -14,6 +14,7 @@ use s3s::dto::Timestamp;
 pub struct StoreClock {
     env: Env,
     last: Mutex<Last>,
+    began: OnceLock<StoreTime>,
 }
 
 #[derive(Debug)]
@@ -35,11 +36,18 @@ impl StoreClock {
                 header: HeaderValue::from_static(""),
             }),
             env,
+            began: OnceLock::new(),
         }
+    }
+
+    /// The first date that was seen.
+    pub fn began(&self) -> StoreTime {
+        self.began.get().copied().unwrap_or_default()
     }
 
     /// Notes the date of an answer. The clock never goes back.
     pub fn saw(&self, date: StoreTime) {
+        self.began.get_or_init(|| date);
         let at = self.env.now();
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let reckoned = last.date.plus(at.since(last.at));

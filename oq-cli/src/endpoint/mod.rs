@@ -10,6 +10,8 @@
 //! | `hardship` | answers as slow as a distant store's, and faults on purpose |
 //! | `s3` | the table from S3's operations to the files below |
 //! | `objects`, `listing`, `multipart`, `buckets` | S3's operations |
+//! | `patience` | clients that do not read their answers |
+//! | `unread` | what is left of a body that nobody needed |
 //! | `body` | a request's body: limits and checksums |
 //! | `conditions` | `If-Match` and its like; no I/O |
 //! | `about` | content type and metadata, which the store does not keep |
@@ -29,8 +31,10 @@ mod keys;
 mod listing;
 mod multipart;
 mod objects;
+mod patience;
 mod s3;
 mod server;
+mod unread;
 
 use std::sync::Arc;
 
@@ -43,7 +47,7 @@ use self::clock::StoreClock;
 use self::errors::said;
 use self::keys::Bucket;
 
-pub use self::auth::{Credentials, KEY_ID, SECRET, check_listener};
+pub use self::auth::{Credentials, SECRET, check_listener};
 pub use self::hardship::{Hardship, HttpFaults};
 pub use self::server::Server;
 

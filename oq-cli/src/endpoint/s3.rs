@@ -42,7 +42,10 @@ macro_rules! unset {
         {
             Box::pin(async move {
                 self.bucket(&request.input.bucket).await?;
-                Err(s3_error!($code, $message))
+                let mut error = s3_error!($code, $message);
+                // For some of these codes `s3s` has another status than S3.
+                error.set_status_code(http::StatusCode::NOT_FOUND);
+                Err(error)
             })
         }
     )* };

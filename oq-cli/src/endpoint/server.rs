@@ -7,10 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, SERVER};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, SERVER};
 use http::{HeaderValue, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -18,11 +17,14 @@ use oq_core::env::Env;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{Body, S3Error, s3_error};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
 
 use super::Endpoint;
 use super::auth::{Credentials, Hosts, from_a_page};
 use super::hardship::{Fate, Hardship};
+use super::patience::Patient;
+use super::unread::Shared as SharedBody;
 
 /// Connections at once; more wait in the system's queue.
 const MAX_CONNECTIONS: usize = 1024;
@@ -33,10 +35,6 @@ const HEAD_PATIENCE: Duration = Duration::from_secs(30);
 
 /// The head of a request may have so many bytes.
 const MAX_HEAD: usize = 64 << 10;
-
-/// The body of a request that is not answered is read up to here, so that the client, which may
-/// still be sending, sees the answer and not a reset.
-const MAX_UNREAD: usize = 1 << 20;
 
 /// How long answers under way may take once the end has begun.
 const GRACE: Duration = Duration::from_secs(5);
@@ -111,14 +109,14 @@ impl Server {
     /// Answers until `end` completes; then lets answers under way go out, and returns.
     pub async fn run(self, end: impl Future<Output = ()>) {
         let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-        let (ending, ends) = watch::channel(());
+        let ending = CancellationToken::new();
         tokio::select! {
             () = end => {}
-            never = self.accept_on(places.clone(), ends) => match never {},
+            never = self.accept_on(places.clone(), &ending) => match never {},
         }
         drop(self.listener);
         // Every connection notices, and gives its place back when it is done.
-        drop(ending);
+        ending.cancel();
         let all = u32::try_from(MAX_CONNECTIONS).unwrap_or(u32::MAX);
         let _late = self
             .shared
@@ -127,7 +125,7 @@ impl Server {
             .await;
     }
 
-    async fn accept_on(&self, places: Arc<Semaphore>, ends: watch::Receiver<()>) -> Infallible {
+    async fn accept_on(&self, places: Arc<Semaphore>, ending: &CancellationToken) -> Infallible {
         loop {
             let Ok(place) = places.clone().acquire_owned().await else {
                 std::future::pending::<()>().await;
@@ -135,7 +133,7 @@ impl Server {
             };
             match self.listener.accept().await {
                 Ok((stream, _)) => {
-                    let connection = self.shared.clone().serve(stream, place, ends.clone());
+                    let connection = self.shared.clone().serve(stream, place, ending.clone());
                     tokio::spawn(connection);
                 }
                 // Too many open files, or a client that was gone before it was greeted.
@@ -150,7 +148,7 @@ impl Shared {
         self: Arc<Self>,
         stream: TcpStream,
         place: OwnedSemaphorePermit,
-        mut ends: watch::Receiver<()>,
+        ending: CancellationToken,
     ) {
         // Small answers must not wait for company.
         let _unsupported = stream.set_nodelay(true);
@@ -163,12 +161,12 @@ impl Shared {
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_PATIENCE)
             .max_buf_size(MAX_HEAD)
-            .serve_connection(TokioIo::new(stream), answer);
+            .serve_connection(TokioIo::new(Patient::new(stream, self.env.clone())), answer);
         tokio::pin!(connection);
         tokio::select! {
             // What ends a connection (the client, a timeout, a cut) concerns nobody else.
             _ended = connection.as_mut() => {}
-            _closed = ends.changed() => {
+            () = ending.cancelled() => {
                 connection.as_mut().graceful_shutdown();
                 let _late = self.env.within(GRACE, connection).await;
             }
@@ -212,10 +210,20 @@ impl Shared {
     }
 
     async fn apply(&self, request: Request<Incoming>) -> Result<Response<Body>, Cut> {
-        let mut answer = match self.s3.call(request.map(Body::from)).await {
+        let (head, body) = request.into_parts();
+        // Most requests have no body, and need no share of one.
+        let (body, rest) = if body.is_end_stream() {
+            (Body::empty(), None)
+        } else {
+            let shared = SharedBody::new(body);
+            (Body::http_body(shared.clone()), Some(shared))
+        };
+        let request = Request::from_parts(head, body);
+        let mut answer = match self.s3.call(request).await {
             Ok(answer) => answer,
             Err(_) => in_xml(s3_error!(InternalError))?,
         };
+        self.read_rest(rest, &mut answer).await;
         if answer.status() == StatusCode::NOT_MODIFIED {
             // It has no body, so it says nothing about one.
             *answer.body_mut() = Body::empty();
@@ -230,9 +238,19 @@ impl Shared {
         request: Request<Incoming>,
         why: S3Error,
     ) -> Result<Response<Body>, Cut> {
-        let body = Limited::new(request.into_body(), MAX_UNREAD);
-        let _read = self.env.within(HEAD_PATIENCE, body.collect()).await;
-        Ok(self.dressed(in_xml(why)?))
+        let mut answer = in_xml(why)?;
+        let rest = SharedBody::new(request.into_body());
+        self.read_rest(Some(rest), &mut answer).await;
+        Ok(self.dressed(answer))
+    }
+
+    async fn read_rest(&self, rest: Option<SharedBody>, answer: &mut Response<Body>) {
+        if let Some(rest) = rest
+            && !rest.drain(&self.env).await
+        {
+            let headers = answer.headers_mut();
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
     }
 
     /// What every answer has.

@@ -18,6 +18,11 @@ pub trait Row: Serialize {
     /// What stands in them, for people.
     fn cells(&self) -> Vec<String>;
 
+    /// The same for programs, as CSV: exact where people want it short.
+    fn fields(&self) -> Vec<String> {
+        self.cells()
+    }
+
     /// What `-o id` prints.
     fn id(&self) -> String;
 
@@ -79,7 +84,7 @@ impl<R: Row> Rows<'_, R> {
                 if self.count == 1 {
                     self.csv(R::HEADS.iter().map(|h| h.to_string()))?;
                 }
-                self.csv(row.cells())
+                self.csv(row.fields())
             }
             Format::Table => {
                 let cells = row.cells();

@@ -57,7 +57,7 @@ pub async fn ids(said: &[String], queue: &Queue) -> Result<Vec<TaskId>, Failed> 
 
 fn told(text: &str, e: Error) -> Failed {
     let next = match &e {
-        Error::Invalid { why, .. } if why.starts_with("it is a pack") => {
+        Error::Invalid { why, .. } if why.starts_with("it is a pack") || text.ends_with('.') => {
             let whole = text.trim_end_matches('.');
             Some(format!("name one task of it, as in {whole}.0"))
         }

@@ -122,7 +122,7 @@ fn inputs() {
         ("@empty", "not valid JSON"),
         ("@bom", "not valid JSON"),
         ("@deep", "recursion limit"),
-        ("@nested", "nested"),
+        ("@nested", "recursion limit"),
         ("@.", "not a regular file"),
         ("@/dev/zero", "not a regular file"),
         ("@none", "none: "),

@@ -19,16 +19,46 @@ fn each_layer_has_its_place() {
     let oq = Oq::new();
     oq.file(
         "oq.toml",
-        "url = \"sqlite:folder.db\"\n[profile.prod]\nqueue = \"prod\"\n",
+        "url = \"sqlite:folder.db\"\n[profiles.prod]\nqueue = \"prod\"\n",
     );
     oq.file(
         "xdg/oq/config.toml",
-        "url = \"sqlite:user.db\"\nqueue = \"user\"\ncost = true\n[profile.far]\nurl = \"sqlite:far.db\"\n",
+        "url = \"sqlite:user.db\"\nqueue = \"user\"\ncost = true\n[profiles.far]\nurl = \"sqlite:far.db\"\n",
     );
     let show = ["config", "show", "--origin", "-o", "csv"];
-    expect![[""]].assert_eq(&run(&oq, &show, &[]).shown());
+    expect![[r#"
+        exit 0
+        --- stdout
+        setting,value,origin
+        profile,,default
+        url,sqlite:folder.db,FOLDER/oq.toml
+        queue,user,FOLDER/xdg/oq/config.toml
+        output,csv,--output
+        color,auto,default
+        quiet,false,default
+        cost,true,FOLDER/xdg/oq/config.toml
+        --- stderr
+        oq: read FOLDER/oq.toml
+        oq: read FOLDER/xdg/oq/config.toml
+    "#]]
+    .assert_eq(&run(&oq, &show, &[]).shown());
     let flag = [&show[..], &["--queue", "flag", "--profile", "far"]].concat();
-    expect![[""]].assert_eq(
+    expect![[r#"
+        exit 0
+        --- stdout
+        setting,value,origin
+        profile,far,--profile
+        url,sqlite:far.db,FOLDER/xdg/oq/config.toml [profiles.far]
+        queue,flag,--queue
+        output,csv,--output
+        color,auto,default
+        quiet,false,default
+        cost,true,FOLDER/xdg/oq/config.toml
+        --- stderr
+        oq: read FOLDER/oq.toml
+        oq: read FOLDER/xdg/oq/config.toml
+    "#]]
+    .assert_eq(
         &run(
             &oq,
             &flag,
@@ -36,8 +66,22 @@ fn each_layer_has_its_place() {
         )
         .shown(),
     );
-    expect![[""]]
-        .assert_eq(&run(&oq, &show, &[("OQ_PROFILE", "prod"), ("OQ_QUEUE", "env")]).shown());
+    expect![[r#"
+        exit 0
+        --- stdout
+        setting,value,origin
+        profile,prod,OQ_PROFILE
+        url,sqlite:folder.db,FOLDER/oq.toml
+        queue,env,OQ_QUEUE
+        output,csv,--output
+        color,auto,default
+        quiet,false,default
+        cost,true,FOLDER/xdg/oq/config.toml
+        --- stderr
+        oq: read FOLDER/oq.toml
+        oq: read FOLDER/xdg/oq/config.toml
+    "#]]
+    .assert_eq(&run(&oq, &show, &[("OQ_PROFILE", "prod"), ("OQ_QUEUE", "env")]).shown());
 }
 
 #[test]
@@ -62,8 +106,8 @@ fn what_is_wrong_is_named_with_its_place() {
             "there is no setting quue; did you mean queue?",
         ),
         (
-            "[profile.p]\nurll = \"a\"",
-            "there is no setting profile.p.urll; did you mean url?",
+            "[profiles.p]\nurll = \"a\"",
+            "there is no setting profiles.p.urll; did you mean url?",
         ),
         (
             "secret_access_key = \"hunter2\"",
@@ -78,7 +122,10 @@ fn what_is_wrong_is_named_with_its_place() {
         ("queue = \"../x\"", "queue \"../x\": queue name"),
         ("color = \"pink\"", "use one of auto, always, never"),
         ("url = \"hunter2\nqueue = 3", "line 1: "),
-        ("profile = \"nome\"\n[profile.home]\n", "did you mean home?"),
+        (
+            "profile = \"nome\"\n[profiles.home]\n",
+            "did you mean home?",
+        ),
     ] {
         oq.file("oq.toml", file);
         let ran = run(&oq, &["list"], &[]);

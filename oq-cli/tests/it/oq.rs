@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
+use oq_core::queue::TaskView;
 use oq_core::{Context, Queue, TaskError, Worker};
 
 /// A folder with a store in it.
@@ -78,9 +79,14 @@ impl Oq {
         ran.out.trim_end().to_owned()
     }
 
-    /// Runs a worker until these tasks are over. It knows `echo`, `fail` (with the input as the
-    /// message) and `flaky`, which fails the first time.
+    /// Runs a worker until these tasks are over.
     pub fn work(&self, ids: &[&str]) {
+        self.work_until(ids, |view| view.state.is_over());
+    }
+
+    /// Runs a worker until this holds of these tasks. It knows `echo`, `fail` (with the input as the
+    /// message), and `flaky`, which may be tried again.
+    pub fn work_until(&self, ids: &[&str], there: impl Fn(&TaskView) -> bool + Send + 'static) {
         let url = format!("sqlite:{}", self.path().join("oq.db").display());
         let ids: Vec<String> = ids.iter().map(|id| id.to_string()).collect();
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -98,13 +104,18 @@ impl Oq {
                 .handler("fail", |_: Context, message: String| async move {
                     Err::<(), _>(TaskError::fatal(message))
                 })
+                .handler("flaky", |_: Context, (): ()| async move {
+                    Err::<(), _>(TaskError::new("come again"))
+                })
                 .build()
                 .unwrap();
             let others = queue.clone();
             let over = async move {
                 for id in ids {
                     let id = id.parse().unwrap();
-                    others.wait(id, Duration::from_secs(30)).await.unwrap();
+                    while !there(&others.get(id).await.unwrap()) {
+                        others.root().env().sleep(Duration::from_millis(20)).await;
+                    }
                 }
             };
             worker.run(over).await.unwrap();

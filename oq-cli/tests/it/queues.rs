@@ -18,7 +18,11 @@ fn queues_are_listed_with_their_depth() {
     oq.run(&["queue", "pause", "images"]);
     let csv = oq.run(&["queue", "list", "-o", "csv"]).out;
     let without_age: Vec<&str> = csv.lines().map(|l| l.rsplit_once(',').unwrap().0).collect();
-    expect![[""]].assert_eq(&without_age.join("\n"));
+    expect![[r#"
+        queue,state,runnable,waiting,running,done,dead
+        images,paused,1,0,0,0,0
+        mail,open,1,1,0,0,0"#]]
+    .assert_eq(&without_age.join("\n"));
     assert_eq!(
         oq.run(&["queue", "list", "--names", "-o", "id"]).out,
         "images\nmail\n"
@@ -30,7 +34,19 @@ fn queues_are_listed_with_their_depth() {
 fn settings_are_shown_and_changed() {
     let oq = Oq::new();
     oq.submit(&["a"]);
-    expect![[""]].assert_eq(
+    expect![[r#"
+        exit 0
+        --- stdout
+        queue        default
+        state        open
+        shards       4 (workers look at 16)
+        timeout      5m
+        lease        30s
+        retention    366d
+        attempts     2
+        retry delay  1s to 10m
+    "#]]
+    .assert_eq(
         &oq.run(&[
             "queue",
             "set",
@@ -58,7 +74,14 @@ fn settings_are_shown_and_changed() {
 fn draining_pauses_and_says_when_nothing_runs() {
     let oq = Oq::new();
     let id = oq.submit(&["echo"]);
-    expect![[""]].assert_eq(&oq.run(&["queue", "drain"]).shown());
+    expect![[r#"
+        exit 0
+        --- stderr
+        oq: default is paused; what runs goes on
+        oq: nothing of default runs
+        next: oq queue resume default
+    "#]]
+    .assert_eq(&oq.run(&["queue", "drain"]).shown());
     oq.run(&["queue", "drain", "--empty", "--timeout", "10ms"])
         .refused(6, "1 may be started");
     oq.run(&["queue", "resume"]);

@@ -24,7 +24,12 @@ fn what_is_submitted_can_be_shown() {
     assert_eq!(shown["state"], "waiting");
     assert_eq!(shown["input"]["to"], "a");
     assert_eq!(shown["tags"]["customer"], "c1");
-    expect![[""]].assert_eq(&oq.run(&["get", &id]).shown());
+    expect![[r#"
+        exit 3
+        --- stderr
+        oq: OQ-NOT-FOUND: ID1 is not known: it was never accepted, or its outcome is past its retention
+        next: check --url and --queue (an id is known in its queue only): oq queue list
+    "#]].assert_eq(&oq.run(&["get", &id]).shown());
     let card = oq.run(&["get", &id, "-q", "mail", "-o", "table"]).out;
     assert!(card.contains("why it waits  delayed: due in 9m"), "{card}");
 }
@@ -56,6 +61,31 @@ fn people_see_why_a_task_waits_and_why_it_failed() {
 }
 
 #[test]
+fn people_see_when_a_failed_attempt_is_tried_again() {
+    let oq = Oq::new();
+    let id = oq.submit(&[
+        "flaky",
+        "--retry-base",
+        "1h",
+        "--retry-cap",
+        "1h",
+        "--jitter",
+        "0",
+        "--attempts",
+        "3",
+    ]);
+    oq.work_until(&[&id], |view| {
+        view.attempts == 1 && view.available_at.is_some()
+    });
+    let card = oq.run(&["get", &id, "-o", "table"]).out;
+    assert!(
+        card.contains("why it waits  attempt 1 of 3 failed: the next is due in 59m"),
+        "{card}"
+    );
+    assert!(card.contains("message\n  come again"), "{card}");
+}
+
+#[test]
 fn an_input_is_shown_as_it_was_written() {
     let oq = Oq::new();
     let id = oq.submit(&[
@@ -77,12 +107,43 @@ fn waiting_ends_with_the_code_for_why() {
         oq.submit(&["echo", "[1]"]),
         oq.submit(&["fail", "\"boom\""]),
     );
-    expect![[""]].assert_eq(&oq.run(&["wait", &good, "--timeout", "60ms"]).shown());
-    expect![[""]].assert_eq(&oq.run(&["result", &good]).shown());
+    expect![[r#"
+        exit 6
+        --- stderr
+        oq: OQ-TIMED-OUT: still not finished after 60ms
+        next: the task goes on; see where it stands: oq get ID1
+    "#]]
+    .assert_eq(&oq.run(&["wait", &good, "--timeout", "60ms"]).shown());
+    expect![[r#"
+        exit 5
+        --- stderr
+        oq: OQ-CONFLICT: ID1 has no result yet: it is pending
+        next: oq wait ID1
+    "#]]
+    .assert_eq(&oq.run(&["result", &good]).shown());
     oq.work(&[&good, &bad]);
-    expect![[""]].assert_eq(&oq.run(&["wait", &good]).shown());
-    expect![[""]].assert_eq(&oq.run(&["wait", &bad]).shown());
-    expect![[""]].assert_eq(&oq.run(&["result", &good, &bad]).shown());
+    expect![[r#"
+        exit 0
+        --- stdout
+        [1]
+    "#]]
+    .assert_eq(&oq.run(&["wait", &good]).shown());
+    expect![[r#"
+        exit 1
+        --- stderr
+        oq: OQ-NOT-COMPLETED: ID1 is failed: fatal: boom
+        next: oq get ID1
+    "#]]
+    .assert_eq(&oq.run(&["wait", &bad]).shown());
+    expect![[r#"
+        exit 1
+        --- stdout
+        [1]
+        --- stderr
+        oq: OQ-NOT-COMPLETED: ID1 is failed: fatal: boom
+        next: oq get ID1
+    "#]]
+    .assert_eq(&oq.run(&["result", &good, &bad]).shown());
     let both = oq.piped(&["wait", "-", "-o", "id"], format!("{good}\n{bad}\n"));
     assert_eq!(both.code, Some(1));
     assert_eq!(both.out.lines().count(), 2);
@@ -104,8 +165,8 @@ fn submit_can_wait() {
 #[test]
 fn ids_may_be_cut_and_come_from_a_list() {
     let oq = Oq::new();
-    let first = oq.submit(&["echo", "1", "--at", "2030-01-01"]);
-    let second = oq.submit(&["echo", "2", "--at", "2031-01-01"]);
+    let first = oq.submit(&["echo", "1", "--at", "tomorrow"]);
+    let second = oq.submit(&["echo", "2", "--delay", "200d"]);
     assert_eq!(
         oq.run(&["get", &first[..10], "-o", "id"]).out.trim_end(),
         first
@@ -114,7 +175,7 @@ fn ids_may_be_cut_and_come_from_a_list() {
         .refused(2, "at least its first 6 characters");
     oq.run(&["get", "01ZZZZZZZZ"])
         .refused(3, "whose id begins with 01ZZZZZZZZ");
-    let third = oq.submit(&["echo", "3", "--at", "2030-01-01"]);
+    let third = oq.submit(&["echo", "3", "--at", "tomorrow"]);
     assert_eq!(first[..10], third[..10]);
     oq.run(&["get", &first[..10]])
         .refused(5, "several ids begin with");
@@ -124,7 +185,12 @@ fn ids_may_be_cut_and_come_from_a_list() {
     let cancelled = oq.piped(&["cancel", "-"], &listed);
     assert_eq!(cancelled.code, Some(0), "{cancelled:?}");
     assert_eq!(cancelled.out.matches("\"what\":\"cancelled\"").count(), 3);
-    expect![[""]].assert_eq(&oq.run(&["cancel", &second]).shown());
+    expect![[r#"
+        exit 0
+        --- stdout
+        {"id":"ID1","what":"already cancelled"}
+    "#]]
+    .assert_eq(&oq.run(&["cancel", &second]).shown());
 }
 
 #[test]
@@ -197,11 +263,28 @@ fn listings_filter_and_stop_exactly() {
 #[test]
 fn rows_come_in_every_format() {
     let oq = Oq::new();
-    oq.submit(&["echo", "1", "--tag", "a=b", "--at", "2030-01-01"]);
+    oq.submit(&["echo", "1", "--tag", "a=b", "--at", "tomorrow"]);
     let list = |format: &str| oq.run(&["list", "-o", format]).shown();
-    expect![[""]].assert_eq(&list("csv"));
-    expect![[""]].assert_eq(&list("id"));
-    expect![[""]].assert_eq(&list("json"));
+    expect![[r#"
+        exit 0
+        --- stdout
+        id,type,state,attempts,submitted,what
+        ID1,echo,waiting,0,60ms ago,due in 12h13m
+    "#]]
+    .assert_eq(&list("csv"));
+    expect![[r#"
+        exit 0
+        --- stdout
+        ID1
+    "#]]
+    .assert_eq(&list("id"));
+    expect![[r#"
+        exit 0
+        --- stdout
+        [
+        {"id":"ID1","type":"echo","state":"waiting","priority":16,"submitted":TIME,"available_at":TIME,"ended":null,"attempts":0,"starts":0,"delivery":0,"worker":null,"progress":null,"cancel_requested":false,"failure":null,"tags":{"a":"b"},"trace":null,"options":{"timeout_ms":300000,"lease_ms":30000,"retry":{"attempts":5,"growth":"exponential","base_ms":1000,"cap_ms":600000,"jitter":0.5},"retention_ms":259200000},"retry_of":null,"history":[]}
+        ]
+    "#]].assert_eq(&list("json"));
     let table = list("table");
     assert!(
         table.contains("ID                          TYPE  STATE"),
@@ -230,7 +313,7 @@ fn what_is_cancelled_has_a_history_and_can_be_tried_again() {
     oq.run(&["cancel", &id, "--reason", "no longer needed"]);
     let history = oq.run(&["history", &id, "-o", "csv"]).shown();
     assert!(
-        history.contains("cancelled,0,,no longer needed"),
+        history.contains("cancel_requested,0,,no longer needed"),
         "{history}"
     );
     let again = oq.run(&["retry", &id]);

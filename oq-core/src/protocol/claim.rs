@@ -52,6 +52,11 @@ pub enum Claimed {
         /// The version that says so.
         etag: Etag,
     },
+    /// It is suspected of a crash, and too many of its kind run here at the moment.
+    Crowded {
+        /// The version that says so.
+        etag: Etag,
+    },
     /// The answer was lost; if the claim landed after all, this token tells.
     Doubt(Token),
 }
@@ -67,6 +72,8 @@ pub struct Claiming<'a> {
     pub purged_before: Option<StoreTime>,
     /// Tokens of own claims whose answer was lost.
     pub doubtful: &'a (dyn Fn(&Token) -> bool + Send + Sync),
+    /// Whether a suspect of a crash may run now, among so many at the most.
+    pub admits: &'a (dyn Fn(u16) -> bool + Send + Sync),
 }
 
 /// `LastModified` may be truncated by this much.
@@ -211,6 +218,9 @@ async fn decide(
         LiveState::Running => {
             let token = record.lease.as_ref().map(|l| l.token.clone());
             if let Some(token) = token.filter(|token| (how.doubtful)(token)) {
+                if !admitted(record, how) {
+                    return Ok(Claimed::Crowded { etag });
+                }
                 return adopt(root, how.queue, id, token, live, seal).await;
             }
             let until = state::take_over_at(record, at.last_modified);
@@ -242,6 +252,9 @@ async fn decide(
             task_type: record.task_type.clone(),
             etag,
         });
+    }
+    if !admitted(&next, how) {
+        return Ok(Claimed::Crowded { etag });
     }
     let sent = root.env().now();
     let key = Key::Live(how.queue.clone(), id);
@@ -290,6 +303,11 @@ async fn decide(
         return Ok(Claimed::LostRace);
     }
     Ok(Claimed::Held(Box::new(hold)))
+}
+
+/// Whether it may run here now, as far as crashes on its record go.
+fn admitted(live: &Live, how: Claiming<'_>) -> bool {
+    state::suspect(live).is_none_or(|among| (how.admits)(among))
 }
 
 /// Our own claim landed after its answer was lost. Its tasks were declared and not started.

@@ -205,12 +205,14 @@ impl World {
             worker: WorkerId::new(&SystemEntropy),
             token: Token::parse(token).unwrap(),
             longest_lease: MAX_LEASE,
+            slots: 1,
         };
         let how = Claiming {
             queue: &self.queue,
             wants: &|_| true,
             purged_before: None,
             doubtful: &|token| token.as_str() == doubtful,
+            admits: &|_| true,
         };
         claim(&self.root, how, id, None, &who).await
     }

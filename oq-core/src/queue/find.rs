@@ -49,7 +49,8 @@ impl Queue {
         let alphabet = begins
             .bytes()
             .all(|b| crate::record::CROCKFORD.contains(&b));
-        if !alphabet || begins.len() >= 26 {
+        let cut = begins.is_empty() && !text.is_empty();
+        if !alphabet || cut || begins.len() >= 26 {
             return Err(malformed);
         }
         if begins.len() < MIN_ID_PREFIX {

@@ -14,8 +14,8 @@ use crate::store::StoreKey;
 pub enum Key {
     /// `oq.json`: the format version of the root.
     Format,
-    /// `.probe/{name}`: scratch objects of store checks.
-    Probe(Token),
+    /// `.probe/{run}/{name}`: scratch objects of store checks, deleted at their end.
+    Probe(Token, String),
     /// `{q}/queue.json`: the queue's settings.
     Settings(QueueName),
     /// `{q}/live/{s}/{p}/{id}`: one or more tasks that have no outcome yet.
@@ -87,7 +87,8 @@ impl Key {
         }
         let (first, rest) = text.split_once('/')?;
         if first == ".probe" {
-            return Token::parse(rest).map(Key::Probe);
+            let (run, name) = rest.split_once('/')?;
+            return Token::parse(run).map(|run| Key::Probe(run, name.to_owned()));
         }
         let queue = QueueName::new(first).ok()?;
         let parts: Vec<&str> = rest.split('/').collect();
@@ -152,7 +153,7 @@ impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Key::Format => f.write_str("oq.json"),
-            Key::Probe(name) => write!(f, ".probe/{name}"),
+            Key::Probe(run, name) => write!(f, ".probe/{run}/{name}"),
             Key::Settings(q) => write!(f, "{q}/queue.json"),
             Key::Live(q, id) => {
                 write!(
@@ -276,7 +277,7 @@ mod tests {
                 let q = QueueName::new("mail.v1").unwrap();
                 match kind {
                     0 => Key::Format,
-                    1 => Key::Probe(Token::parse("PROBE").unwrap()),
+                    1 => Key::Probe(Token::parse("PROBE").unwrap(), "l/B/1".to_owned()),
                     2 => Key::Settings(q),
                     3 => Key::Live(q, id),
                     4 => Key::Done(q, id),

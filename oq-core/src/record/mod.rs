@@ -17,6 +17,7 @@ mod name;
 mod options;
 mod outcome;
 mod presence;
+mod role;
 mod settings;
 
 pub use bell::{Bell, Help};
@@ -37,6 +38,7 @@ pub(crate) use options::span;
 pub use options::{Growth, MAX_LEASE, MAX_SPAN, MIN_LEASE, MIN_RETENTION, Options, Retry};
 pub use outcome::{Ending, Failure, MAX_MESSAGE, Outcome};
 pub use presence::Presence;
+pub use role::{Access, Role, Space};
 pub use settings::{DEFAULT_SHARDS, Settings};
 
 #[cfg(test)]

@@ -28,11 +28,16 @@ pub enum Verdict {
 pub fn settle(live: &mut Live, index: usize, verdict: Verdict, now: StoreTime) {
     let retry = live.options.retry.clone();
     let max_reschedules = live.options.max_reschedules;
+    let lone = live.tasks.len() == 1;
     let Some(slot) = live.tasks.get_mut(index).filter(|s| s.running) else {
         return;
     };
     slot.running = false;
     let attempts = slot.attempts();
+    if lone && !matches!(verdict, Verdict::Released) {
+        // It went through an attempt and its worker lives: it is no suspect any more.
+        live.width = None;
+    }
     match verdict {
         Verdict::Completed(output) => {
             slot.failure = None;

@@ -26,6 +26,8 @@ mod memory;
 mod meter;
 mod open;
 mod paging;
+pub mod probe;
+mod rule;
 mod served;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -36,9 +38,11 @@ pub use latency::{Delayed, Latency};
 pub use memory::{MemoryStore, TimeSource};
 pub use meter::{Meter, Metered, Outcome, Prices, Requests, Verb};
 pub use open::{open, open_served};
+pub use rule::{Filter, Rule};
 pub use served::Served;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
+pub use wall::machine_time;
 
 /// The most bytes that one object may have; larger ones are never read or written.
 pub const MAX_BODY: usize = 64 << 20;

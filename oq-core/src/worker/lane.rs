@@ -1,6 +1,7 @@
 //! One queue of a worker, and one try at an object of it: claim it, run it, let go of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -18,6 +19,9 @@ use crate::record::{Key, ObjectId, QueueName, Step, Token};
 use crate::state::claim::Claimant;
 use crate::store::Etag;
 use crate::time::StoreTime;
+
+/// A suspect of a crash that may not run now is looked at again after this time.
+const CROWDED: Duration = Duration::from_secs(5);
 
 /// One queue of a worker.
 pub(super) struct Lane {
@@ -44,6 +48,8 @@ pub(super) struct Tried {
     pub claimed: bool,
     /// Whether it was over, and somebody had left before that was written down everywhere.
     pub repaired: bool,
+    /// Whether it is suspected of a crash, and too many of its kind run here.
+    pub crowded: bool,
     /// What kept it from being claimed.
     pub error: Option<Error>,
 }
@@ -77,17 +83,21 @@ impl Lane {
             worker: shared.id.clone(),
             token: Token::new(env.entropy.as_ref()),
             longest_lease: shared.longest_lease(env.now()),
+            slots: shared.concurrency,
         };
+        let place = shared.suspects.place(id);
         let how = Claiming {
             queue: &self.queue,
             wants: &|task_type| shared.registry.knows(task_type),
             purged_before: target.purged_before,
             doubtful: &|token| shared.is_doubtful(token),
+            admits: &|among| place.take(among, env.now()),
         };
         let mut tried = Tried {
             news: News::Failed,
             claimed: false,
             repaired: false,
+            crowded: false,
             error: None,
         };
         match claim(&self.root, how, id, target.etag.as_ref(), &who).await {
@@ -98,6 +108,7 @@ impl Lane {
             }
             Ok(other) => {
                 tried.repaired = matches!(other, Claimed::Repaired);
+                tried.crowded = matches!(other, Claimed::Crowded { .. });
                 tried.news = self.not_ours(shared, other);
             }
             Err(error) => {
@@ -164,6 +175,10 @@ impl Lane {
                 News::LostRace
             }
             Claimed::Foreign { etag, .. } => News::Foreign { etag },
+            Claimed::Crowded { etag } => News::Waiting {
+                until: self.root.now().plus(CROWDED),
+                etag: Some(etag),
+            },
             Claimed::Doubt(token) => {
                 shared.doubtful(token);
                 News::Running {

@@ -15,10 +15,12 @@ mod drain;
 mod error;
 mod find;
 mod hooks;
+mod idle;
 mod lane;
 mod meters;
 mod registry;
 mod runner;
+mod suspects;
 mod sweeper;
 mod turns;
 mod watch;
@@ -36,6 +38,7 @@ pub use context::Context;
 pub use drain::{Drain, Drained, Lead, LeadEnd, Stopped};
 pub use error::TaskError;
 pub use hooks::{Event, Hook};
+pub use idle::{Idle, PRESENT};
 
 use crate::env::Mono;
 use crate::error::Result;
@@ -47,6 +50,7 @@ use find::Finder;
 use hooks::Hooks;
 use lane::Lane;
 use registry::Registry;
+use suspects::Suspects;
 use turns::Turns;
 
 /// How many claims whose answer was lost a worker remembers.
@@ -61,7 +65,10 @@ struct Shared {
     id: WorkerId,
     registry: Arc<Registry>,
     hooks: Hooks,
+    /// How many tasks run at once.
+    concurrency: u16,
     slots: Arc<Semaphore>,
+    suspects: Suspects,
     finishing: Arc<Semaphore>,
     /// Cancelled when handlers are to be stopped and their tasks given back.
     release: CancellationToken,
@@ -83,7 +90,9 @@ impl Shared {
             id: WorkerId::new(env.entropy.as_ref()),
             registry: worker.registry.clone(),
             hooks,
+            concurrency: u16::try_from(worker.concurrency).unwrap_or(u16::MAX),
             slots: Arc::new(Semaphore::new(worker.concurrency)),
+            suspects: Suspects::default(),
             finishing: Arc::new(Semaphore::new((worker.concurrency * 2).max(64))),
             release: CancellationToken::new(),
             inline_limit: worker.inline_limit,

@@ -254,7 +254,7 @@ async fn what_dead_workers_left_is_taken_over() {
     assert!(drained.next.is_some());
     let (drained, _) = requests(&world, &queue, Drain::all().linger(60 * S)).await;
     assert_eq!((drained.taken_over, drained.completed), (1, 1));
-    assert_eq!(queue.get(id).await.unwrap().attempts, 2);
+    assert_eq!(queue.get(id).await.unwrap().delivery, 2);
     world.assert_at_rest().await;
 }
 

@@ -27,7 +27,7 @@ pub struct Submit {
     /// Its input: a JSON text, @FILE to read it from a file, - to read it from stdin
     #[arg(
         default_value = "null",
-        allow_hyphen_values = true,
+        allow_negative_numbers = true,
         conflicts_with = "jsonl"
     )]
     input: String,

@@ -394,18 +394,19 @@ impl Tail {
         over as u64
     }
 
-    /// Reads what is worth it, and tells it.
+    /// Reads what is worth it, and tells it; if one read fails, all are made again next time.
     async fn read(&mut self, events: &mut Vec<TailEvent>) -> Result<()> {
         let some = self.looks.len().min(READS);
-        let looks: Vec<Look> = self.looks.drain(..some).collect();
+        let looks: Vec<Look> = self.looks.iter().take(some).cloned().collect();
         let queue = self.queue.clone();
         let found: Vec<_> = stream::iter(looks)
             .map(|look| tell::read(queue.clone(), look))
             .buffered(AT_ONCE)
             .collect()
             .await;
+        let found: Vec<_> = found.into_iter().collect::<Result<_>>()?;
+        self.looks.drain(..some);
         for found in found {
-            let found = found?;
             self.tell(found, events);
         }
         Ok(())

@@ -8,6 +8,7 @@
 //! every update is lost there, and its conditional deletion deletes regardless.)
 
 mod answer;
+mod bucket;
 mod connect;
 mod list;
 mod url;
@@ -32,7 +33,9 @@ use super::{
 };
 use crate::env::Env;
 
+pub use self::bucket::{Bucket, Versioning};
 pub use self::connect::S3Options;
+pub use self::url::Named;
 
 /// Bodies up to this size must arrive within the attempt timeout.
 const SMALL: u64 = 1 << 20;

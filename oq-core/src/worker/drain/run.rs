@@ -386,6 +386,8 @@ impl Drainer {
         }
         let source = &mut self.sources[about.source];
         let leave = match tried.news {
+            // It may run as soon as others of its kind have ended.
+            _ if tried.crowded => None,
             News::Waiting { until, etag } | News::Running { until, etag } => {
                 Some((etag, until, true))
             }

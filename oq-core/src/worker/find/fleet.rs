@@ -15,10 +15,13 @@ use crate::record::{Key, Presence, Seen, Shard, V1, WorkerId, prefix};
 use crate::store::{List, MAX_DELETE, StoreKey};
 
 /// How often a worker shows that it is present.
-const SHOW: Duration = Duration::from_secs(30);
+pub(in crate::worker) const SHOW: Duration = Duration::from_secs(30);
+
+/// A worker that has not shown itself for this long is gone.
+pub(in crate::worker) const STALE: Duration = Presence::STALE;
 
 /// How often the fleet is read at least.
-const MUSTER: Duration = Duration::from_secs(60);
+pub(in crate::worker) const MUSTER: Duration = Duration::from_secs(60);
 
 /// However often it changes, the fleet is read at most this often.
 const APART: Duration = Duration::from_secs(2);
@@ -270,7 +273,7 @@ impl Finder {
                     continue;
                 };
                 let age = page.date.since(line.last_modified);
-                if age < Presence::STALE {
+                if age < STALE {
                     present.insert(worker);
                 } else if age > REMAINS && remains.len() < MAX_DELETE {
                     remains.push(line.key);

@@ -34,6 +34,9 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+pub(in crate::worker) use self::fleet::{MUSTER, SHOW, STALE};
+pub(in crate::worker) use self::sweep::{ALONE, SETTINGS, TOGETHER};
+
 use self::absorb::Now;
 use self::fleet::Fleet;
 use self::state::State;

@@ -1,4 +1,6 @@
-//! `oq dev`.
+//! `oq dev`: the endpoint, the worker, and their end.
+
+mod told;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,15 +12,16 @@ use oq_core::queue::Queue;
 use oq_core::store::{Delayed, Faulty, Latency, Store, StoreError, open_served};
 use oq_core::worker::{Event, Worker};
 use serde_json::json;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::demo_tasks;
 use crate::endpoint::{
-    Credentials, Endpoint, Hardship, HttpFaults, KEY_ID, REGION, SECRET, Server, check_listener,
+    Credentials, Endpoint, Hardship, HttpFaults, REGION, SECRET, Server, check_listener,
 };
 use crate::exit::Exit;
 use crate::failed::Failed;
-use crate::print::{EventLine, Format, Printer};
+use crate::print::Printer;
 use crate::session::Session;
 use crate::signals::Signals;
 
@@ -101,7 +104,7 @@ impl Dev {
             let next = "choose another with --listen; port 0 is any free one";
             Failed::unusable(format!("cannot listen on {}: {e}", self.listen), next)
         })?;
-        let (events, told) = mpsc::channel(WAITING);
+        let (events, heard) = mpsc::channel(WAITING);
         let missed = Arc::new(AtomicU64::new(0));
         let worker = if self.no_worker {
             // With nobody left to tell, the telling ends.
@@ -120,37 +123,40 @@ impl Dev {
         };
         ready.print(oq.print)?;
 
-        let (ending, ends) = watch::channel(());
-        let end = |mut ends: watch::Receiver<()>| async move {
-            let _closed = ends.changed().await;
-        };
         // The worker goes first: it uses the store to the last. Then the endpoint.
-        let (worked, works) = watch::channel(());
-        let working = {
-            let end = end(ends);
-            async move {
-                let done = match worker {
-                    Some(worker) => worker.run(end).await,
-                    None => {
-                        end.await;
-                        Ok(())
-                    }
-                };
-                drop(worked);
-                done
-            }
+        let (ending, worked) = (CancellationToken::new(), CancellationToken::new());
+        let working = async {
+            let end = ending.clone().cancelled_owned();
+            let done = match worker {
+                Some(worker) => worker.run(end).await,
+                None => {
+                    end.await;
+                    Ok(())
+                }
+            };
+            worked.cancel();
+            done
         };
-        let serving = server.run(end(works));
-        let telling = tell(oq.print, told, &missed);
+        let serving = server.run(worked.cancelled());
+        // Whoever read what is printed may go away (`| head`): then it ends too.
+        let unread = CancellationToken::new();
+        let telling = async {
+            let told = told::tell(oq.print, heard, &missed).await;
+            if told.is_err() {
+                unread.cancel();
+            }
+            told
+        };
         let all = async { tokio::join!(working, serving, telling) };
         tokio::pin!(all);
         tokio::select! {
             (worked, (), told) = all.as_mut() => return ended(worked, told),
             () = signals.next() => {}
+            () = unread.cancelled() => {}
         }
         oq.print
             .note("ending: running tasks may finish; once more to end at once");
-        drop(ending);
+        ending.cancel();
         tokio::select! {
             (worked, (), told) = all => ended(worked, told),
             () = signals.next() => Ok(Exit::Interrupted),
@@ -205,7 +211,7 @@ impl Ready<'_> {
     fn print(&self, print: &Printer) -> Result<(), Failed> {
         let endpoint = format!("http://{}", self.address);
         let url = format!("s3://{}?endpoint={endpoint}", self.bucket);
-        if as_json(print) {
+        if told::as_json(print) {
             let ready = json!({
                 "event": "ready",
                 "url": url,
@@ -235,35 +241,6 @@ impl Ready<'_> {
         ] {
             print.line(&line)?;
         }
-        if *key_id != Credentials::of_environment().key_id {
-            print.note(&format!("the key id is from {KEY_ID}"));
-        }
         Ok(())
     }
-}
-
-fn as_json(print: &Printer) -> bool {
-    matches!(print.format(), Format::Json | Format::Jsonl)
-}
-
-/// Prints what the worker tells, until it is gone.
-async fn tell(
-    print: &Printer,
-    mut told: mpsc::Receiver<Event>,
-    missed: &AtomicU64,
-) -> Result<(), Failed> {
-    while let Some(event) = told.recv().await {
-        let Some(line) = EventLine::of(&event) else {
-            continue;
-        };
-        match as_json(print) {
-            true => print.line(&line.json())?,
-            false => print.line(&line.text())?,
-        }
-        let missed = missed.swap(0, Ordering::Relaxed);
-        if missed > 0 {
-            print.note(&format!("{missed} events came too fast to be printed"));
-        }
-    }
-    Ok(())
 }
