@@ -3,11 +3,9 @@
 use clap::{CommandFactory, Parser, Subcommand};
 use oq_core::record::QueueName;
 
-#[cfg(unix)]
-use crate::commands::worker;
 use crate::commands::{
-    cancel, completion, config, dead, dev, doctor, explain, get, history, iam, init, lambda, list,
-    queue, result, retry, submit, tail, wait,
+    bench, cancel, completion, config, dead, demo, dev, doctor, explain, get, history, iam, init,
+    lambda, list, queue, result, retry, submit, tail, top, wait, worker,
 };
 use crate::print::{Colour, Format};
 
@@ -76,10 +74,12 @@ pub struct GlobalArgs {
 /// The commands; each is one file.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Bench(bench::Bench),
     Cancel(cancel::Cancel),
     Completion(completion::Completion),
     Config(config::Config),
     Dead(dead::Dead),
+    Demo(demo::Demo),
     Dev(dev::Dev),
     Doctor(doctor::Doctor),
     Explain(explain::Explain),
@@ -94,8 +94,8 @@ pub enum Command {
     Retry(retry::Retry),
     Submit(submit::Submit),
     Tail(tail::Tail),
+    Top(top::Top),
     Wait(wait::Wait),
-    #[cfg(unix)]
     Worker(worker::Worker),
 }
 
@@ -104,8 +104,7 @@ impl Command {
     pub fn threads(&self) -> usize {
         match self {
             Command::Dev(_) => 2,
-            #[cfg(unix)]
-            Command::Worker(_) => 2,
+            Command::Bench(_) | Command::Demo(_) | Command::Worker(_) => 2,
             _ => 1,
         }
     }
@@ -114,9 +113,8 @@ impl Command {
     /// where they are.
     pub fn minds_interrupts(&self) -> bool {
         match self {
-            Command::Dev(_) => true,
-            #[cfg(unix)]
-            Command::Worker(_) => true,
+            Command::Bench(_) | Command::Demo(_) | Command::Dev(_) | Command::Top(_) => true,
+            Command::Worker(worker) => worker.is_run(),
             Command::Submit(submit) => submit.is_bulk(),
             _ => false,
         }

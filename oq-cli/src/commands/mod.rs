@@ -1,9 +1,11 @@
 //! The commands, one file each: their arguments, and `run`.
 
+pub mod bench;
 pub mod cancel;
 pub mod completion;
 pub mod config;
 pub mod dead;
+pub mod demo;
 pub mod dev;
 pub mod doctor;
 pub mod explain;
@@ -18,8 +20,8 @@ pub mod result;
 pub mod retry;
 pub mod submit;
 pub mod tail;
+pub mod top;
 pub mod wait;
-#[cfg(unix)]
 pub mod worker;
 
 mod bulk;
@@ -36,10 +38,12 @@ use crate::session::Session;
 pub async fn run(command: Command, global: Global, print: &Printer) -> Result<Exit, Failed> {
     let oq = Session::new(global, print);
     let end = match command {
+        Command::Bench(bench) => bench.run(&oq).await,
         Command::Cancel(cancel) => cancel.run(&oq).await,
         Command::Completion(completion) => completion.run(&oq).await,
         Command::Config(config) => config.run(&oq).await,
         Command::Dead(dead) => dead.run(&oq).await,
+        Command::Demo(demo) => demo.run(&oq).await,
         Command::Dev(dev) => dev.run(&oq).await,
         Command::Doctor(doctor) => doctor.run(&oq).await,
         Command::Explain(explain) => explain.run(&oq).await,
@@ -54,8 +58,8 @@ pub async fn run(command: Command, global: Global, print: &Printer) -> Result<Ex
         Command::Retry(retry) => retry.run(&oq).await,
         Command::Submit(submit) => submit.run(&oq).await,
         Command::Tail(tail) => tail.run(&oq).await,
+        Command::Top(top) => top.run(&oq).await,
         Command::Wait(wait) => wait.run(&oq).await,
-        #[cfg(unix)]
         Command::Worker(worker) => worker.run(&oq).await,
     };
     oq.footer();

@@ -103,6 +103,8 @@ impl EventLine {
     pub fn json(&self) -> String {
         let mut object = Map::new();
         object.insert("event".into(), self.event.into());
+        // Always there, so that whoever looks for a task need not ask first.
+        object.insert("id".into(), Value::Null);
         for (name, value) in &self.fields {
             object.insert((*name).into(), value.clone());
         }

@@ -174,7 +174,9 @@ impl Printer {
                 true => safe_lines(line),
                 false => line.to_owned(),
             };
+            let live = self.hide();
             let _closed = writeln!(std::io::stderr().lock(), "{line}");
+            self.show(live);
         }
     }
 

@@ -15,19 +15,6 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     span::parse(text).map_err(why)
 }
 
-/// A duration as [`duration`] reads it, by its two largest units.
-pub fn shown(duration: Duration) -> String {
-    let (s, ms) = (duration.as_secs(), duration.subsec_millis());
-    match s {
-        0 => format!("{ms}ms"),
-        1..60 if ms >= 100 => format!("{s}.{}s", ms / 100),
-        1..60 => format!("{s}s"),
-        60..3600 => format!("{}m{:02}s", s / 60, s % 60),
-        3600..86_400 => format!("{}h{:02}m", s / 3600, s % 3600 / 60),
-        _ => format!("{}d{:02}h", s / 86_400, s % 86_400 / 3600),
-    }
-}
-
 /// 0 to 31, or a name.
 pub fn priority(text: &str) -> Result<Priority, String> {
     text.parse().map_err(why)

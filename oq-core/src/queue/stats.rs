@@ -60,14 +60,24 @@ impl Queue {
     /// # Ok(()) }
     /// ```
     pub async fn stats(&self) -> Result<Stats> {
+        self.counted(PAGES_LIVE, PAGES_OVER).await
+    }
+
+    /// The same, but no more than so many thousand objects of each kind are counted: one GET, and
+    /// three LIST for each thousand at most.
+    pub async fn stats_up_to(&self, thousands: usize) -> Result<Stats> {
+        self.counted(thousands, thousands).await
+    }
+
+    async fn counted(&self, live: usize, over: usize) -> Result<Stats> {
         let mut stats = Stats {
             paused: self.settings().await?.paused,
             ..Stats::default()
         };
-        let mut running = self.count_live(&mut stats).await?;
+        let mut running = self.count_live(&mut stats, live).await?;
         let (mut done, mut dead, mut ending) = (0, 0, 0);
         let more_done = self
-            .each(prefix::done(self.name()), PAGES_OVER, |_, entry| {
+            .each(prefix::done(self.name()), over, |_, entry| {
                 if let Some(Key::Done(_, id)) = Key::parse(entry.key.as_str())
                     && matches!(Hint::of_size(entry.size), Hint::Terminal(_))
                 {
@@ -82,7 +92,7 @@ impl Queue {
             })
             .await?;
         let more_dead = self
-            .each(prefix::dead(self.name()), PAGES_OVER, |_, _| dead += 1)
+            .each(prefix::dead(self.name()), over, |_, _| dead += 1)
             .await?;
         stats.more |= more_done || more_dead;
         (stats.done, stats.dead) = (done, dead);
@@ -96,16 +106,16 @@ impl Queue {
             paused: self.settings().await?.paused,
             ..Stats::default()
         };
-        self.count_live(&mut stats).await?;
+        self.count_live(&mut stats, PAGES_LIVE).await?;
         Ok(stats)
     }
 
     /// Counts what is live; returns the objects that seem to run.
-    async fn count_live(&self, stats: &mut Stats) -> Result<BTreeSet<ObjectId>> {
+    async fn count_live(&self, stats: &mut Stats, pages: usize) -> Result<BTreeSet<ObjectId>> {
         let mut running = BTreeSet::new();
         let live = prefix::live(self.name());
         let more = self
-            .each(live, PAGES_LIVE, |now, entry| {
+            .each(live, pages, |now, entry| {
                 running.extend(count_live(stats, now, entry));
             })
             .await?;

@@ -47,8 +47,8 @@ impl Row for WorkerRow {
     }
 }
 
-/// Prints who is present, and who fell silent lately.
-pub async fn list(oq: &Session<'_>) -> Result<Exit, Failed> {
+/// Lists them.
+pub async fn run(oq: &Session<'_>) -> Result<Exit, Failed> {
     let queue = oq.queue().await?;
     let workers = queue.workers().await?;
     let now = queue.root().now();
@@ -57,9 +57,10 @@ pub async fn list(oq: &Session<'_>) -> Result<Exit, Failed> {
         rows.push(&WorkerRow { worker, now })?;
     }
     if rows.end()? == 0 {
-        let name = queue.name();
-        oq.print
-            .note(&format!("no worker is present at the queue {name}"));
+        oq.print.note(&format!(
+            "no worker is present at the queue {}",
+            queue.name()
+        ));
     }
     Ok(Exit::Ok)
 }
