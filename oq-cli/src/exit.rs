@@ -30,6 +30,41 @@ pub enum Exit {
     Interrupted = 130,
 }
 
+#[cfg(test)]
+impl Exit {
+    /// All of them.
+    pub const ALL: [Exit; 11] = [
+        Exit::Ok,
+        Exit::NotCompleted,
+        Exit::Usage,
+        Exit::NotFound,
+        Exit::Denied,
+        Exit::Conflict,
+        Exit::TimedOut,
+        Exit::Unusable,
+        Exit::PartlyFailed,
+        Exit::Faulty,
+        Exit::Interrupted,
+    ];
+
+    /// What it means, for the manual.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Exit::Ok => "it did what it was asked for",
+            Exit::NotCompleted => "the awaited task is over and did not complete",
+            Exit::Usage => "the command was used wrongly; nothing was written",
+            Exit::NotFound => "there is no such task, queue or setting",
+            Exit::Denied => "access was refused",
+            Exit::Conflict => "something else changed first, or the state does not allow this",
+            Exit::TimedOut => "waiting ended before the outcome was there",
+            Exit::Unusable => "the store cannot be reached, or the configuration is wrong",
+            Exit::PartlyFailed => "some of many were done and some were not",
+            Exit::Faulty => "a check found a fault",
+            Exit::Interrupted => "Ctrl-C",
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> ExitCode {
         ExitCode::from(exit as u8)

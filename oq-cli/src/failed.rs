@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use clap::error::ErrorKind;
 use oq_core::Error;
 
 use crate::exit::Exit;
@@ -26,6 +27,11 @@ impl Failed {
         Failed::new(Exit::Unusable, "OQ-UNUSABLE", why, next)
     }
 
+    /// What is wrong in the environment or in a configuration file.
+    pub fn config(why: impl Into<String>, next: impl Into<String>) -> Failed {
+        Failed::new(Exit::Unusable, "OQ-CONFIG", why, next)
+    }
+
     /// Any failure; `code` is one that `oq explain` knows.
     pub fn new(
         exit: Exit,
@@ -46,42 +52,73 @@ impl Failed {
         Failed::new(Exit::Ok, "", "", "")
     }
 
+    /// Somebody pressed Ctrl-C.
+    pub fn interrupted() -> Failed {
+        Failed::new(
+            Exit::Interrupted,
+            "OQ-INTERRUPTED",
+            "interrupted: what was done so far stays done",
+            "",
+        )
+    }
+
     /// Whether there is nothing to say about it.
     pub fn is_silent(&self) -> bool {
         self.why.is_empty()
+    }
+
+    /// What happened and why.
+    pub fn why(&self) -> &str {
+        &self.why
     }
 
     /// How the command ends.
     pub fn exit(&self) -> Exit {
         self.exit
     }
+
+    /// The same with something better to try next.
+    pub fn next(self, next: impl Into<String>) -> Failed {
+        Failed {
+            next: next.into(),
+            ..self
+        }
+    }
+
+    /// The same, said of one of several things.
+    pub fn of(self, which: impl fmt::Display) -> Failed {
+        Failed {
+            why: format!("{which}: {}", self.why),
+            ..self
+        }
+    }
 }
 
 impl From<Error> for Failed {
     fn from(e: Error) -> Failed {
         let (exit, next) = match &e {
-            Error::Invalid { .. } => (Exit::Usage, "see `oq help`".to_owned()),
+            Error::Invalid { .. } => (Exit::Usage, "oq explain OQ-INVALID".to_owned()),
             Error::NotFound(_) => (
                 Exit::NotFound,
-                "check --url and --queue: an id is known in its queue only".into(),
+                "check --url and --queue (an id is known in its queue only): oq queue list".into(),
             ),
             Error::Denied(_) => (
                 Exit::Denied,
-                "check the credentials and what they may do in this bucket".into(),
+                "check the credentials and what they may do in this bucket: \
+                 aws sts get-caller-identity"
+                    .into(),
             ),
-            Error::Conflict(_) => (Exit::Conflict, "look again with `oq get`".into()),
+            Error::Conflict(_) => (Exit::Conflict, "look again: oq get ID".into()),
             Error::TimedOut(_) => (
                 Exit::TimedOut,
-                "the task goes on; wait again, or look with `oq get`".into(),
+                "the task goes on; see where it stands: oq get ID".into(),
             ),
             Error::InDoubt { ids } => {
-                let ids: Vec<String> = ids.iter().map(|id| format!("`oq get {id}`")).collect();
+                let some: Vec<String> = ids.iter().take(5).map(|id| id.to_string()).collect();
+                let more = if ids.len() > some.len() { " …" } else { "" };
                 (
                     Exit::Unusable,
-                    format!(
-                        "ask in a moment whether it was accepted: {}",
-                        ids.join(", ")
-                    ),
+                    format!("ask in a moment: oq get {}{more}", some.join(" ")),
                 )
             }
             Error::Unavailable(_) => (Exit::Unusable, "try again".into()),
@@ -89,9 +126,43 @@ impl From<Error> for Failed {
                 Exit::Unusable,
                 "use a newer oq, or see who else writes this bucket".into(),
             ),
-            _ => (Exit::Unusable, "check --url".into()),
+            _ => (
+                Exit::Unusable,
+                "check --url: oq config show --origin".into(),
+            ),
         };
         Failed::new(exit, e.code(), e.to_string(), next)
+    }
+}
+
+/// Whether clap does not complain but shows help.
+pub fn is_help(e: &clap::Error) -> bool {
+    matches!(
+        e.kind(),
+        ErrorKind::DisplayHelp
+            | ErrorKind::DisplayVersion
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    )
+}
+
+impl Failed {
+    /// What clap says of a command, in the form of all other errors.
+    pub fn said_wrongly(e: &clap::Error, mut command: String) -> Failed {
+        let text = e.render().to_string();
+        let mut why: Vec<&str> = Vec::new();
+        for line in text.lines() {
+            if line.starts_with("Usage: oq [") {
+                // Not even the command was understood.
+                command = "oq".to_owned();
+            } else if line.starts_with("Usage: ") {
+                continue;
+            } else if !line.starts_with("For more information") && !line.trim().is_empty() {
+                why.push(line);
+            }
+        }
+        let why = why.join("\n");
+        let why = why.strip_prefix("error: ").unwrap_or(&why);
+        Failed::usage(why, format!("{command} --help"))
     }
 }
 

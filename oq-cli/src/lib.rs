@@ -1,17 +1,27 @@
 //! `oq`, the command line, as a library: the program of this crate and the one in the Python package
 //! are both one call of [`main`].
 //!
-//! What a command means is decided in `oq-core`. Here is how it is said ([`args`], [`said`]), where
-//! it runs ([`session`]), how its answer is printed ([`print`]) and how it fails ([`failed`],
-//! [`exit`]); each command has a file in [`commands`].
+//! What a command means is decided in `oq-core`. Here is how it is said ([`args`], [`said`]), what is
+//! configured ([`config`]), where it runs ([`session`]), how its answer is printed ([`print`]) and
+//! how it fails ([`failed`], [`exit`]); each command has a file in [`commands`].
 
 mod args;
 mod commands;
+mod complete;
+mod config;
+mod demo_tasks;
+mod endpoint;
+#[cfg(unix)]
+mod exec;
 mod exit;
 mod failed;
+mod log;
+#[cfg(test)]
+mod manual;
 mod print;
 mod said;
 mod session;
+mod signals;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -19,27 +29,42 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::args::Args;
+use crate::config::Global;
 use crate::exit::Exit;
 use crate::failed::Failed;
 use crate::print::Printer;
 
 /// Runs the command that these arguments say, the program's name first.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.into_iter().collect();
+    if complete::answered(&args) {
+        return Exit::Ok.into();
+    }
+    let command = args::command_of(&args);
     let args = match Args::try_parse_from(args) {
         Ok(args) => args,
-        Err(wrong) => {
-            // Help and version come here too, and go to stdout with exit code 0.
-            let _closed_pipe = wrong.print();
-            return if wrong.use_stderr() {
-                Exit::Usage
-            } else {
-                Exit::Ok
-            }
-            .into();
+        Err(wrong) if wrong.use_stderr() && !failed::is_help(&wrong) => {
+            let failed = Failed::said_wrongly(&wrong, command);
+            Printer::plain().failed(&failed);
+            return failed.exit().into();
+        }
+        Err(help) => {
+            // Help and version go to stdout with exit code 0, or 2 where a command is missing.
+            let _closed_pipe = help.print();
+            return match help.use_stderr() {
+                true => Exit::Usage.into(),
+                false => Exit::Ok.into(),
+            };
         }
     };
-    let printer = Printer::of_terminal(&args.global);
-    let end = started(args, &printer);
+    let (printer, end) = match Global::of(&args.global, &args.command) {
+        Ok(global) => {
+            let printer = Printer::of_terminal(&global);
+            let end = started(args, global, &printer);
+            (printer, end)
+        }
+        Err(wrong) => (Printer::plain(), Err(wrong)),
+    };
     let exit = end.unwrap_or_else(|failed| {
         printer.failed(&failed);
         failed.exit()
@@ -47,7 +72,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     exit.into()
 }
 
-fn started(args: Args, printer: &Printer) -> Result<Exit, Failed> {
+fn started(args: Args, global: Global, printer: &Printer) -> Result<Exit, Failed> {
     // One thread does for a few requests; what serves or works asks for more.
     let mut builder = match args.command.threads() {
         1 => tokio::runtime::Builder::new_current_thread(),
@@ -61,7 +86,19 @@ fn started(args: Args, printer: &Printer) -> Result<Exit, Failed> {
         .enable_all()
         .build()
         .map_err(|e| Failed::unusable(format!("no threads or no poll to run on: {e}"), ""))?;
-    let end = runtime.block_on(commands::run(args, printer));
+    let minds_interrupts = args.command.minds_interrupts();
+    let end = runtime.block_on(async {
+        let command = commands::run(args.command, global, printer);
+        if minds_interrupts {
+            return command.await;
+        }
+        tokio::select! {
+            biased;
+            end = command => end,
+            () = session::interrupted() => Err(Failed::interrupted()),
+        }
+    });
+    printer.clear();
     // A thread that still reads stdin must not hold the end up.
     runtime.shutdown_background();
     end

@@ -5,9 +5,9 @@ use std::sync::{Arc, OnceLock};
 use oq_core::env::Env;
 use oq_core::protocol::Root;
 use oq_core::queue::Queue;
-use oq_core::store::{Meter, Metered, Prices, open};
+use oq_core::store::{Meter, Metered, Prices, Requests, open};
 
-use crate::args::Global;
+use crate::config::Global;
 use crate::failed::Failed;
 use crate::print::Printer;
 
@@ -59,6 +59,11 @@ impl<'a> Session<'a> {
         Ok(url)
     }
 
+    /// The requests made so far.
+    pub fn requests(&self) -> Requests {
+        self.meter.get().map(Meter::snapshot).unwrap_or_default()
+    }
+
     /// With `--cost`: says which requests were made.
     pub fn footer(&self) {
         let Some(made) = self.meter.get().map(Meter::snapshot) else {
@@ -75,5 +80,12 @@ impl<'a> Session<'a> {
                 made.cost(&Prices::S3_STANDARD),
             ));
         }
+    }
+}
+
+/// Until somebody presses Ctrl-C; for ever where that cannot be listened for.
+pub async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await
     }
 }

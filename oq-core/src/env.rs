@@ -9,6 +9,7 @@ use std::future::Future;
 use std::ops::{Add, Sub};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rand::TryRng;
@@ -49,6 +50,9 @@ pub trait Clock: Debug + Send + Sync + 'static {
     fn now(&self) -> Mono;
     /// Completes after `duration` has passed on this clock.
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
+    /// Sets the clock forward: somebody knows of time that passed and that it may not have seen,
+    /// such as the freeze of a function's sandbox. A clock that is right for certain ignores it.
+    fn set_forward(&self, _by: Duration) {}
 }
 
 /// Randomness.
@@ -115,6 +119,8 @@ impl Env {
 /// `CLOCK_BOOTTIME` on Linux, the standard library's monotonic clock elsewhere; sleeps are tokio's.
 #[derive(Debug)]
 pub struct SystemClock {
+    /// Milliseconds that it was set forward.
+    forward: AtomicU64,
     #[cfg(not(target_os = "linux"))]
     start: std::time::Instant,
 }
@@ -123,9 +129,16 @@ pub struct SystemClock {
 impl Default for SystemClock {
     fn default() -> Self {
         SystemClock {
+            forward: AtomicU64::new(0),
             #[cfg(not(target_os = "linux"))]
             start: std::time::Instant::now(),
         }
+    }
+}
+
+impl SystemClock {
+    fn forward(&self) -> Duration {
+        Duration::from_millis(self.forward.load(Ordering::Relaxed))
     }
 }
 
@@ -133,15 +146,21 @@ impl Clock for SystemClock {
     #[cfg(target_os = "linux")]
     fn now(&self) -> Mono {
         let t = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-        Mono(Duration::new(
+        let elapsed = Duration::new(
             t.tv_sec.unsigned_abs(),
             u32::try_from(t.tv_nsec).unwrap_or(0),
-        ))
+        );
+        Mono(elapsed) + self.forward()
     }
 
     #[cfg(not(target_os = "linux"))]
     fn now(&self) -> Mono {
-        Mono(self.start.elapsed())
+        Mono(self.start.elapsed()) + self.forward()
+    }
+
+    fn set_forward(&self, by: Duration) {
+        let by = u64::try_from(by.as_millis()).unwrap_or(0);
+        self.forward.fetch_add(by, Ordering::Relaxed);
     }
 
     #[allow(clippy::disallowed_methods)] // the one place that sleeps on the machine's clock
@@ -186,6 +205,8 @@ mod tests {
         let clock = SystemClock::default();
         let a = clock.now();
         assert!(clock.now() >= a);
+        clock.set_forward(Duration::from_secs(60));
+        assert!(clock.now().since(a) >= Duration::from_secs(60));
     }
 
     #[test]

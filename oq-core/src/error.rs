@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::record::TaskId;
+use crate::span;
 use crate::store::StoreError;
 
 /// What went wrong, and what to do about it.
@@ -49,7 +50,7 @@ pub enum Error {
         why: String,
     },
     /// Waiting ended before the outcome was there. The task goes on.
-    #[error("still not finished after {0:?}")]
+    #[error("still not finished after {}", span::exact(*.0))]
     TimedOut(Duration),
 }
 

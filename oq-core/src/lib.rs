@@ -5,11 +5,16 @@
 // A link to `docs/protocol.md`, so that the packaged crate has it too.
 #![doc = include_str!("../protocol.md")]
 
+pub mod bucket;
 pub mod env;
 mod error;
+pub mod explain;
+pub mod health;
+pub mod measure;
 pub mod protocol;
 pub mod queue;
 pub mod record;
+pub mod span;
 pub mod state;
 pub mod store;
 pub mod testing;
@@ -20,6 +25,11 @@ pub use error::{Error, Result};
 pub use queue::{Queue, Task};
 pub use time::StoreTime;
 pub use worker::{Context, TaskError, Worker};
+
+/// The examples of the page on workers compile and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/workers.md")]
+pub struct Workers;
 
 /// The examples of the README compile and run.
 #[cfg(doctest)]

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Error, Result};
+
 /// A moment on the store's clock.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -49,6 +51,23 @@ impl fmt::Display for StoreTime {
             Ok(t) => write!(f, "{t:.3}"),
             Err(_) => write!(f, "{ms} ms after 1970"),
         }
+    }
+}
+
+impl std::str::FromStr for StoreTime {
+    type Err = Error;
+
+    /// Reads RFC 3339, such as `2030-01-31T12:00:00Z`.
+    fn from_str(text: &str) -> Result<StoreTime, Error> {
+        let parsed = text.parse::<jiff::Timestamp>().ok();
+        let millis = parsed.and_then(|t| u64::try_from(t.as_millisecond()).ok());
+        let time = millis.map(StoreTime).filter(|t| *t <= StoreTime::MAX);
+        time.ok_or_else(|| {
+            Error::invalid(
+                format!("time {}", crate::record::quoted(text)),
+                "write it in RFC 3339 and after 1970, as in 2030-01-31T12:00:00Z",
+            )
+        })
     }
 }
 

@@ -260,3 +260,43 @@ async fn conditional_deletion_is_not_tried_on_a_guess() {
         "{answer:?}"
     );
 }
+
+/// Reads an object again and again; after each answer the server counts on.
+async fn connections(reconnect: bool) -> usize {
+    let server = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a free port");
+    let port = server.local_addr().expect("it is bound").port();
+    let count = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = count.clone();
+    let serving = tokio::spawn(async move {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let etag = "ETag: \"new\"\r\nLast-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
+        let answer = http("200 OK", &format!("{DATE}{etag}"), "body");
+        loop {
+            let (mut client, _) = server.accept().await.expect("a client comes");
+            counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let answer = answer.clone();
+            tokio::spawn(async move {
+                while client.read(&mut [0; 4096]).await.is_ok_and(|n| n > 0) {
+                    let _ = client.write_all(answer.as_bytes()).await;
+                }
+            });
+        }
+    });
+    let store = store(port, Duration::from_secs(5));
+    for _ in 0..3 {
+        store.get(&key()).await.expect("it is there");
+        if reconnect {
+            store.reconnect();
+        }
+    }
+    serving.abort();
+    count.load(std::sync::atomic::Ordering::Relaxed)
+}
+
+#[tokio::test]
+async fn connections_are_used_again_unless_they_are_given_up() {
+    assert_eq!(connections(false).await, 1);
+    assert_eq!(connections(true).await, 3);
+}

@@ -1,97 +1,74 @@
-//! oq for AWS Lambda: handlers as plain async functions, to be called from a function of your own
-//! or through the program of this crate.
+//! oq on AWS Lambda: tasks are submitted and run without a server.
 //!
-//! There is one so far, [`submit_handler`]: JSON in, the task's id out.
+//! [`handler`] makes a function of a [`Worker`], [`submitter`] one that only submits. A function
+//! answers whatever Lambda passes to it ([`event`]) and drains in the time it is given.
 //!
+//! ```no_run
+//! use oq_core::{Context, TaskError, Worker};
+//!
+//! # #[cfg(feature = "runtime")]
+//! #[tokio::main(flavor = "current_thread")]
+//! async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+//!     let queue = oq_lambda::connect().await?; // OQ_URL and OQ_QUEUE
+//!     let worker = Worker::builder()
+//!         .queue(&queue)
+//!         .handler("greet", async |_: Context, name: String| Ok::<_, TaskError>(format!("hello {name}")))
+//!         .build()?;
+//!     oq_lambda::handler(worker).run().await
+//! }
+//! # #[cfg(not(feature = "runtime"))] fn main() {}
 //! ```
-//! use oq_core::queue::Queue;
-//! use oq_lambda::{Submit, submit_handler};
 //!
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let queue = Queue::connect("memory:").await?;
-//! let event: Submit = serde_json::from_str(r#"{ "type": "resize", "input": "cat.png" }"#)?;
-//! let accepted = submit_handler(&queue, event).await?;
-//! println!("{}", accepted.id);
-//! # Ok(()) }
-//! ```
+//! What is where: [`event`] reads documents, without I/O; `leads` makes of notifications what a
+//! drain tries; `function` does it; `answer` says what came of it; `submit` and `http` take tasks
+//! in; `runtime` (a feature) is the only part that knows `lambda_runtime`; `programs` runs tasks by
+//! programs, for the binary of this crate; `emulator` (a feature) runs functions on this machine. How all of it fits together is in `docs/lambda.md`.
+//!
+//! [`Worker`]: oq_core::Worker
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+mod answer;
+#[cfg(feature = "emulator")]
+pub mod emulator;
+pub mod event;
+mod function;
+mod http;
+mod leads;
+mod programs;
+#[cfg(feature = "runtime")]
+mod runtime;
+mod submit;
+pub mod templates;
+mod thaw;
 
-use oq_core::Result;
-use oq_core::queue::{Queue, Task};
-use oq_core::record::{Json, Priority, QueueName, TaskId, TaskType};
-use serde::{Deserialize, Serialize};
+pub use answer::{Answer, Failed};
+pub use function::{Function, Time, handler, submitter};
+pub use http::{DEFAULT_MAX_BODY, Reply};
+pub use programs::programs;
+pub use submit::{Accepted, Submit, submit_handler};
 
-/// A task to submit, as the event of an invocation.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Submit {
-    /// Which handler runs it.
-    #[serde(rename = "type")]
-    pub task_type: TaskType,
-    /// Its input; `null` unless given.
-    #[serde(default = "Json::null")]
-    pub input: Json,
-    /// Its queue, if it is not the one that the handler was given.
-    pub queue: Option<QueueName>,
-    /// Not before so many seconds have passed.
-    pub delay_s: Option<u64>,
-    /// 0 (most urgent) to 31.
-    pub priority: Option<Priority>,
-    /// Idempotency key: a second event under it gets the first one's id. Lambda may deliver an
-    /// asynchronous event twice, so give one where that matters.
-    pub key: Option<String>,
-    /// Free names and values.
-    #[serde(default)]
-    pub tags: BTreeMap<String, String>,
-}
+use oq_core::{Queue, Result};
 
-/// The answer: the task is accepted.
-#[derive(Debug, Serialize)]
-pub struct Accepted {
-    /// Its queue.
-    pub queue: QueueName,
-    /// Its id.
-    pub id: TaskId,
-    /// Whether it was there already, under the same key.
-    pub existing: bool,
-}
-
-/// Submits the task of one event, and waits until the workers' bell is rung: what goes on in the
-/// background of a function that has answered is frozen with it.
+/// The queue that `OQ_QUEUE` names (`default` unless set), in the store that `OQ_URL` names. It is
+/// [silent](Queue::silent) unless `OQ_BELL` is `on`: on Lambda events of the bucket start workers.
 ///
 /// # Errors
 ///
-/// Those of [`Queue::submit`].
-pub async fn submit_handler(queue: &Queue, event: Submit) -> Result<Accepted> {
-    let other = match &event.queue {
-        Some(name) if name != queue.name() => Some(queue.named(name.as_str()).await?),
-        _ => None,
+/// [`Invalid`](oq_core::Error::Invalid) without `OQ_URL`, and those of [`Queue::connect`].
+pub async fn connect() -> Result<Queue> {
+    let said = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
+    let Some(url) = said("OQ_URL") else {
+        return Err(oq_core::Error::Invalid {
+            what: "OQ_URL".into(),
+            why: "it is not set: name the store in it, as in s3://BUCKET/PREFIX".into(),
+        });
     };
-    let queue = other.as_ref().unwrap_or(queue);
-    let mut task = Task::json(event.task_type.as_str(), event.input.as_str())?;
-    if let Some(seconds) = event.delay_s {
-        task = task.delay(Duration::from_secs(seconds));
+    let queue = Queue::connect(&url).await?;
+    let queue = match said("OQ_QUEUE") {
+        Some(name) => queue.named(&name).await?,
+        None => queue,
+    };
+    match said("OQ_BELL").as_deref() {
+        Some("on") => Ok(queue),
+        _ => queue.silent().await,
     }
-    if let Some(priority) = event.priority {
-        task = task.priority(priority);
-    }
-    if let Some(key) = event.key {
-        task = task.key(key);
-    }
-    for (name, value) in event.tags {
-        task = task.tag(name, value);
-    }
-    let submitted = queue.submit(task).await?;
-    queue.flush().await;
-    Ok(Accepted {
-        queue: queue.name().clone(),
-        id: submitted.id,
-        existing: submitted.existing,
-    })
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,15 +1,74 @@
-//! The private module `oq._oq`: one queue, synchronous, JSON texts in and out. The package around
-//! it is in `python/oq`; what anything means is decided in `oq-core`.
+//! The private module `oq._oq`: requests to the store, and a worker's side of its handlers, with
+//! JSON texts in and out. The package around it is in `python/oq`; what anything means is decided
+//! in `oq-core`.
+//!
+//! No thread of the [`runtime`] ever takes the GIL, so that a handler that holds it stops neither
+//! the renewal of leases nor other requests. Whatever Python is to know waits in a [`mailbox`] until
+//! Python's own thread fetches it.
 
+mod bridge;
+mod client;
+mod crash;
+mod draft;
 mod errors;
-mod queue;
+mod events;
+mod job;
+mod logs;
+mod mailbox;
+mod many;
+mod request;
+mod runtime;
+mod testing;
+mod worker;
 
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use oq_core::queue::TaskState;
 use pyo3::prelude::*;
 
-/// One queue of an object store.
+/// Requests, workers, and the command line.
 #[pymodule]
 fn _oq(module: &Bound<'_, PyModule>) -> PyResult<()> {
     errors::add(module)?;
-    module.add_class::<queue::Queue>()?;
-    module.add_function(wrap_pyfunction!(queue::connect, module)?)
+    module.add_class::<bridge::Bridge>()?;
+    module.add_class::<client::Client>()?;
+    module.add_class::<draft::Draft>()?;
+    module.add_class::<events::Event>()?;
+    module.add_class::<job::Job>()?;
+    module.add_class::<many::Ids>()?;
+    module.add_class::<many::Many>()?;
+    module.add_class::<request::Request>()?;
+    module.add_class::<testing::TestClock>()?;
+    module.add_class::<logs::Line>()?;
+    module.add_class::<worker::Letters>()?;
+    module.add_class::<worker::Worker>()?;
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_function(wrap_pyfunction!(command, module)?)?;
+    module.add_function(wrap_pyfunction!(seconds, module)?)?;
+    module.add_function(wrap_pyfunction!(states, module)?)
+}
+
+/// Runs the command line; the arguments begin with the program's name. Returns the exit code.
+#[pyfunction]
+fn command(py: Python<'_>, args: Vec<OsString>) -> u8 {
+    let code = py.detach(|| oq_cli::main(args));
+    // An exit code does not tell its number; it can be compared.
+    let number = (0..=u8::MAX).find(|number| ExitCode::from(*number) == code);
+    number.unwrap_or(1)
+}
+
+/// The seconds of a duration like `1h30m`.
+#[pyfunction]
+fn seconds(py: Python<'_>, text: &str) -> PyResult<f64> {
+    let duration = oq_core::span::parse(text).map_err(|e| errors::raise(py, e))?;
+    Ok(duration.as_secs_f64())
+}
+
+/// The words for where a task can stand, and whether it is over then.
+#[pyfunction]
+fn states() -> Vec<(&'static str, bool)> {
+    TaskState::ALL
+        .map(|state| (state.as_str(), state.is_over()))
+        .to_vec()
 }

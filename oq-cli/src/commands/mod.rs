@@ -1,22 +1,62 @@
 //! The commands, one file each: their arguments, and `run`.
 
+pub mod cancel;
+pub mod completion;
+pub mod config;
+pub mod dead;
+pub mod dev;
+pub mod doctor;
+pub mod explain;
 pub mod get;
+pub mod history;
+pub mod iam;
+pub mod init;
+pub mod lambda;
+pub mod list;
+pub mod queue;
+pub mod result;
+pub mod retry;
 pub mod submit;
+pub mod tail;
 pub mod wait;
+#[cfg(unix)]
+pub mod worker;
 
-use crate::args::{Args, Command};
+mod bulk;
+mod shown;
+
+use crate::args::Command;
+use crate::config::Global;
 use crate::exit::Exit;
 use crate::failed::Failed;
 use crate::print::Printer;
 use crate::session::Session;
 
 /// Runs one command.
-pub async fn run(args: Args, print: &Printer) -> Result<Exit, Failed> {
-    let oq = Session::new(args.global, print);
-    let end = match args.command {
-        Command::Submit(submit) => submit.run(&oq).await,
+pub async fn run(command: Command, global: Global, print: &Printer) -> Result<Exit, Failed> {
+    let oq = Session::new(global, print);
+    let end = match command {
+        Command::Cancel(cancel) => cancel.run(&oq).await,
+        Command::Completion(completion) => completion.run(&oq).await,
+        Command::Config(config) => config.run(&oq).await,
+        Command::Dead(dead) => dead.run(&oq).await,
+        Command::Dev(dev) => dev.run(&oq).await,
+        Command::Doctor(doctor) => doctor.run(&oq).await,
+        Command::Explain(explain) => explain.run(&oq).await,
         Command::Get(get) => get.run(&oq).await,
+        Command::History(history) => history.run(&oq).await,
+        Command::Iam(iam) => iam.run(&oq).await,
+        Command::Init(init) => init.run(&oq).await,
+        Command::Lambda(lambda) => lambda.run(&oq).await,
+        Command::List(list) => list.run(&oq).await,
+        Command::Queue(queue) => queue.run(&oq).await,
+        Command::Result(result) => result.run(&oq).await,
+        Command::Retry(retry) => retry.run(&oq).await,
+        Command::Submit(submit) => submit.run(&oq).await,
+        Command::Tail(tail) => tail.run(&oq).await,
         Command::Wait(wait) => wait.run(&oq).await,
+        #[cfg(unix)]
+        Command::Worker(worker) => worker.run(&oq).await,
     };
     oq.footer();
     end

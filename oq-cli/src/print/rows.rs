@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
-use super::{Format, Printer};
+use super::json::json;
+use super::table::{Columns, Tone};
+use super::{Format, Printer, safe};
 use crate::failed::Failed;
 
 /// So many rows are looked at before the widths of a table's columns are fixed.
@@ -16,17 +18,28 @@ pub trait Row: Serialize {
     /// What stands in them, for people.
     fn cells(&self) -> Vec<String>;
 
+    /// The same for programs, as CSV: exact where people want it short.
+    fn fields(&self) -> Vec<String> {
+        self.cells()
+    }
+
     /// What `-o id` prints.
     fn id(&self) -> String;
+
+    /// How the cell of this column is meant.
+    fn tone(&self, _column: usize) -> Tone {
+        Tone::Plain
+    }
 }
 
 /// Writes rows; [`Rows::end`] must be called when there are no more.
 pub struct Rows<'a, R> {
     printer: &'a Printer,
     format: Format,
+    look: usize,
     /// Cells of a table that wait until the widths are known.
-    waiting: Vec<Vec<String>>,
-    widths: Option<Vec<usize>>,
+    waiting: Vec<(Vec<String>, Vec<Tone>)>,
+    columns: Option<Columns>,
     count: u64,
     of: std::marker::PhantomData<R>,
 }
@@ -37,8 +50,9 @@ impl Printer {
         Rows {
             printer: self,
             format: self.format(),
+            look: LOOK,
             waiting: Vec::new(),
-            widths: None,
+            columns: None,
             count: 0,
             of: std::marker::PhantomData,
         }
@@ -46,6 +60,12 @@ impl Printer {
 }
 
 impl<R: Row> Rows<'_, R> {
+    /// Shows each row of a table as soon as it is there, for rows that come slowly.
+    pub fn at_once(mut self) -> Self {
+        self.look = 1;
+        self
+    }
+
     /// Writes one row.
     pub fn push(&mut self, row: &R) -> Result<(), Failed> {
         self.count += 1;
@@ -53,18 +73,24 @@ impl<R: Row> Rows<'_, R> {
             Format::Id => self.printer.line(&row.id()),
             Format::Jsonl => self.printer.line(&json(row)?),
             Format::Json => {
-                let before = if self.count == 1 { "[" } else { "," };
-                self.printer.data(format_args!("{before}\n{}", json(row)?))
+                let before = if self.count == 1 { "[\n" } else { ",\n" };
+                let row = json(row)?;
+                match self.printer.out.terminal {
+                    true => self.printer.data(format_args!("{before}{}", safe(&row))),
+                    false => self.printer.data(format_args!("{before}{row}")),
+                }
             }
             Format::Csv => {
                 if self.count == 1 {
                     self.csv(R::HEADS.iter().map(|h| h.to_string()))?;
                 }
-                self.csv(row.cells())
+                self.csv(row.fields())
             }
             Format::Table => {
-                self.waiting.push(row.cells());
-                if self.widths.is_some() || self.waiting.len() >= LOOK {
+                let cells = row.cells();
+                let tones = (0..cells.len()).map(|at| row.tone(at)).collect();
+                self.waiting.push((cells, tones));
+                if self.columns.is_some() || self.waiting.len() >= self.look {
                     self.table()?;
                 }
                 Ok(())
@@ -86,34 +112,29 @@ impl<R: Row> Rows<'_, R> {
 
     fn table(&mut self) -> Result<(), Failed> {
         let rows = std::mem::take(&mut self.waiting);
-        if self.widths.is_none() {
-            let heads: Vec<String> = R::HEADS.iter().map(|h| h.to_uppercase()).collect();
-            let mut widths: Vec<usize> = heads.iter().map(|h| h.chars().count()).collect();
-            for row in &rows {
-                for (width, cell) in widths.iter_mut().zip(row) {
-                    *width = (*width).max(shown(cell).chars().count());
-                }
+        let colour = self.printer.out.colour;
+        let columns = match self.columns.take() {
+            Some(columns) => columns,
+            None => {
+                let heads: Vec<String> = R::HEADS.iter().map(|h| h.to_uppercase()).collect();
+                let cells: Vec<Vec<String>> = rows.iter().map(|(cells, _)| cells.clone()).collect();
+                let columns = Columns::of(&heads, &cells, self.printer.width());
+                let tone = if colour { Tone::Faint } else { Tone::Plain };
+                let line = columns.line(&heads, |_| tone);
+                self.printer.data(format_args!("{line}\n"))?;
+                columns
             }
-            self.widths = Some(widths);
-            self.printer.line(&self.columns(&heads))?;
+        };
+        for (cells, tones) in &rows {
+            let tone = |at: usize| match colour {
+                true => tones.get(at).copied().unwrap_or(Tone::Plain),
+                false => Tone::Plain,
+            };
+            let line = columns.line(cells, tone);
+            self.printer.data(format_args!("{line}\n"))?;
         }
-        for row in rows {
-            self.printer.line(&self.columns(&row))?;
-        }
+        self.columns = Some(columns);
         Ok(())
-    }
-
-    fn columns(&self, cells: &[String]) -> String {
-        let widths = self.widths.as_deref().unwrap_or_default();
-        let mut line = String::new();
-        for (at, cell) in cells.iter().enumerate() {
-            let width = widths.get(at).copied().unwrap_or_default();
-            let gap = if at == 0 { "" } else { "  " };
-            line.push_str(gap);
-            line.push_str(&format!("{:width$}", shown(cell)));
-        }
-        line.truncate(line.trim_end().len());
-        line
     }
 
     fn csv(&self, cells: impl IntoIterator<Item = String>) -> Result<(), Failed> {
@@ -124,16 +145,4 @@ impl<R: Row> Rows<'_, R> {
         let cells: Vec<String> = cells.into_iter().map(quoted).collect();
         self.printer.line(&cells.join(","))
     }
-}
-
-/// A cell as a terminal may see it: what others put into a bucket must not steer it.
-fn shown(cell: &str) -> String {
-    cell.chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
-}
-
-fn json(row: &impl Serialize) -> Result<String, Failed> {
-    serde_json::to_string(row)
-        .map_err(|e| Failed::unusable(format!("it cannot be shown as JSON: {e}"), ""))
 }

@@ -1,7 +1,13 @@
-//! Texts of the command line as values: durations, times, priorities, tags, inputs.
+//! Texts of the command line as values: spans, times, priorities, tags, ids, filters, inputs.
 
+mod filter;
+mod ids;
 mod input;
+mod time;
 mod value;
 
-pub use input::text;
-pub use value::{duration, priority, tag};
+pub use filter::FilterArgs;
+pub use ids::{Ids, ids};
+pub use input::{Lines, text};
+pub use time::Time;
+pub use value::{duration, fingerprint, priority, shown, state, tag, tags};

@@ -1,31 +1,52 @@
 //! Values that stand in one argument.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use oq_core::record::Priority;
+use oq_core::queue::TaskState;
+use oq_core::record::{Fingerprint, Priority};
+use oq_core::span;
+
+use crate::config::nearest;
+use crate::failed::Failed;
 
 /// `30s`, `10m`, `1h30m`, `2d`.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || "write it as 30s, 10m, 1h30m or 2d".to_owned();
-    let span: jiff::Span = text.parse().map_err(|_| wrong())?;
-    let days = jiff::SpanRelativeTo::days_are_24_hours();
-    let exact = span.to_duration(days).map_err(|_| wrong())?;
-    Duration::try_from(exact).map_err(|_| "it cannot be negative".to_owned())
+    span::parse(text).map_err(why)
+}
+
+/// A duration as [`duration`] reads it, by its two largest units.
+pub fn shown(duration: Duration) -> String {
+    let (s, ms) = (duration.as_secs(), duration.subsec_millis());
+    match s {
+        0 => format!("{ms}ms"),
+        1..60 if ms >= 100 => format!("{s}.{}s", ms / 100),
+        1..60 => format!("{s}s"),
+        60..3600 => format!("{}m{:02}s", s / 60, s % 60),
+        3600..86_400 => format!("{}h{:02}m", s / 3600, s % 3600 / 60),
+        _ => format!("{}d{:02}h", s / 86_400, s % 86_400 / 3600),
+    }
 }
 
 /// 0 to 31, or a name.
 pub fn priority(text: &str) -> Result<Priority, String> {
-    match text {
-        "high" => Ok(Priority::HIGH),
-        "normal" => Ok(Priority::NORMAL),
-        "low" => Ok(Priority::LOW),
-        number => {
-            let value = number
-                .parse()
-                .map_err(|_| "use 0 to 31, high, normal or low")?;
-            Priority::new(value).map_err(|e| e.to_string())
+    text.parse().map_err(why)
+}
+
+/// The fingerprint of a fault.
+pub fn fingerprint(text: &str) -> Result<Fingerprint, String> {
+    text.parse().map_err(why)
+}
+
+/// A state's name.
+pub fn state(text: &str) -> Result<TaskState, String> {
+    text.parse::<TaskState>().map_err(|e| {
+        let states = TaskState::ALL.map(TaskState::as_str);
+        match nearest(text, states) {
+            Some(near) => format!("did you mean {near}?"),
+            None => why(e),
         }
-    }
+    })
 }
 
 /// `NAME=VALUE`.
@@ -34,25 +55,44 @@ pub fn tag(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
+/// Tags that were given one by one; two values for one name are refused.
+pub fn tags(said: &[(String, String)]) -> Result<BTreeMap<String, String>, Failed> {
+    let mut tags = BTreeMap::new();
+    for (name, value) in said {
+        if let Some(other) = tags.insert(name.clone(), value.clone()) {
+            return Err(Failed::usage(
+                format!("--tag {name} is given twice, as {other:?} and as {value:?}"),
+                "give each tag once",
+            ));
+        }
+    }
+    Ok(tags)
+}
+
+/// What is wrong, without repeating what clap says before it.
+fn why(e: oq_core::Error) -> String {
+    match e {
+        oq_core::Error::Invalid { why, .. } => why,
+        other => other.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_read_as_written() {
-        assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
+    fn states_and_spans_say_what_is_right() {
+        assert_eq!(state("runing"), Err("did you mean running?".into()));
+        assert!(state("x").unwrap_err().contains("pending, waiting"));
+        assert_eq!(duration("-5s"), Err("it cannot be negative".into()));
         assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
-        assert_eq!(duration("2d"), Ok(Duration::from_secs(2 * 86_400)));
-        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
-        for wrong in ["", "5", "-1s", "1e309s", "1 month", "soon", "1y"] {
-            assert!(duration(wrong).is_err(), "{wrong:?}");
-        }
     }
 
     #[test]
-    fn priorities_have_names() {
-        assert_eq!(priority("high"), Ok(Priority::HIGH));
-        assert_eq!(priority("31").map(Priority::value), Ok(31));
-        assert!(priority("32").is_err() && priority("-1").is_err() && priority("urgent").is_err());
+    fn a_tag_given_twice_is_refused() {
+        let pair = |v: &str| ("a".to_owned(), v.to_owned());
+        assert!(tags(&[pair("1")]).is_ok());
+        assert!(tags(&[pair("1"), pair("2")]).is_err());
     }
 }

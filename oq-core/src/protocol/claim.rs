@@ -52,6 +52,11 @@ pub enum Claimed {
         /// The version that says so.
         etag: Etag,
     },
+    /// It is suspected of a crash, and too many of its kind run here at the moment.
+    Crowded {
+        /// The version that says so.
+        etag: Etag,
+    },
     /// The answer was lost; if the claim landed after all, this token tells.
     Doubt(Token),
 }
@@ -67,6 +72,8 @@ pub struct Claiming<'a> {
     pub purged_before: Option<StoreTime>,
     /// Tokens of own claims whose answer was lost.
     pub doubtful: &'a (dyn Fn(&Token) -> bool + Send + Sync),
+    /// Whether a suspect of a crash may run now, among so many at the most.
+    pub admits: &'a (dyn Fn(u16) -> bool + Send + Sync),
 }
 
 /// `LastModified` may be truncated by this much.
@@ -77,7 +84,8 @@ const DATE_STEP: Duration = Duration::from_secs(1);
 /// perhaps the same ETag. Another's claim, outcome and deletion take longer one after the other.
 const PROMPT: Duration = Duration::from_millis(200);
 
-/// Tries to claim one object. `listed` is the version that a listing showed, if one did.
+/// Tries to claim one object. `listed` is the version that a listing showed, if one did; without it
+/// the outcome is looked for behind the live object, which takes no request more and a little longer.
 pub async fn claim(
     root: &Root,
     how: Claiming<'_>,
@@ -99,6 +107,12 @@ pub async fn claim(
     } else if mutated(Mutant::StaleDoneCheck) {
         let done = root.get(&done_key).await;
         (root.get(&live_key).await, done)
+    } else if listed.is_none() {
+        let live = root.get(&live_key).await;
+        if matches!(&live, Ok(live) if live.value.is_none()) {
+            return Ok(Claimed::Gone);
+        }
+        (live, root.get(&done_key).await)
     } else {
         join(root.get(&live_key), root.get(&done_key)).await
     };
@@ -126,7 +140,11 @@ pub async fn claim(
     // version was there before: it may be the late copy of a create whose life is over. The ETag
     // alone does not tell, where it is a hash of the body and something on the way sent it twice.
     let same = listed == Some(&etag) && last_modified.plus(DATE_STEP) <= looked;
-    if !same && !mutated(Mutant::StaleDoneCheck) && !mutated(Mutant::ClaimWithoutDoneCheck) {
+    if listed.is_some()
+        && !same
+        && !mutated(Mutant::StaleDoneCheck)
+        && !mutated(Mutant::ClaimWithoutDoneCheck)
+    {
         done = root.get(&done_key).await?.value;
     }
     let (seal, over) = match read_done(id, &done_key, done)? {
@@ -186,6 +204,9 @@ async fn decide(
     let now = root.now();
     let etag = live.etag.clone();
     let record = &live.record;
+    let purged = how
+        .purged_before
+        .is_some_and(|before| record.write.created < before);
     match record.state {
         LiveState::Terminal if at.date.since(at.last_modified) >= LEFT_BEHIND => {
             finish::terminal(root, how.queue, id, record, seal).await?;
@@ -200,6 +221,12 @@ async fn decide(
         LiveState::Running => {
             let token = record.lease.as_ref().map(|l| l.token.clone());
             if let Some(token) = token.filter(|token| (how.doubtful)(token)) {
+                if purged {
+                    return purge(root, how.queue, id).await;
+                }
+                if !admitted(record, how) {
+                    return Ok(Claimed::Crowded { etag });
+                }
                 return adopt(root, how.queue, id, token, live, seal).await;
             }
             let until = state::take_over_at(record, at.last_modified);
@@ -209,13 +236,8 @@ async fn decide(
         }
         LiveState::Pending => {}
     }
-    if how
-        .purged_before
-        .is_some_and(|before| record.write.created < before)
-    {
-        root.delete(&Key::Live(how.queue.clone(), id).store_key())
-            .await?;
-        return Ok(Claimed::Gone);
+    if purged {
+        return purge(root, how.queue, id).await;
     }
     let taking_over = record.state == LiveState::Running;
     let next = match state::take_over(record, who, at.last_modified, at.date, now) {
@@ -231,6 +253,9 @@ async fn decide(
             task_type: record.task_type.clone(),
             etag,
         });
+    }
+    if !admitted(&next, how) {
+        return Ok(Claimed::Crowded { etag });
     }
     let sent = root.env().now();
     let key = Key::Live(how.queue.clone(), id);
@@ -279,6 +304,18 @@ async fn decide(
         return Ok(Claimed::LostRace);
     }
     Ok(Claimed::Held(Box::new(hold)))
+}
+
+/// It was submitted before a purge: it goes instead of being run.
+async fn purge(root: &Root, queue: &QueueName, id: ObjectId) -> Result<Claimed> {
+    let key = Key::Live(queue.clone(), id).store_key();
+    root.delete(&key).await?;
+    Ok(Claimed::Gone)
+}
+
+/// Whether it may run here now, as far as crashes on its record go.
+fn admitted(live: &Live, how: Claiming<'_>) -> bool {
+    state::suspect(live).is_none_or(|among| (how.admits)(among))
 }
 
 /// Our own claim landed after its answer was lost. Its tasks were declared and not started.

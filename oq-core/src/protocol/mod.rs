@@ -3,6 +3,7 @@
 pub mod bell;
 pub mod claim;
 pub mod finish;
+pub mod health;
 pub mod hold;
 pub mod keyed;
 pub mod lookup;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::health::{Health, Kind};
 use crate::env::{Env, Mono};
 use crate::store::{Changed, Dated, Etag, List, Object, Page, Store, StoreError, StoreKey, Write};
 use crate::time::StoreTime;
@@ -16,6 +17,9 @@ pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How often a read or deletion is tried in all.
 const READ_ATTEMPTS: u32 = 5;
+
+/// How much longer a read may take with every repetition.
+const MORE_TIME: Duration = Duration::from_secs(2);
 
 /// A date further behind the estimate than this is a clock that was set back, not truncation.
 const DATE_PRECISION: Duration = Duration::from_millis(1500);
@@ -32,6 +36,7 @@ struct Shared {
     env: Env,
     attempt_timeout: Duration,
     date: Mutex<Option<(StoreTime, Mono)>>,
+    health: Health,
 }
 
 impl Root {
@@ -43,6 +48,7 @@ impl Root {
                 env,
                 attempt_timeout: ATTEMPT_TIMEOUT,
                 date: Mutex::new(None),
+                health: Health::default(),
             }),
         }
     }
@@ -55,6 +61,16 @@ impl Root {
     /// The injected surroundings.
     pub fn env(&self) -> &Env {
         &self.shared.env
+    }
+
+    /// Whether both are the same client.
+    pub fn is(&self, other: &Root) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
+    /// Whether the store answers.
+    pub fn health(&self) -> &Health {
+        &self.shared.health
     }
 
     /// How long one request may take.
@@ -108,7 +124,7 @@ impl Root {
     /// Runs a repeatable request until it is answered, a few times at most.
     async fn repeat<T, F, Fut>(
         &self,
-        what: &str,
+        kind: Kind,
         limit: Duration,
         request: F,
     ) -> Result<Dated<T>, StoreError>
@@ -119,17 +135,20 @@ impl Root {
         let mut attempt = 1;
         loop {
             let sent = self.env().now();
+            // What did not arrive in time may be large, or the way narrow: more time the next time.
+            let limit = limit + MORE_TIME * (attempt - 1);
             let answer = self.env().within(limit, request()).await;
             let error = match answer {
                 Some(Ok(answer)) => {
                     self.observe(sent, answer.date);
+                    self.health().answered(kind, self.env().now());
                     return Ok(answer);
                 }
-                Some(Err(StoreError::Unavailable(why))) => StoreError::Unavailable(why),
-                Some(Err(other)) => return Err(other),
-                None => StoreError::Unavailable(format!("no answer to {what}")),
+                Some(Err(error)) => error,
+                None => no_answer(kind),
             };
-            if attempt == READ_ATTEMPTS {
+            self.health().failed(kind, self.env().now(), &error);
+            if attempt == READ_ATTEMPTS || !matches!(error, StoreError::Unavailable(_)) {
                 return Err(error);
             }
             self.back_off(attempt).await;
@@ -148,8 +167,10 @@ impl Root {
         key: &StoreKey,
         bytes: usize,
     ) -> Result<Dated<Option<Object>>, StoreError> {
-        self.repeat("GET", self.time_for(bytes), || self.shared.store.get(key))
-            .await
+        self.repeat(Kind::Get, self.time_for(bytes), || {
+            self.shared.store.get(key)
+        })
+        .await
     }
 
     /// Reads one object unless it is still the version `seen`.
@@ -158,7 +179,7 @@ impl Root {
         key: &StoreKey,
         seen: &Etag,
     ) -> Result<Dated<Changed>, StoreError> {
-        self.repeat("GET", self.attempt_timeout(), || {
+        self.repeat(Kind::Get, self.attempt_timeout(), || {
             self.shared.store.get_if_changed(key, seen)
         })
         .await
@@ -166,7 +187,7 @@ impl Root {
 
     /// One page of a listing.
     pub async fn list(&self, list: &List) -> Result<Dated<Page>, StoreError> {
-        self.repeat("LIST", self.attempt_timeout(), || {
+        self.repeat(Kind::List, self.attempt_timeout(), || {
             self.shared.store.list(list)
         })
         .await
@@ -174,7 +195,7 @@ impl Root {
 
     /// Deletes one object.
     pub async fn delete(&self, key: &StoreKey) -> Result<(), StoreError> {
-        self.repeat("DELETE", self.attempt_timeout(), || {
+        self.repeat(Kind::Delete, self.attempt_timeout(), || {
             self.shared.store.delete(key)
         })
         .await
@@ -186,7 +207,7 @@ impl Root {
     pub async fn delete_if(&self, key: &StoreKey, seen: &Etag) -> Result<Write, StoreError> {
         let delete = self.shared.store.delete_if(key, seen);
         let answer = self.env().within(self.attempt_timeout(), delete).await;
-        answer.unwrap_or(Ok(Write::Unknown))
+        self.watch(Kind::Delete, answer)
     }
 
     /// Deletes many objects; returns those that could not be deleted.
@@ -194,7 +215,7 @@ impl Root {
         &self,
         keys: &[StoreKey],
     ) -> Result<Vec<(StoreKey, StoreError)>, StoreError> {
-        self.repeat("DELETE", self.attempt_timeout(), || {
+        self.repeat(Kind::Delete, self.attempt_timeout(), || {
             self.shared.store.delete_many(keys)
         })
         .await
@@ -215,13 +236,33 @@ impl Root {
             None => store.create(key, body),
             Some(etag) => store.update(key, body, etag),
         };
-        match self.env().within(limit, write).await {
-            Some(Ok(Write::Won { etag, date })) => {
-                self.observe(sent, date);
-                Ok(Write::Won { etag, date })
-            }
-            Some(answer) => answer,
-            None => Ok(Write::Unknown),
+        let answer = self.env().within(limit, write).await;
+        if let Some(Ok(Write::Won { date, .. })) = &answer {
+            self.observe(sent, *date);
         }
+        self.watch(Kind::Put, answer)
     }
+
+    /// Takes note of what a conditional request came to; without an answer it is unknown.
+    fn watch(
+        &self,
+        kind: Kind,
+        answer: Option<Result<Write, StoreError>>,
+    ) -> Result<Write, StoreError> {
+        let (health, now) = (self.health(), self.env().now());
+        match &answer {
+            Some(Ok(Write::Won { .. } | Write::Lost)) => health.answered(kind, now),
+            Some(Ok(Write::Again { .. })) => {
+                let busy = StoreError::Unavailable("it asks to come again later".into());
+                health.failed(kind, now, &busy);
+            }
+            Some(Ok(Write::Unknown)) | None => health.failed(kind, now, &no_answer(kind)),
+            Some(Err(error)) => health.failed(kind, now, error),
+        }
+        answer.unwrap_or(Ok(Write::Unknown))
+    }
+}
+
+fn no_answer(kind: Kind) -> StoreError {
+    StoreError::Unavailable(format!("no answer to {}", kind.as_str()))
 }

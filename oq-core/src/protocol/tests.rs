@@ -205,12 +205,14 @@ impl World {
             worker: WorkerId::new(&SystemEntropy),
             token: Token::parse(token).unwrap(),
             longest_lease: MAX_LEASE,
+            slots: 1,
         };
         let how = Claiming {
             queue: &self.queue,
             wants: &|_| true,
             purged_before: None,
             doubtful: &|token| token.as_str() == doubtful,
+            admits: &|_| true,
         };
         claim(&self.root, how, id, None, &who).await
     }
@@ -268,6 +270,30 @@ async fn an_adopted_claim_is_not_another_holders() {
     let (adopted, b) = tokio::join!(adopt, meanwhile);
     assert!(matches!(adopted, Claimed::LostRace), "{adopted:?}");
     assert_eq!(b.token().as_str(), "B");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_of_what_was_purged_since_is_not_adopted() {
+    let world = World::new();
+    let id = world.submit(1).await;
+    world.hold(id, "A").await;
+    let who = Claimant {
+        worker: WorkerId::new(&SystemEntropy),
+        token: Token::parse("new").unwrap(),
+        longest_lease: MAX_LEASE,
+        slots: 1,
+    };
+    let how = Claiming {
+        queue: &world.queue,
+        wants: &|_| true,
+        purged_before: Some(world.root.now().plus(Duration::from_secs(1))),
+        doubtful: &|token| token.as_str() == "A",
+        admits: &|_| true,
+    };
+    let claimed = claim(&world.root, how, id, None, &who).await.unwrap();
+    assert!(matches!(claimed, Claimed::Gone), "{claimed:?}");
+    let found = lookup(&world.root, &world.queue, id).await.unwrap();
+    assert!(found.is_none(), "{found:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 
-use futures::future::join_all;
+use futures::future::{join, join_all};
 use futures::stream::Stream;
 
 use super::Queue;
@@ -11,7 +11,7 @@ use super::filter::Filter;
 use super::view::{TaskState, TaskView};
 use crate::error::{Error, Result};
 use crate::protocol::lookup::read_done;
-use crate::record::{Dead, Key, Live, QueueName, TaskId, decode, prefix};
+use crate::record::{Dead, Hint, Key, Live, QueueName, TaskId, decode, prefix};
 use crate::store::{List, Listed as Entry, MAX_PAGE};
 
 /// How many bodies are read at a time.
@@ -303,9 +303,26 @@ async fn look(
         return Err(unreadable(format!("it has {size} bytes")));
     }
     let parsed = Key::parse(key.as_str());
-    let Some(object) = root.get_sized(key, size).await?.value else {
+    // What has an outcome is still there for a moment, and is listed under it.
+    let done = match &parsed {
+        Some(Key::Live(queue, id)) if matches!(Hint::of_size(entry.size), Hint::Running(_)) => {
+            Some((*id, Key::Done(queue.clone(), *id).store_key()))
+        }
+        _ => None,
+    };
+    let over = async {
+        match &done {
+            Some((id, key)) => read_done(*id, key, root.get(key).await?.value),
+            None => Ok(None),
+        }
+    };
+    let (object, over) = join(root.get_sized(key, size), over).await;
+    let Some(object) = object?.value else {
         return Ok(Vec::new());
     };
+    if over?.is_some_and(|done| !done.record.is_seal()) {
+        return Ok(Vec::new());
+    }
     match (place, parsed) {
         (Place::Live, Some(Key::Live(_, id))) => {
             let live = Live::in_object(id, key, object)?;

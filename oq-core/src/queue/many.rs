@@ -17,6 +17,9 @@ use crate::record::{MAX_PACK, TaskId};
 /// How many objects are being written at a time, unless set otherwise.
 pub const DEFAULT_IN_FLIGHT: usize = 32;
 
+/// More is of no use to any store.
+const MAX_IN_FLIGHT: usize = 10_000;
+
 /// How long tasks wait for others to be packed with when the stream has none to give…
 const LINGER: Duration = Duration::from_millis(100);
 
@@ -26,7 +29,7 @@ const LONGEST_LINGER: Duration = Duration::from_secs(1);
 /// What became of some of the tasks of a stream.
 #[derive(Debug, Clone)]
 pub struct Batch {
-    /// Their places in the stream, counted from 0.
+    /// Their places in the stream, counted from 0; none in an error about the whole submission.
     pub places: Vec<u64>,
     /// Their ids, in the same order; or why they have none. [`Error::InDoubt`] names the ids that
     /// they have if they were accepted; after any other error they were not and never will be.
@@ -47,7 +50,7 @@ pub struct Summary {
     /// The tasks whose answer was lost: look them up.
     pub in_doubt: Vec<TaskId>,
     /// The first error. Unless it is about one task ([`Error::Invalid`]) or in doubt, the rest of
-    /// the stream was not read.
+    /// the stream was not read; nor was anything if the submission itself was not acceptable.
     pub error: Option<Error>,
 }
 
@@ -139,18 +142,42 @@ impl Queue {
 }
 
 impl SubmitMany<'_> {
-    /// How many tasks an object holds at most, 1 to 1024.
+    /// How many tasks an object holds at most, 1 to 1024. Another number is an error: nothing is read
+    /// or sent then.
     ///
     /// Unless set: up to 100 tasks and 64 KiB of inputs, and fewer when there are few tasks in
     /// all: about a thirty-second of them, at least eight.
     pub fn pack(mut self, tasks: usize) -> Self {
-        self.groups.fix(tasks.clamp(1, MAX_PACK));
-        self
+        if (1..=MAX_PACK).contains(&tasks) {
+            self.groups.fix(tasks);
+            return self;
+        }
+        self.mistaken(
+            format!("a pack of {tasks} tasks"),
+            format!("use 1 to {MAX_PACK}"),
+        )
     }
 
-    /// How many objects are written at a time; 32 unless set.
+    /// How many objects are written at a time, 1 to 10,000; 32 unless set. Another number is an
+    /// error: nothing is read or sent then.
     pub fn in_flight(mut self, objects: usize) -> Self {
-        self.in_flight = objects.max(1);
+        if (1..=MAX_IN_FLIGHT).contains(&objects) {
+            self.in_flight = objects;
+            return self;
+        }
+        self.mistaken(
+            format!("{objects} objects written at a time"),
+            format!("use 1 to {MAX_IN_FLIGHT}"),
+        )
+    }
+
+    fn mistaken(mut self, what: String, why: String) -> Self {
+        self.ended = true;
+        self.refused.push_back(Batch {
+            places: Vec::new(),
+            ids: Err(Error::invalid(what, why)),
+            existing: false,
+        });
         self
     }
 

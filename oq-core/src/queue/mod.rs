@@ -2,30 +2,44 @@
 //! settings of a queue.
 
 mod cancel;
+mod dead;
 mod filter;
+mod find;
 mod get;
 mod groups;
 mod list;
 mod many;
+mod names;
 mod purge;
 mod retry;
 mod settings;
+mod spec;
 mod stats;
 mod submit;
+mod tail;
 mod task;
 mod view;
+mod why;
+mod workers;
 
 use std::sync::{Arc, Mutex};
 
 pub use cancel::{Cancelled, CancelledMany};
+pub use dead::{DeadGroup, DeadLetter, DeadLetters, group_dead};
 pub use filter::Filter;
+pub use find::MIN_ID_PREFIX;
 pub use list::{Listed, Listing};
 pub use many::{Batch, DEFAULT_IN_FLIGHT, SubmitMany, Summary};
+pub use names::names;
 pub use purge::Purged;
+pub use spec::{Moment, RetrySpec, Span, TaskSpec};
 pub use stats::Stats;
 pub use submit::Submitted;
+pub use tail::{Cursor, Happened, Subject, Tail, TailEvent, Told, Watch};
 pub use task::{DEFAULT_KEY_WINDOW, MAX_KEY, MAX_NESTING, Task};
 pub use view::{TaskState, TaskView};
+pub use why::WhyWaits;
+pub use workers::WorkerView;
 
 use crate::env::Env;
 use crate::error::{Error, Result};
@@ -70,6 +84,7 @@ struct Inner {
     /// Held while the settings are read again.
     refreshing: tokio::sync::Mutex<()>,
     ringer: Ringer,
+    rings: bool,
 }
 
 impl Queue {
@@ -81,14 +96,42 @@ impl Queue {
         let root = Root::new(Arc::new(store), Env::system());
         check_format(&root).await?;
         let name = QueueName::new(DEFAULT_QUEUE)?;
-        Queue::with(root, name, DEFAULT_INLINE, Some(meter)).await
+        Queue::with(root, name, DEFAULT_INLINE, Some(meter), true).await
+    }
+
+    /// The same for programs that only look things up: nothing is made or written. Fails with
+    /// [`Error::Unusable`] if there is no store of oq at this URL, which is what a mistyped path or
+    /// prefix looks like.
+    ///
+    /// ```
+    /// # use oq_core::queue::Queue;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let error = Queue::connect_existing("sqlite:no-such.db").await.unwrap_err();
+    /// assert!(error.to_string().contains("no oq store there"));
+    /// assert!(!std::path::Path::new("no-such.db").exists());
+    /// # }
+    /// ```
+    pub async fn connect_existing(url: &str) -> Result<Queue> {
+        let store = Metered::new(store::open_existing(url).await?);
+        let meter = store.meter();
+        let root = Root::new(Arc::new(store), Env::system());
+        if read::<Format>(&root, &Key::Format).await?.is_none() {
+            return Err(Error::Unusable(
+                "there is no oq store there (no object oq.json); correct the URL, or submit a \
+                 task, which makes it"
+                    .into(),
+            ));
+        }
+        let name = QueueName::new(DEFAULT_QUEUE)?;
+        Queue::with(root, name, DEFAULT_INLINE, Some(meter), true).await
     }
 
     /// A queue in an opened store: checks or writes the mark `oq.json` and reads the settings,
     /// which also tells the store's time.
     pub async fn open(root: Root, name: QueueName) -> Result<Queue> {
         check_format(&root).await?;
-        Queue::with(root, name, DEFAULT_INLINE, None).await
+        Queue::with(root, name, DEFAULT_INLINE, None, true).await
     }
 
     /// Another queue of the same store.
@@ -105,7 +148,27 @@ impl Queue {
     /// ```
     pub async fn named(&self, name: &str) -> Result<Queue> {
         let name = QueueName::new(name)?;
-        self.like(name, self.inner.inline).await
+        self.like(name, self.inner.inline, self.inner.rings).await
+    }
+
+    /// The same queue, but submissions ring no bell: for queues whose workers are started by events
+    /// of the bucket. It saves 1 GET + 1 PUT for up to half a second of submissions; workers that
+    /// stay find such tasks up to 15 s later.
+    ///
+    /// ```
+    /// # use oq_core::queue::{Queue, Task};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> oq_core::Result<()> {
+    /// let queue = Queue::connect("memory:").await?.silent().await?;
+    /// let before = queue.requests();
+    /// queue.submit(Task::new("resize", "cat.png")?).await?;
+    /// queue.flush().await;
+    /// assert_eq!((queue.requests() - before).total(), 1);
+    /// # Ok(()) }
+    /// ```
+    pub async fn silent(&self) -> Result<Queue> {
+        self.like(self.inner.name.clone(), self.inner.inline, false)
+            .await
     }
 
     /// The same queue, but inputs longer than this many bytes get an object of their own; 128 KiB
@@ -117,12 +180,13 @@ impl Queue {
                 format!("use at most {MAX_INLINE}"),
             ));
         }
-        self.like(self.inner.name.clone(), bytes).await
+        self.like(self.inner.name.clone(), bytes, self.inner.rings)
+            .await
     }
 
-    async fn like(&self, name: QueueName, inline: usize) -> Result<Queue> {
+    async fn like(&self, name: QueueName, inline: usize, rings: bool) -> Result<Queue> {
         let inner = &self.inner;
-        Queue::with(inner.root.clone(), name, inline, inner.meter.clone()).await
+        Queue::with(inner.root.clone(), name, inline, inner.meter.clone(), rings).await
     }
 
     async fn with(
@@ -130,6 +194,7 @@ impl Queue {
         name: QueueName,
         inline: usize,
         meter: Option<Meter>,
+        rings: bool,
     ) -> Result<Queue> {
         let settings = settings::Cached::read(&root, &name).await?;
         Ok(Queue {
@@ -137,6 +202,7 @@ impl Queue {
                 label: name.as_str().into(),
                 inline,
                 meter,
+                rings,
                 settings: Mutex::new(settings),
                 refreshing: tokio::sync::Mutex::default(),
                 ringer: Ringer::new(root.clone(), name.clone()),
@@ -182,7 +248,9 @@ impl Queue {
     /// Tells the owner of this shard that there is work, in the background. Lost rings are found by
     /// sweeps.
     fn ring(&self, shard: Shard) {
-        self.inner.ringer.ring(shard);
+        if self.inner.rings {
+            self.inner.ringer.ring(shard);
+        }
     }
 
     /// Tells workers that the settings changed; if that fails they look by themselves later.

@@ -187,11 +187,16 @@ impl Queue {
         Ok(matches!(settled, Settled::Won { .. }))
     }
 
-    /// The settings to submit by, at most 15 s old. If they cannot be read again the old ones do:
-    /// whether the store takes tasks shows when one is written.
+    /// The settings to submit by, at most 15 s old.
     pub(super) async fn current(&self) -> Arc<Settings> {
+        self.settings_within(MAX_AGE).await
+    }
+
+    /// The settings, not older than that. If they cannot be read again the old ones do: whether the
+    /// store takes tasks shows when one is written.
+    pub(crate) async fn settings_within(&self, age: Duration) -> Arc<Settings> {
         let env = self.root().env();
-        let fresh = |cached: &Cached| env.now().since(cached.at) < MAX_AGE;
+        let fresh = |cached: &Cached| env.now().since(cached.at) < age;
         let cached = self.cached();
         if fresh(&cached) {
             return cached.settings;
@@ -211,7 +216,7 @@ impl Queue {
             Err(e) => {
                 tracing::debug!(queue = %self.name(), error = %e, "the settings could not be read again");
                 let settings = cached.settings.clone();
-                cached.at = env.now() - (MAX_AGE - RETRY);
+                cached.at = env.now() - age.saturating_sub(RETRY);
                 self.remember(cached);
                 settings
             }

@@ -1,5 +1,6 @@
 //! How full a queue is, from listings alone.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -63,19 +64,20 @@ impl Queue {
             paused: self.settings().await?.paused,
             ..Stats::default()
         };
-        let live = prefix::live(self.name());
-        stats.more |= self
-            .each(live, PAGES_LIVE, |now, entry| {
-                count_live(&mut stats, now, entry)
-            })
-            .await?;
-        let (mut done, mut dead) = (0, 0);
+        let mut running = self.count_live(&mut stats).await?;
+        let (mut done, mut dead, mut ending) = (0, 0, 0);
         let more_done = self
             .each(prefix::done(self.name()), PAGES_OVER, |_, entry| {
                 if let Some(Key::Done(_, id)) = Key::parse(entry.key.as_str())
                     && matches!(Hint::of_size(entry.size), Hint::Terminal(_))
                 {
                     done += id.count() as u64;
+                    // Its live object is about to be deleted.
+                    ending += if running.remove(&id) {
+                        id.count() as u64
+                    } else {
+                        0
+                    };
                 }
             })
             .await?;
@@ -84,7 +86,31 @@ impl Queue {
             .await?;
         stats.more |= more_done || more_dead;
         (stats.done, stats.dead) = (done, dead);
+        stats.running -= ending;
         Ok(stats)
+    }
+
+    /// The same without outcomes and dead letters, for somebody who asks again and again.
+    pub async fn depth(&self) -> Result<Stats> {
+        let mut stats = Stats {
+            paused: self.settings().await?.paused,
+            ..Stats::default()
+        };
+        self.count_live(&mut stats).await?;
+        Ok(stats)
+    }
+
+    /// Counts what is live; returns the objects that seem to run.
+    async fn count_live(&self, stats: &mut Stats) -> Result<BTreeSet<ObjectId>> {
+        let mut running = BTreeSet::new();
+        let live = prefix::live(self.name());
+        let more = self
+            .each(live, PAGES_LIVE, |now, entry| {
+                running.extend(count_live(stats, now, entry));
+            })
+            .await?;
+        stats.more |= more;
+        Ok(running)
     }
 
     /// Shows each key below a prefix; says whether there is more behind the last page.
@@ -105,15 +131,19 @@ impl Queue {
     }
 }
 
-fn count_live(stats: &mut Stats, now: StoreTime, entry: &Listed) {
+/// Counts an object; returns it if it runs.
+fn count_live(stats: &mut Stats, now: StoreTime, entry: &Listed) -> Option<ObjectId> {
     let Some(Key::Live(_, id)) = Key::parse(entry.key.as_str()) else {
         stats.foreign += 1;
-        return;
+        return None;
     };
     stats.live_bytes += entry.size;
     let tasks = id.count() as u64;
     match Hint::of_size(entry.size) {
-        Hint::Running(_) => stats.running += tasks,
+        Hint::Running(_) => {
+            stats.running += tasks;
+            return Some(id);
+        }
         Hint::Terminal(_) => stats.finishing += tasks,
         Hint::Waiting(at_least) if still_waits(id, entry, at_least, now) => stats.waiting += tasks,
         Hint::Waiting(_) | Hint::Runnable => {
@@ -122,6 +152,7 @@ fn count_live(stats: &mut Stats, now: StoreTime, entry: &Listed) {
             stats.oldest = Some(stats.oldest.map_or(waited, |o| o.max(waited)));
         }
     }
+    None
 }
 
 /// A delayed task waits until the time in its id; one that is tried again at least as long as its

@@ -112,6 +112,12 @@ impl Task {
         })
     }
 
+    /// The same task with another input.
+    pub fn with_input(mut self, input: Json) -> Task {
+        self.input = input;
+        self
+    }
+
     /// A task that ended without a result, to be submitted anew.
     pub(super) fn again(done: &Done, old: &DoneTask, input: Json, priority: Priority) -> Task {
         let options = &done.options;
@@ -326,7 +332,7 @@ impl Shape {
         if due.since(now) > MAX_SPAN {
             return Err(Error::invalid(
                 format!("available at {due}"),
-                format!("use at most {MAX_SPAN:?} from now"),
+                format!("use at most {} from now", crate::span::exact(MAX_SPAN)),
             ));
         }
         let mut options = self.options(&settings.defaults);

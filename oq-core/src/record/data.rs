@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::finite::not_finite;
 use super::id::Token;
 use super::key::Part;
 use crate::error::Error;
@@ -16,11 +17,18 @@ use crate::error::Error;
 pub struct Json(Arc<RawValue>);
 
 impl Json {
-    /// The JSON of a value.
+    /// The JSON of a value. A number that JSON does not have is refused: NaN and the infinities.
     pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Json, Error> {
-        serde_json::value::to_raw_value(value)
-            .map(|raw| Json(raw.into()))
-            .map_err(|e| Error::invalid("value", format!("it has no JSON form: {e}")))
+        let refused = |why: String| Error::invalid("value", format!("it has no JSON form: {why}"));
+        let raw = serde_json::value::to_raw_value(value).map_err(|e| refused(e.to_string()))?;
+        // Only what was written as null can be such a number.
+        if raw.get().contains("null")
+            && let Some(fault) = not_finite(value)
+        {
+            let why = format!("{fault} is no number of JSON; use null or a text for it");
+            return Err(refused(why));
+        }
+        Ok(Json(raw.into()))
     }
 
     /// A JSON text, checked: syntax, Unicode, numbers, and nesting of at most 128.
@@ -147,6 +155,15 @@ mod tests {
             let e = Json::parse(bad).expect_err(&bad[..bad.len().min(20)]);
             assert!(e.to_string().contains("not valid JSON"), "{e}");
         }
-        assert!(Json::of(&f64::NAN).unwrap().as_str() == "null");
+    }
+
+    #[test]
+    fn numbers_are_exact_or_refused() {
+        let large = (i64::MIN, u64::MAX, (1u64 << 53) + 1, u128::MAX);
+        let json = Json::of(&large).unwrap();
+        assert_eq!(json.to::<(i64, u64, u64, u128)>().unwrap(), large);
+        let why = Json::of(&[Some(1.0), None, Some(f64::NAN)]).unwrap_err();
+        let why = why.to_string();
+        assert!(why.contains("NaN at [2]"), "{why}");
     }
 }

@@ -74,6 +74,25 @@ impl Default for Priority {
     }
 }
 
+/// 0 to 31, or `high`, `normal`, `low`.
+impl FromStr for Priority {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Priority, Error> {
+        match text {
+            "high" => Ok(Priority::HIGH),
+            "normal" => Ok(Priority::NORMAL),
+            "low" => Ok(Priority::LOW),
+            number => number.parse().ok().map(Priority::new).unwrap_or_else(|| {
+                Err(Error::invalid(
+                    format!("priority {}", super::quoted(text)),
+                    "use 0 to 31, high, normal or low",
+                ))
+            }),
+        }
+    }
+}
+
 impl<'de> Deserialize<'de> for Priority {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Priority, D::Error> {
         Priority::new(u8::deserialize(d)?).map_err(serde::de::Error::custom)
@@ -225,23 +244,26 @@ impl FromStr for ObjectId {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<ObjectId, Error> {
-        let bad = || {
-            Error::invalid(
-                format!("id {}", quoted(text)),
-                "an id has 26 characters of 0-9 and A-Z without I, L, O and U, and for a task of a pack '.' and its number",
-            )
-        };
-        if text.len() != 26 {
-            return Err(bad());
+        const FORM: &str = "an id has 26 characters of 0-9 and A-Z without I, L, O and U, and for a \
+                            task of a pack '.' and its number";
+        let bad = |why: String| Error::invalid(format!("id {}", quoted(text)), why);
+        if text.is_empty() {
+            return Err(bad(format!("it is empty; {FORM}")));
         }
-        let id = ObjectId(Ulid::from_string(text).map_err(|_| bad())?);
+        if text.len() != ulid::ULID_LEN {
+            let n = text.chars().count();
+            return Err(bad(format!("it has {n} characters; {FORM}")));
+        }
+        let id = Ulid::from_string(text).map_err(|_| bad(FORM.into()))?;
         // Only the canonical spelling: keys are compared byte by byte.
         let mut buffer = [0; ulid::ULID_LEN];
-        if id.0.array_to_str(&mut buffer) == text {
-            Ok(id)
-        } else {
-            Err(bad())
+        if id.array_to_str(&mut buffer) == text {
+            return Ok(ObjectId(id));
         }
+        if text.bytes().any(|b| b.is_ascii_lowercase()) {
+            return Err(bad(format!("write it in capitals; {FORM}")));
+        }
+        Err(bad(FORM.into()))
     }
 }
 
@@ -296,7 +318,13 @@ impl FromStr for TaskId {
                 "it is a pack of {n}: name one with .0 to .{}",
                 n - 1
             ))),
-            (Some(_), 1) => Err(bad("it holds one task, which has no number".into())),
+            (Some(_), 1) => Err(bad(format!(
+                "it holds one task, which has no number: leave '.' and what follows away, {object}"
+            ))),
+            (Some(""), n) => Err(bad(format!(
+                "the number behind '.' is missing: its tasks are .0 to .{}",
+                n - 1
+            ))),
             (Some(index), n) => match index.parse::<u16>() {
                 Ok(i) if usize::from(i) < n && i.to_string() == index => Ok(object.task(i.into())),
                 _ => Err(bad(format!("its tasks are .0 to .{}", n - 1))),

@@ -14,8 +14,8 @@ use crate::store::StoreKey;
 pub enum Key {
     /// `oq.json`: the format version of the root.
     Format,
-    /// `.probe/{name}`: scratch objects of store checks.
-    Probe(Token),
+    /// `.probe/{run}/{name}`: scratch objects of store checks, deleted at their end.
+    Probe(Token, String),
     /// `{q}/queue.json`: the queue's settings.
     Settings(QueueName),
     /// `{q}/live/{s}/{p}/{id}`: one or more tasks that have no outcome yet.
@@ -87,7 +87,8 @@ impl Key {
         }
         let (first, rest) = text.split_once('/')?;
         if first == ".probe" {
-            return Token::parse(rest).map(Key::Probe);
+            let (run, name) = rest.split_once('/')?;
+            return Token::parse(run).map(|run| Key::Probe(run, name.to_owned()));
         }
         let queue = QueueName::new(first).ok()?;
         let parts: Vec<&str> = rest.split('/').collect();
@@ -152,7 +153,7 @@ impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Key::Format => f.write_str("oq.json"),
-            Key::Probe(name) => write!(f, ".probe/{name}"),
+            Key::Probe(run, name) => write!(f, ".probe/{run}/{name}"),
             Key::Settings(q) => write!(f, "{q}/queue.json"),
             Key::Live(q, id) => {
                 write!(
@@ -178,7 +179,8 @@ impl fmt::Display for Key {
 
 /// Prefixes that listings use; each ends in `/`.
 pub mod prefix {
-    use super::{Priority, QueueName, Shard};
+    use super::{ObjectId, Priority, QueueName, Shard};
+    use crate::time::StoreTime;
 
     /// All live objects of a queue.
     pub fn live(q: &QueueName) -> String {
@@ -194,6 +196,23 @@ pub mod prefix {
     /// priority: where a listing goes on that met an object not yet due.
     pub fn behind_priority(q: &QueueName, s: Shard, p: Priority) -> String {
         format!("{q}/live/{}/{}/~", s.code(), p.char())
+    }
+
+    /// A key that sorts before every live object of this shard and priority that is due at this
+    /// moment or later, and behind those that were due before.
+    pub fn live_since(q: &QueueName, s: Shard, p: Priority, due: StoreTime) -> String {
+        format!("{q}/live/{}/{}/{}", s.code(), p.char(), since(due))
+    }
+
+    /// The same among the outcomes of a shard.
+    pub fn done_since(q: &QueueName, s: Shard, due: StoreTime) -> String {
+        format!("{q}/done/{}/{}", s.code(), since(due))
+    }
+
+    /// The first ten characters of an id, which are its time.
+    fn since(due: StoreTime) -> String {
+        let id = ObjectId::from_parts(due, 0, Priority::HIGHEST, 1, Shard::default());
+        id.to_string()[..10].to_owned()
     }
 
     /// All outcomes of a queue.
@@ -258,7 +277,7 @@ mod tests {
                 let q = QueueName::new("mail.v1").unwrap();
                 match kind {
                     0 => Key::Format,
-                    1 => Key::Probe(Token::parse("PROBE").unwrap()),
+                    1 => Key::Probe(Token::parse("PROBE").unwrap(), "l/B/1".to_owned()),
                     2 => Key::Settings(q),
                     3 => Key::Live(q, id),
                     4 => Key::Done(q, id),
@@ -299,6 +318,26 @@ mod tests {
             format!("mail/dead/11/{id}.1")
         );
         assert!(prefix::behind_priority(&q, s, Priority::HIGH) > Key::Live(q, id).to_string());
+    }
+
+    #[test]
+    fn a_due_time_parts_the_keys_before_it_from_those_behind() {
+        let q = QueueName::new("mail").unwrap();
+        let s = Shard::new(33).unwrap();
+        let at = StoreTime(1_700_000_000_000);
+        let live = |due: u64, random| {
+            let id = ObjectId::from_parts(StoreTime(due), random, Priority::LOW, 1, s);
+            (
+                Key::Live(q.clone(), id).to_string(),
+                Key::Done(q.clone(), id).to_string(),
+            )
+        };
+        let (before, over_before) = live(at.0 - 1, u64::MAX);
+        let (behind, over_behind) = live(at.0, 0);
+        let since = prefix::live_since(&q, s, Priority::LOW, at);
+        assert!(before < since && since < behind);
+        let since = prefix::done_since(&q, s, at);
+        assert!(over_before < since && since < over_behind);
     }
 
     #[test]

@@ -40,7 +40,8 @@ pub struct Live {
     /// How often it was claimed or taken over.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub delivery: u32,
-    /// How many tasks may be declared at once; unset: all.
+    /// How many tasks may be declared at once; unset: all. Of a lone task: among how many suspects of
+    /// a crash it may run, itself included; unset: it is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub width: Option<u16>,
     /// While running: who holds it.
@@ -84,6 +85,10 @@ pub struct Lease {
     /// How long it lasts without renewal.
     #[serde(with = "millis", rename = "ms")]
     pub length: Duration,
+    /// Of a lone task: among how many tasks of that worker it may have run, itself included. If the
+    /// worker falls silent, any of them may be to blame.
+    #[serde(default = "alone", skip_serializing_if = "is_one")]
+    pub among: u16,
 }
 
 /// The idempotency key of a lone task.
@@ -297,6 +302,14 @@ impl Record for Live {
             (LiveState::Pending, ..) => Hint::Runnable,
         }
     }
+}
+
+fn alone() -> u16 {
+    1
+}
+
+fn is_one(n: &u16) -> bool {
+    *n == 1
 }
 
 fn is_zero(n: &u32) -> bool {

@@ -6,6 +6,8 @@ mod codec;
 mod data;
 mod dead;
 mod done;
+mod fingerprint;
+mod finite;
 mod format;
 mod id;
 mod idempotency;
@@ -15,6 +17,7 @@ mod name;
 mod options;
 mod outcome;
 mod presence;
+mod role;
 mod settings;
 
 pub use bell::{Bell, Help};
@@ -22,7 +25,9 @@ pub use codec::{Hint, Record, Seen, Stamp, V1, decode, encode, seen};
 pub use data::{Data, Json, PayloadRef};
 pub use dead::Dead;
 pub use done::{Done, DoneTask};
+pub use fingerprint::Fingerprint;
 pub use format::Format;
+pub(crate) use id::CROCKFORD;
 pub use id::{MAX_PACK, ObjectId, Priority, Shard, ShardCode, TaskId, Token, WorkerId, WriteId};
 pub use idempotency::Idempotency;
 pub use key::{Key, KeyHash, Part, prefix};
@@ -33,6 +38,7 @@ pub(crate) use options::span;
 pub use options::{Growth, MAX_LEASE, MAX_SPAN, MIN_LEASE, MIN_RETENTION, Options, Retry};
 pub use outcome::{Ending, Failure, MAX_MESSAGE, Outcome};
 pub use presence::Presence;
+pub use role::{Access, Role, Space};
 pub use settings::{DEFAULT_SHARDS, Settings};
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::span::exact as shown;
 use crate::time::{StoreTime, millis};
 
 /// How a task is to be run. What equals the default is not written.
@@ -72,8 +73,8 @@ pub(crate) fn span(what: &str, d: Duration, min: Duration, max: Duration) -> Res
         return Ok(());
     }
     Err(Error::invalid(
-        format!("{what} of {d:?}"),
-        format!("use {min:?} to {max:?}"),
+        format!("{what} of {}", shown(d)),
+        format!("use {} to {}", shown(min), shown(max)),
     ))
 }
 

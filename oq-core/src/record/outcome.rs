@@ -52,6 +52,9 @@ pub struct Outcome {
 /// The longest error message that is kept; longer ones are cut in the middle.
 pub const MAX_MESSAGE: usize = 16 << 10;
 
+/// How much of a message a history keeps.
+const BRIEF: usize = 200;
+
 /// What went wrong in an attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
@@ -83,6 +86,16 @@ impl Failure {
     pub const CRASHED: &str = "crashed";
     /// The handler answered "later" more often than allowed.
     pub const RESCHEDULED: &str = "rescheduled_too_often";
+
+    /// Kind and message in one line of at most some two hundred characters.
+    pub(crate) fn brief(&self) -> String {
+        let line = self
+            .message
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
+        format!("{}: {}", self.kind, cut(&line, BRIEF))
+    }
 
     /// Cuts the message to so many bytes, if it is longer.
     pub fn shorten(&mut self, max: usize) {

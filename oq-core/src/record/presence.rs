@@ -2,6 +2,7 @@
 //! when it stops; others judge by the age that a listing shows, so the body is for people.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +21,14 @@ pub struct Presence {
     /// What other versions of oq put here; kept.
     #[serde(flatten)]
     pub extra: BTreeMap<String, serde_json::Value>,
+}
+
+impl Presence {
+    /// A worker that has not shown itself for this long is gone.
+    pub const STALE: Duration = Duration::from_secs(75);
+
+    /// Under this name a worker tells which task types it runs, separated by spaces.
+    pub const TYPES: &str = "types";
 }
 
 impl Record for Presence {

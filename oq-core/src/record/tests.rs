@@ -77,6 +77,7 @@ fn live() -> Live {
             token: Token::parse("LLLLLLLLLLLL").unwrap(),
             worker: WorkerId::parse("WWWWWWWWWWWW").unwrap(),
             length: Duration::from_secs(30),
+            among: 1,
         }),
         key: Some(Keyed {
             hash: KeyHash::of("welcome:1"),

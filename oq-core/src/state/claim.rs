@@ -35,6 +35,8 @@ pub struct Claimant {
     pub token: Token,
     /// The longest lease that this worker can use.
     pub longest_lease: Duration,
+    /// How many tasks this worker runs at once.
+    pub slots: u16,
 }
 
 /// pending → running.
@@ -79,6 +81,10 @@ pub fn take_over_at(live: &Live, last_modified: StoreTime) -> StoreTime {
 /// If several tasks were declared when the holder fell silent, nobody knows which one is to blame:
 /// all are excused, and half as many are declared from now on. One that was alone is charged. So a
 /// task that kills its worker is isolated and runs out of attempts, and its neighbours do not.
+///
+/// The same goes for lone tasks that ran beside others in one process: each is excused, and runs
+/// among a quarter as many suspects from now on. One that has a single attempt is charged: its
+/// submitter would rather not have it run twice.
 pub fn take_over(
     live: &Live,
     who: &Claimant,
@@ -98,9 +104,16 @@ pub fn take_over(
         .lease
         .as_ref()
         .map_or("nobody".into(), |l| l.worker.to_string());
+    let declared = live.tasks.iter().filter(|s| s.running).count();
+    let among = live.lease.as_ref().map_or(1, |l| usize::from(l.among));
+    let lone = live.tasks.len() == 1 && live.options.retry.attempts > 1;
+    let suspects = if lone { declared * among } else { declared };
+    if suspects > 0 {
+        let width = if lone { suspects / 4 } else { suspects / 2 };
+        next.width = Some(u16::try_from(width).unwrap_or(u16::MAX).max(1));
+    }
     hold(&mut next, who);
     next.log(now, Step::TakenOver, Some(format!("{silent} fell silent")));
-    let suspects = live.tasks.iter().filter(|s| s.running).count();
     for slot in next.tasks.iter_mut().filter(|s| s.running) {
         slot.running = false;
         slot.failure = Some(Failure::new(
@@ -110,9 +123,6 @@ pub fn take_over(
         if suspects > 1 && !mutated(Mutant::AttemptsPerPack) {
             slot.excused = slot.excused.saturating_add(1);
         }
-    }
-    if suspects > 0 {
-        next.width = Some(u16::try_from(suspects / 2).unwrap_or(u16::MAX).max(1));
     }
     if mutated(Mutant::OutcomesBeforeSeal) {
         super::run::settle_overdue(&mut next, now);
@@ -147,7 +157,27 @@ fn hold(next: &mut Live, who: &Claimant) {
         token: who.token.clone(),
         worker: who.worker.clone(),
         length: length.min(who.longest_lease),
+        among: match (next.tasks.len(), next.width) {
+            (1, None) => who.slots,
+            (1, Some(suspects)) => suspects.max(1),
+            _ => 1,
+        },
     });
+}
+
+/// Among how many suspects of a crash this may run, if it is one and is to run.
+pub fn suspect(live: &Live) -> Option<u16> {
+    let [lone] = &live.tasks[..] else {
+        return None;
+    };
+    live.width.filter(|_| lone.running)
+}
+
+/// The holder's next renewal asks for no longer lease than that.
+pub fn shorten_lease(live: &mut Live, longest: Duration) {
+    if let Some(lease) = &mut live.lease {
+        lease.length = lease.length.min(longest);
+    }
 }
 
 /// Declares the next tasks to start, the least tried first, and charges them. Only what was

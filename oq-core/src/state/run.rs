@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::claim::is_expired;
 use crate::record::{
-    Data, Ending, Failure, Json, Live, LiveState, MAX_SPAN, Outcome, Progress, Step,
+    Data, Ending, Failure, Json, Live, LiveState, MAX_HISTORY, MAX_SPAN, Outcome, Progress, Step,
 };
 use crate::testing::mutant::{Mutant, mutated};
 use crate::time::StoreTime;
@@ -28,11 +28,16 @@ pub enum Verdict {
 pub fn settle(live: &mut Live, index: usize, verdict: Verdict, now: StoreTime) {
     let retry = live.options.retry.clone();
     let max_reschedules = live.options.max_reschedules;
+    let lone = live.tasks.len() == 1;
     let Some(slot) = live.tasks.get_mut(index).filter(|s| s.running) else {
         return;
     };
     slot.running = false;
     let attempts = slot.attempts();
+    if lone && !matches!(verdict, Verdict::Released) {
+        // It went through an attempt and its worker lives: it is no suspect any more.
+        live.width = None;
+    }
     match verdict {
         Verdict::Completed(output) => {
             slot.failure = None;
@@ -206,6 +211,15 @@ pub fn merge(mine: &Live, theirs: &Live) -> Live {
         slot.starts += unstarted;
         slot.excused = slot.excused.saturating_add(unstarted);
     }
+    // What others noted, such as why it is to be cancelled, stays in the history.
+    for event in &theirs.history {
+        if event.what == Step::CancelRequested && !next.history.contains(event) {
+            next.history.push(event.clone());
+        }
+    }
+    next.history.sort_by_key(|event| event.at);
+    let many = next.history.len().saturating_sub(MAX_HISTORY);
+    next.history.drain(..many);
     for (name, value) in &theirs.extra {
         next.extra
             .entry(name.clone())

@@ -43,6 +43,7 @@ fn who() -> Claimant {
         worker: WorkerId::new(&SystemEntropy),
         token: Token::new(&SystemEntropy),
         longest_lease: MAX_LEASE,
+        slots: 1,
     }
 }
 
@@ -226,6 +227,47 @@ fn a_poisonous_task_is_isolated_and_its_neighbours_complete() {
 }
 
 #[test]
+fn lone_tasks_that_shared_a_process_are_excused_until_one_runs_alone() {
+    let worker = Claimant { slots: 32, ..who() };
+    let mut l = claim(&live(1, 2), &worker, NOW).unwrap();
+    let mut crash = |expected: (u32, u16)| {
+        let at = expired(&l, NOW);
+        l = take_over(&l, &worker, NOW, at, at).unwrap();
+        let slot = &l.tasks[0];
+        // The next attempt is charged already, if there is one.
+        let charged = slot.attempts() - u32::from(slot.running);
+        assert_eq!((charged, l.width.unwrap()), expected);
+    };
+    for expected in [(0, 8), (0, 2), (0, 1), (1, 1), (2, 1)] {
+        crash(expected);
+    }
+    assert!(!l.tasks[0].running, "it is out of attempts");
+}
+
+#[test]
+fn an_attempt_that_its_worker_survives_lifts_the_suspicion() {
+    let worker = Claimant { slots: 32, ..who() };
+    let l = claim(&live(1, 3), &worker, NOW).unwrap();
+    let at = expired(&l, NOW);
+    let mut l = take_over(&l, &worker, NOW, at, at).unwrap();
+    assert_eq!(suspect(&l), Some(8));
+    let released = give_back(&l, Step::Released, None, at);
+    assert_eq!(released.width, Some(8));
+    let failure = Failure::new("error", "no");
+    settle(&mut l, 0, Verdict::Failed(failure, 0.0), at);
+    assert_eq!((l.width, l.tasks[0].attempts()), (None, 1));
+}
+
+#[test]
+fn a_task_of_a_single_attempt_is_charged_whoever_ran_beside_it() {
+    let worker = Claimant { slots: 32, ..who() };
+    let l = claim(&live(1, 1), &worker, NOW).unwrap();
+    let at = expired(&l, NOW);
+    let l = take_over(&l, &worker, NOW, at, at).unwrap();
+    assert_eq!((l.tasks[0].attempts(), l.tasks[0].running), (1, false));
+}
+
+#[test]
 fn rescheduling_is_not_an_attempt_and_has_its_own_limit() {
     let mut l = live(1, 2);
     l.options.max_reschedules = Some(3);
@@ -276,6 +318,26 @@ fn a_release_is_not_charged() {
             .iter()
             .all(|s| s.running)
     );
+}
+
+#[test]
+fn why_a_task_is_to_be_cancelled_survives_its_holders_next_write() {
+    let held = claim(&live(1, 3), &who(), NOW).unwrap();
+    let at = |secs| NOW.plus(Duration::from_secs(secs));
+    let Cancel::Requested(theirs) = cancel(&held, &[0], Some("by hand".into()), at(1)) else {
+        panic!("it is held")
+    };
+    let mut mine = held.clone();
+    mine.log(at(2), Step::Retried, None);
+    let merged = merge(&merge(&mine, &theirs), &theirs);
+    let steps: Vec<Step> = merged.history.iter().map(|e| e.what).collect();
+    assert_eq!(steps, [Step::Claimed, Step::CancelRequested, Step::Retried]);
+    assert_eq!(merged.history[1].reason.as_deref(), Some("by hand"));
+    let full = (0..30).fold(mine, |mut live, n| {
+        live.log(at(3 + n), Step::Adopted, None);
+        live
+    });
+    assert_eq!(merge(&full, &theirs).history.len(), MAX_HISTORY);
 }
 
 #[test]

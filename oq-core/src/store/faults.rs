@@ -1,6 +1,6 @@
 //! A store that fails as often as it is told, to see what a program makes of that.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::latency::unit;
 use super::limits::fits;
 use super::{
-    Abilities, Changed, Dated, Etag, List, Object, Page, Store, StoreError, StoreKey, Write,
+    Abilities, Changed, Dated, Etag, List, Object, Page, Place, Store, StoreError, StoreKey, Write,
 };
 use crate::env::Env;
 
@@ -42,7 +42,7 @@ impl Faults {
 #[derive(Debug)]
 pub struct Faulty {
     inner: Arc<dyn Store>,
-    faults: Faults,
+    faults: Mutex<Faults>,
     env: Env,
 }
 
@@ -61,7 +61,20 @@ fn unavailable() -> StoreError {
 impl Faulty {
     /// Makes `inner` fail, with the randomness of `env`.
     pub fn new(inner: Arc<dyn Store>, faults: Faults, env: Env) -> Faulty {
-        Faulty { inner, faults, env }
+        Faulty {
+            inner,
+            faults: Mutex::new(faults),
+            env,
+        }
+    }
+
+    /// From now on it fails this often.
+    pub fn set(&self, faults: Faults) {
+        *self.faults.lock().unwrap_or_else(PoisonError::into_inner) = faults;
+    }
+
+    fn faults(&self) -> Faults {
+        *self.faults.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn happens(&self, share: f64) -> bool {
@@ -69,11 +82,11 @@ impl Faulty {
     }
 
     fn fate(&self) -> Fate {
-        let mut roll = unit(&self.env);
+        let (mut roll, faults) = (unit(&self.env), self.faults());
         let fates = [
-            (self.faults.again, Fate::Again),
-            (self.faults.unknown_not_applied, Fate::UnknownNotApplied),
-            (self.faults.unknown_applied, Fate::UnknownApplied),
+            (faults.again, Fate::Again),
+            (faults.unknown_not_applied, Fate::UnknownNotApplied),
+            (faults.unknown_applied, Fate::UnknownApplied),
         ];
         for (share, fate) in fates {
             if roll < share {
@@ -104,7 +117,7 @@ impl Faulty {
         &self,
         request: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        if self.happens(self.faults.unavailable) {
+        if self.happens(self.faults().unavailable) {
             return Err(unavailable());
         }
         request.await
@@ -115,6 +128,14 @@ impl Faulty {
 impl Store for Faulty {
     fn abilities(&self) -> Abilities {
         self.inner.abilities()
+    }
+
+    fn place(&self) -> Option<Place> {
+        self.inner.place()
+    }
+
+    fn reconnect(&self) {
+        self.inner.reconnect();
     }
 
     async fn get(&self, key: &StoreKey) -> Result<Dated<Option<Object>>, StoreError> {
@@ -140,7 +161,7 @@ impl Store for Faulty {
     }
 
     async fn delete(&self, key: &StoreKey) -> Result<Dated<()>, StoreError> {
-        if !self.happens(self.faults.unavailable) {
+        if !self.happens(self.faults().unavailable) {
             return self.inner.delete(key).await;
         }
         if self.happens(0.5) {
@@ -153,7 +174,7 @@ impl Store for Faulty {
         &self,
         keys: &[StoreKey],
     ) -> Result<Dated<Vec<(StoreKey, StoreError)>>, StoreError> {
-        if !self.happens(self.faults.unavailable) {
+        if !self.happens(self.faults().unavailable) {
             return self.inner.delete_many(keys).await;
         }
         let (done, left): (Vec<_>, Vec<_>) = keys.iter().cloned().partition(|_| self.happens(0.5));

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::{
-    Abilities, Changed, Dated, Etag, List, Object, Page, Store, StoreError, StoreKey, Write,
+    Abilities, Changed, Dated, Etag, List, Object, Page, Place, Store, StoreError, StoreKey, Write,
 };
 use crate::env::Env;
 
@@ -58,8 +58,8 @@ impl Latency {
         sigma: 0.3,
     };
 
-    /// One answer's time around `median`.
-    fn sample(&self, median: Duration, env: &Env) -> Duration {
+    /// How long one answer takes whose median is `median`.
+    pub fn sample(&self, median: Duration, env: &Env) -> Duration {
         if median.is_zero() {
             return median;
         }
@@ -72,15 +72,50 @@ impl Latency {
 
 impl FromStr for Latency {
     type Err = StoreError;
-    fn from_str(name: &str) -> Result<Latency, StoreError> {
-        match name {
+    fn from_str(profile: &str) -> Result<Latency, StoreError> {
+        match profile {
             "none" => Ok(Latency::NONE),
             "s3" => Ok(Latency::S3),
             "express" => Ok(Latency::EXPRESS),
+            own if own.contains('=') => own.split(',').try_fold(Latency::NONE, Latency::with),
             other => Err(StoreError::Misconfigured(format!(
-                "there is no latency profile '{other}'; use none, s3 or express"
+                "there is no latency profile '{other}'; use none, s3, express or medians and \
+                 spread of your own, as in {OWN}"
             ))),
         }
+    }
+}
+
+/// A profile of one's own.
+const OWN: &str = "get=20ms,put=40ms,list=40ms,delete=20ms,sigma=0.45";
+
+impl Latency {
+    /// The same profile with one part set, `put=40ms` or `sigma=0.45`.
+    fn with(mut self, part: &str) -> Result<Latency, StoreError> {
+        let wrong = || {
+            StoreError::Misconfigured(format!(
+                "'{part}' is no part of a latency profile; write it as in {OWN}"
+            ))
+        };
+        let (name, value) = part.trim().split_once('=').ok_or_else(wrong)?;
+        if name == "sigma" {
+            let sigma: f64 = value.parse().map_err(|_| wrong())?;
+            self.sigma = Some(sigma)
+                .filter(|s| (0.0..=3.0).contains(s))
+                .ok_or_else(wrong)?;
+            return Ok(self);
+        }
+        let median = match name {
+            "get" => &mut self.get,
+            "put" => &mut self.put,
+            "list" => &mut self.list,
+            "delete" => &mut self.delete,
+            _ => return Err(wrong()),
+        };
+        let millis = value.strip_suffix("ms").ok_or_else(wrong)?;
+        let millis: u64 = millis.parse().map_err(|_| wrong())?;
+        *median = ms(Some(millis).filter(|&m| m <= 60_000).ok_or_else(wrong)?);
+        Ok(self)
     }
 }
 
@@ -128,6 +163,14 @@ impl Delayed {
 impl Store for Delayed {
     fn abilities(&self) -> Abilities {
         self.inner.abilities()
+    }
+
+    fn place(&self) -> Option<Place> {
+        self.inner.place()
+    }
+
+    fn reconnect(&self) {
+        self.inner.reconnect();
     }
 
     async fn get(&self, key: &StoreKey) -> Result<Dated<Option<Object>>, StoreError> {
@@ -221,7 +264,22 @@ mod tests {
         assert_eq!("s3".parse(), Ok(Latency::S3));
         assert_eq!("express".parse(), Ok(Latency::EXPRESS));
         assert_eq!("none".parse(), Ok(Latency::NONE));
+        let own = "put=40ms,get=5ms,sigma=0.1".parse::<Latency>().unwrap();
+        assert_eq!((own.put, own.get, own.list), (ms(40), ms(5), ms(0)));
+        for wrong in [
+            "put=40",
+            "put=ms",
+            "wait=1ms",
+            "sigma=-1",
+            "sigma=NaN",
+            "put=99999999ms",
+            "=",
+            "get=1ms,,",
+        ] {
+            let why = wrong.parse::<Latency>().unwrap_err().to_string();
+            assert!(why.contains("get=20ms"), "{wrong}: {why}");
+        }
         let unknown = "fast".parse::<Latency>().unwrap_err().to_string();
-        assert!(unknown.contains("none, s3 or express"), "{unknown}");
+        assert!(unknown.contains("none, s3, express"), "{unknown}");
     }
 }

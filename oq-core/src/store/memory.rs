@@ -12,7 +12,8 @@ use super::limits::{few, fits};
 use super::paging::{Pager, Step};
 use super::wall::WallClock;
 use super::{
-    Abilities, Changed, Dated, Etag, List, Listed, Object, Page, Store, StoreError, StoreKey, Write,
+    Abilities, Changed, Dated, Etag, List, Listed, Object, Page, Served, Store, StoreError,
+    StoreKey, Write,
 };
 use crate::env::{Entropy, SystemEntropy};
 use crate::time::StoreTime;
@@ -78,7 +79,7 @@ impl MemoryStore {
         inner
     }
 
-    fn put(&self, inner: &mut Inner, key: &StoreKey, body: Bytes) -> Write {
+    fn write(&self, inner: &mut Inner, key: &StoreKey, body: Bytes) -> Write {
         inner.writes += 1;
         let etag = Etag::new(format!("\"{:x}-{:x}\"", self.nonce, inner.writes));
         let date = inner.date;
@@ -145,14 +146,14 @@ impl Store for MemoryStore {
         if inner.objects.contains_key(key.as_str()) {
             return Ok(Write::Lost);
         }
-        Ok(self.put(&mut inner, key, body))
+        Ok(self.write(&mut inner, key, body))
     }
 
     async fn update(&self, key: &StoreKey, body: Bytes, seen: &Etag) -> Result<Write, StoreError> {
         fits(&body)?;
         let mut inner = self.now();
         match inner.objects.get(key.as_str()) {
-            Some(object) if object.etag == *seen => Ok(self.put(&mut inner, key, body)),
+            Some(object) if object.etag == *seen => Ok(self.write(&mut inner, key, body)),
             _ => Ok(Write::Lost),
         }
     }
@@ -208,6 +209,15 @@ impl Store for MemoryStore {
                 return Ok(dated(&inner, pager.finish()));
             }
         }
+    }
+}
+
+#[async_trait]
+impl Served for MemoryStore {
+    async fn put(&self, key: &StoreKey, body: Bytes) -> Result<Write, StoreError> {
+        fits(&body)?;
+        let mut inner = self.now();
+        Ok(self.write(&mut inner, key, body))
     }
 }
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use metrics::Counter;
 
 use super::{
-    Abilities, Changed, Dated, Etag, List, Object, Page, Store, StoreError, StoreKey, Write,
+    Abilities, Changed, Dated, Etag, List, Object, Page, Place, Store, StoreError, StoreKey, Write,
 };
 
 mod requests;
@@ -134,6 +134,14 @@ fn written(write: &Write) -> Outcome {
 impl Store for Metered {
     fn abilities(&self) -> Abilities {
         self.inner.abilities()
+    }
+
+    fn place(&self) -> Option<Place> {
+        self.inner.place()
+    }
+
+    fn reconnect(&self) {
+        self.inner.reconnect();
     }
 
     async fn get(&self, key: &StoreKey) -> Result<Dated<Option<Object>>, StoreError> {

@@ -2,7 +2,8 @@
 //!
 //! This module owns the [`Store`] trait, its answers and the opening of stores by URL. It knows
 //! nothing of tasks. Nine verbs; each conditional write answers with one of the four [`Write`]
-//! values, because losing a race is a value and not an error. There is no unconditional put.
+//! values, because losing a race is a value and not an error. There is no unconditional put: only
+//! the stores that are servers themselves have one, see [`Served`].
 
 #[cfg(feature = "s3")]
 pub mod s3;
@@ -25,6 +26,9 @@ mod memory;
 mod meter;
 mod open;
 mod paging;
+pub mod probe;
+mod rule;
+mod served;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod wall;
@@ -33,9 +37,12 @@ pub use faults::{Faults, Faulty};
 pub use latency::{Delayed, Latency};
 pub use memory::{MemoryStore, TimeSource};
 pub use meter::{Meter, Metered, Outcome, Prices, Requests, Verb};
-pub use open::open;
+pub use open::{open, open_existing, open_served};
+pub use rule::{Filter, Rule};
+pub use served::Served;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
+pub use wall::machine_time;
 
 /// The most bytes that one object may have; larger ones are never read or written.
 pub const MAX_BODY: usize = 64 << 20;
@@ -246,6 +253,15 @@ pub struct Abilities {
     pub write_interval: Option<Duration>,
 }
 
+/// Where a store is, in the words of its bucket's events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The bucket.
+    pub bucket: String,
+    /// What every key begins with: empty, or ending in `/`.
+    pub prefix: String,
+}
+
 /// An object store: put-if-absent, put-if-match, get, get-if-changed, delete, ordered list.
 ///
 /// Implementations do not retry conditional writes, and bound the time of every request.
@@ -254,6 +270,14 @@ pub struct Abilities {
 pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// What this store can do.
     fn abilities(&self) -> Abilities;
+
+    /// Which bucket it is, if it is one.
+    fn place(&self) -> Option<Place> {
+        None
+    }
+
+    /// Uses no connection any more that is open now: the machine was frozen, and they are dead.
+    fn reconnect(&self) {}
 
     /// Reads one object; `None` when it is not there.
     async fn get(&self, key: &StoreKey) -> Result<Dated<Option<Object>>, StoreError>;

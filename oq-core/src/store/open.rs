@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{MemoryStore, Store, StoreError};
+use super::{MemoryStore, Served, Store, StoreError};
+use crate::record::quoted;
 
 /// What [`open`] takes, for messages.
 const FORMS: &str = "use s3://BUCKET/PREFIX, sqlite:PATH or memory:NAME";
@@ -13,6 +14,7 @@ const FORMS: &str = "use s3://BUCKET/PREFIX, sqlite:PATH or memory:NAME";
 /// |---|---|
 /// | `s3://BUCKET/PREFIX` | Amazon S3 or a compatible store (feature `s3`) |
 /// | `sqlite:PATH` | one file, for all processes of this machine (feature `sqlite`) |
+/// | `sqlite:PATH?create=no` | the same, if it is there already |
 /// | `memory:` | a new store in this process |
 /// | `memory:NAME` | the store of this name, one for all of this process |
 ///
@@ -21,16 +23,50 @@ const FORMS: &str = "use s3://BUCKET/PREFIX, sqlite:PATH or memory:NAME";
 /// [`StoreError::Misconfigured`] when the URL is none of these or the store cannot be made of it,
 /// [`StoreError::Unsupported`] when the program was built without the feature it needs.
 pub async fn open(url: &str) -> Result<Arc<dyn Store>, StoreError> {
+    open_or(url, true).await
+}
+
+/// The same for programs that only look: no SQLite file is made at a mistyped path. The URL
+/// `sqlite:PATH?create=no` says the same to any program.
+///
+/// # Errors
+///
+/// As [`open`]; [`StoreError::Misconfigured`] also when there is no file.
+pub async fn open_existing(url: &str) -> Result<Arc<dyn Store>, StoreError> {
+    open_or(url, false).await
+}
+
+async fn open_or(url: &str, create: bool) -> Result<Arc<dyn Store>, StoreError> {
+    match url.split_once(':') {
+        Some(("sqlite", path)) => Ok(open_sqlite(path, create).await?),
+        Some(("memory", _)) => Ok(open_served(url).await?),
+        Some(("s3", _)) => open_s3(url).await,
+        Some((scheme, _)) => Err(StoreError::Misconfigured(format!(
+            "there is no kind of store {}; {FORMS}",
+            quoted(&format!("{scheme}:"))
+        ))),
+        None if url.is_empty() => Err(StoreError::Misconfigured(format!(
+            "the store's URL is empty; {FORMS}"
+        ))),
+        None => Err(StoreError::Misconfigured(format!(
+            "{} does not say what kind of store it is; {FORMS}",
+            quoted(url)
+        ))),
+    }
+}
+
+/// Opens a store that lives on this machine, `memory:` or `sqlite:`, to be served to others.
+///
+/// # Errors
+///
+/// As [`open`]; [`StoreError::Misconfigured`] also for a store that is served elsewhere.
+pub async fn open_served(url: &str) -> Result<Arc<dyn Served>, StoreError> {
     match url.split_once(':') {
         Some(("memory", "")) => Ok(Arc::new(MemoryStore::new())),
         Some(("memory", name)) => Ok(MemoryStore::shared(memory_name(name)?)),
-        Some(("sqlite", path)) => open_sqlite(path).await,
-        Some(("s3", _)) => open_s3(url).await,
-        Some((scheme, _)) => Err(StoreError::Misconfigured(format!(
-            "there is no kind of store '{scheme}:'; {FORMS}"
-        ))),
-        None => Err(StoreError::Misconfigured(format!(
-            "'{url}' does not say what kind of store it is; {FORMS}"
+        Some(("sqlite", path)) => open_sqlite(path, true).await,
+        _ => Err(StoreError::Misconfigured(format!(
+            "'{url}' is no store of this machine; use memory: or sqlite:PATH"
         ))),
     }
 }
@@ -45,7 +81,18 @@ fn memory_name(name: &str) -> Result<&str, StoreError> {
 }
 
 #[cfg(feature = "sqlite")]
-async fn open_sqlite(path: &str) -> Result<Arc<dyn Store>, StoreError> {
+async fn open_sqlite(path: &str, create: bool) -> Result<Arc<dyn Served>, StoreError> {
+    let (path, create) = match path.split_once('?') {
+        None => (path, create),
+        Some((path, "create=no")) => (path, false),
+        Some((path, "create=yes")) => (path, create),
+        Some((_, setting)) => {
+            return Err(StoreError::Misconfigured(format!(
+                "{} is no setting of a sqlite: URL; use ?create=no, which makes no file",
+                quoted(setting)
+            )));
+        }
+    };
     // With two slashes it is anybody's guess whether the path is relative.
     let path = match path.strip_prefix("//") {
         Some(path) if path.starts_with('/') => path,
@@ -58,7 +105,11 @@ async fn open_sqlite(path: &str) -> Result<Arc<dyn Store>, StoreError> {
     };
     let path = std::path::PathBuf::from(path);
     // It waits for the disk, and perhaps for another process that makes the same file.
-    let opened = tokio::task::spawn_blocking(move || super::SqliteStore::open(path)).await;
+    let opened = tokio::task::spawn_blocking(move || match create {
+        true => super::SqliteStore::open(path),
+        false => super::SqliteStore::open_existing(path),
+    })
+    .await;
     match opened {
         Ok(store) => Ok(Arc::new(store?)),
         Err(e) => Err(StoreError::Unavailable(format!(
@@ -68,7 +119,7 @@ async fn open_sqlite(path: &str) -> Result<Arc<dyn Store>, StoreError> {
 }
 
 #[cfg(not(feature = "sqlite"))]
-async fn open_sqlite(_: &str) -> Result<Arc<dyn Store>, StoreError> {
+async fn open_sqlite(_: &str, _: bool) -> Result<Arc<dyn Served>, StoreError> {
     Err(without("sqlite"))
 }
 
@@ -147,6 +198,43 @@ mod tests {
         assert!(refusal("sqlite:").await.contains("sqlite:PATH"));
         let guess = refusal("sqlite://oq.db").await;
         assert!(guess.contains("sqlite:oq.db"), "{guess}");
+    }
+
+    #[cfg(feature = "sqlite")]
+    #[tokio::test]
+    async fn who_only_looks_makes_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("typo.db");
+        let url = format!("sqlite:{}", path.display());
+        let existing = async |url: &str| match open_existing(url).await {
+            Err(StoreError::Misconfigured(why)) => why,
+            other => panic!("not refused: {other:?}"),
+        };
+        let why = [
+            existing(&url).await,
+            refusal(&format!("{url}?create=no")).await,
+        ];
+        for why in why {
+            assert!(
+                why.contains("no oq store there") && why.contains("submit"),
+                "{why}"
+            );
+        }
+        assert!(
+            refusal(&format!("{url}?mode=ro"))
+                .await
+                .contains("create=no")
+        );
+        assert!(!path.exists());
+        std::fs::write(&path, "").unwrap();
+        assert!(existing(&url).await.contains("no oq store there"));
+        assert_eq!(std::fs::read(&path).unwrap(), b"");
+
+        let key = StoreKey::listed("a");
+        put(&url, &key).await;
+        let got = open_existing(&url).await.unwrap().get(&key).await.unwrap();
+        assert!(got.value.is_some());
+        assert!(holds(&format!("{url}?create=no"), &key).await);
     }
 
     #[cfg(not(feature = "s3"))]

@@ -48,6 +48,11 @@ impl WallClock {
     }
 }
 
+/// The time of day on this machine, for people who ask how far it is off. Nothing goes by it.
+pub fn machine_time() -> StoreTime {
+    StoreTime::from_millis(u64::try_from(wall().as_millis()).unwrap_or(u64::MAX))
+}
+
 #[allow(clippy::disallowed_methods)] // here this machine is the server, so its wall clock is store time
 fn wall() -> Duration {
     SystemTime::now()

@@ -10,6 +10,7 @@ use futures::FutureExt;
 use super::context::{Attempt, Context};
 use super::error::{Answer, TaskError};
 use super::registry::Handler;
+use super::watch::panic_message;
 use crate::error::Error;
 use crate::protocol::{Root, payload};
 use crate::record::{Data, Failure, Json, Part, Token};
@@ -73,7 +74,8 @@ async fn to_verdict(work: Work) -> Verdict {
 }
 
 fn panicked(root: &Root, panic: &(dyn std::any::Any + Send)) -> Verdict {
-    failed(root, Failure::new(Failure::PANIC, panic_message(panic)))
+    let message = format!("the handler panicked: {}", panic_message(panic));
+    failed(root, Failure::new(Failure::PANIC, message))
 }
 
 async fn complete(root: &Root, attempt: &Attempt, output: Json, inline_limit: usize) -> Verdict {
@@ -106,7 +108,7 @@ fn payload_failure(what: &str, e: &Error) -> Failure {
     }
 }
 
-fn failed(root: &Root, failure: Failure) -> Verdict {
+pub(super) fn failed(root: &Root, failure: Failure) -> Verdict {
     let unit = (root.env().entropy.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
     Verdict::Failed(failure, unit)
 }
@@ -126,10 +128,4 @@ async fn deadline(attempt: &Attempt) {
 async fn grace(attempt: &Attempt, grace: Duration) {
     attempt.cancel.cancelled().await;
     attempt.env.sleep(grace).await;
-}
-
-fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("the handler panicked: {}", text.unwrap_or("no message"))
 }

@@ -13,10 +13,13 @@ use super::hooks::{Event, Hooks};
 use super::registry::{Handler, Registry, typed};
 use crate::env::BoxFuture;
 use crate::error::{Error, Result};
-use crate::protocol::Root;
 use crate::protocol::payload::MAX_INLINE;
 use crate::queue::Queue;
-use crate::record::{Json, MAX_LEASE, MIN_LEASE, QueueName, TaskType};
+use crate::record::{Json, MAX_LEASE, MIN_LEASE, Presence, TaskType};
+use crate::span;
+
+/// The longest list of types, in bytes, that a worker tells of itself.
+const MAX_TYPES: usize = 8 << 10;
 
 /// A worker, ready to [`run`](Worker::run).
 ///
@@ -40,8 +43,8 @@ use crate::record::{Json, MAX_LEASE, MIN_LEASE, QueueName, TaskType};
 /// ```
 #[derive(Debug)]
 pub struct Worker {
-    pub(super) queues: Vec<(Root, QueueName, u32)>,
-    pub(super) registry: Registry,
+    pub(super) queues: Vec<(Queue, u32)>,
+    pub(super) registry: Arc<Registry>,
     pub(super) hooks: Hooks,
     pub(super) concurrency: usize,
     pub(super) grace: Duration,
@@ -63,7 +66,7 @@ impl Worker {
     pub fn builder() -> WorkerBuilder {
         let worker = Worker {
             queues: Vec::new(),
-            registry: Registry::default(),
+            registry: Arc::default(),
             hooks: Hooks::default(),
             concurrency: 32,
             grace: Duration::from_secs(30),
@@ -98,16 +101,14 @@ impl WorkerBuilder {
             .worker
             .queues
             .iter()
-            .any(|(_, name, _)| name == queue.name());
+            .any(|(other, _)| other.name() == queue.name());
         if there {
             self.fail(Error::invalid(
                 format!("queue {}", queue.name()),
                 "it is named twice",
             ));
         }
-        self.worker
-            .queues
-            .push((queue.root().clone(), queue.name().clone(), weight));
+        self.worker.queues.push((queue.clone(), weight));
         self
     }
 
@@ -138,7 +139,7 @@ impl WorkerBuilder {
     fn add(mut self, task_type: &str, handler: Handler) -> WorkerBuilder {
         match TaskType::new(task_type) {
             Ok(name) => {
-                if !self.worker.registry.add(name, handler) {
+                if !Arc::make_mut(&mut self.worker.registry).add(name, handler) {
                     self.fail(Error::invalid(
                         format!("task type {task_type}"),
                         "it has two handlers",
@@ -167,8 +168,8 @@ impl WorkerBuilder {
     pub fn poll(mut self, at_least_every: Duration) -> WorkerBuilder {
         if !(Duration::from_millis(50)..=Duration::from_secs(60)).contains(&at_least_every) {
             self.fail(Error::invalid(
-                format!("poll of {at_least_every:?}"),
-                "use 50 ms to 60 s",
+                format!("poll of {}", span::exact(at_least_every)),
+                "use 50ms to 1m",
             ));
         }
         self.worker.find.poll = at_least_every;
@@ -182,9 +183,17 @@ impl WorkerBuilder {
         self
     }
 
+    /// What the worker tells of itself to people who look at who is present, such as its host. The
+    /// types that it runs are told anyway.
+    pub fn about(mut self, name: impl Into<String>, value: impl Into<String>) -> WorkerBuilder {
+        self.worker.find.about.insert(name.into(), value.into());
+        self
+    }
+
     /// How long running tasks may go on after shutdown began; 30 s unless set. Then they are stopped
-    /// and given back, which is not charged. A handler that blocks its thread cannot be stopped:
-    /// [`Worker::run`] returns without it 15 s later, and others take its task over.
+    /// and given back, which is not charged. [`Worker::run`] returns 6 s later at the latest, also when
+    /// a handler blocks its thread, which cannot be stopped, or the store does not answer: others take
+    /// those tasks over.
     pub fn grace(mut self, grace: Duration) -> WorkerBuilder {
         self.worker.grace = grace;
         self
@@ -200,8 +209,12 @@ impl WorkerBuilder {
     pub fn longest_lease(mut self, lease: Duration) -> WorkerBuilder {
         if !(MIN_LEASE..=MAX_LEASE).contains(&lease) {
             self.fail(Error::invalid(
-                format!("lease of {lease:?}"),
-                "use 15 s to 10 min",
+                format!("lease of {}", span::exact(lease)),
+                format!(
+                    "use {} to {}",
+                    span::exact(MIN_LEASE),
+                    span::exact(MAX_LEASE)
+                ),
             ));
         }
         self.worker.longest_lease = lease;
@@ -243,7 +256,14 @@ impl WorkerBuilder {
                 "it has no handler: add one with .handler(…)",
             ));
         }
-        Ok(self.worker)
+        let mut worker = self.worker;
+        let types: Vec<&str> = worker.registry.types().map(TaskType::as_str).collect();
+        let types = types.join(" ");
+        // Presence is written every half minute; who runs thousands of types does not tell them.
+        if types.len() <= MAX_TYPES {
+            worker.find.about.insert(Presence::TYPES.to_owned(), types);
+        }
+        Ok(worker)
     }
 
     fn fail(&mut self, mistake: Error) {

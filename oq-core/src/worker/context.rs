@@ -23,6 +23,7 @@ pub struct Context {
 #[derive(Debug)]
 pub(super) struct Attempt {
     pub env: Env,
+    pub began: Mono,
     pub id: TaskId,
     pub queue: QueueName,
     pub task_type: TaskType,
@@ -138,6 +139,12 @@ impl Context {
     pub fn saved<T: DeserializeOwned>(&self) -> Option<T> {
         let said = self.shared.said().saved.clone();
         said.or_else(|| self.shared.saved.clone())?.to().ok()
+    }
+
+    /// How long this attempt may still run before its timeout ends it.
+    pub fn left(&self) -> Duration {
+        let deadline = self.shared.said().deadline;
+        deadline.since(self.shared.env.now())
     }
 
     /// Lets this attempt run for `more` from now on, whatever its timeout was.

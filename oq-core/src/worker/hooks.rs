@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::error::Error;
 use crate::record::{Ending, Failure, ObjectId, QueueName, TaskId, TaskType, WorkerId};
 
 /// Something that happened in a worker.
@@ -60,6 +61,15 @@ pub enum Event {
         /// In how long.
         delay: Duration,
     },
+    /// An object was given back because the worker stops; others run what is left of it.
+    Released {
+        /// The queue.
+        queue: QueueName,
+        /// The object.
+        id: ObjectId,
+        /// How many of its tasks have no outcome.
+        tasks: usize,
+    },
     /// The worker lost a lease; what it ran was stopped, and others run it again.
     Lost {
         /// The queue.
@@ -73,6 +83,17 @@ pub enum Event {
         queue: QueueName,
         /// What is wrong.
         why: String,
+    },
+    /// The store began to fail: it does not answer, or it refuses. Told once for each outage; the
+    /// worker goes on trying.
+    StoreFailing {
+        /// How it fails.
+        error: Error,
+    },
+    /// The store has answered well for a while again.
+    StoreRecovered {
+        /// How long the outage was, from its first sign to its last.
+        after: Duration,
     },
     /// The worker stopped claiming.
     Stopping,

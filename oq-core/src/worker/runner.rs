@@ -17,8 +17,9 @@ use super::meters::Meters;
 use crate::env::Mono;
 use crate::protocol::finish::{self, Finished};
 use crate::protocol::hold::{Hold, Renewed};
-use crate::record::{Key, Step};
-use crate::state::claim::widen;
+use crate::record::{Failure, Key, Step, TaskId};
+use crate::span;
+use crate::state::claim::{shorten_lease, widen};
 use crate::state::run::{self, Rest, Verdict, rest, settle, settle_overdue};
 use crate::store::{Etag, StoreKey};
 use crate::time::StoreTime;
@@ -51,6 +52,8 @@ pub(super) struct Runner {
     flush: Arc<Notify>,
     renew_at: Mono,
     step: Step,
+    /// Why the object is to be given back, for its history.
+    reason: Option<String>,
 }
 
 impl Runner {
@@ -79,6 +82,7 @@ impl Runner {
             flush: Arc::new(Notify::new()),
             renew_at,
             step: Step::Released,
+            reason: None,
         }
     }
 
@@ -161,6 +165,7 @@ impl Runner {
                 deadline,
             }),
             flush: self.flush.clone(),
+            began: env.now(),
             env: env.clone(),
         });
         let work = Work {
@@ -231,9 +236,30 @@ impl Runner {
         }
         for index in self.attempts.keys().copied().collect::<Vec<_>>() {
             self.keep_said(index);
-            self.settle(index, Verdict::Released);
+            let verdict = self.cut_short(index);
+            self.settle(index, verdict);
         }
         self.attempts.clear();
+    }
+
+    /// What is stopped is not charged, with one exception: a task that nearly had all the time that
+    /// this worker has and left nothing to go on from would come back for ever.
+    fn cut_short(&self, index: usize) -> Verdict {
+        let Some(attempt) = self.attempts.get(&index) else {
+            return Verdict::Released;
+        };
+        let now = attempt.env.now();
+        let ran = now.since(attempt.began);
+        let saved = attempt.said().saved.clone();
+        let went_on = saved.is_some() && saved != attempt.saved;
+        if went_on || !self.shared.had_its_chance(now, ran) {
+            return Verdict::Released;
+        }
+        let why = format!(
+            "it had not ended after {} s, when its worker's time was over: give the worker more time, or save in the handler where the next attempt goes on",
+            ran.as_secs()
+        );
+        attempt::failed(self.hold.root(), Failure::new(Failure::TIMEOUT, why))
     }
 
     fn settle(&mut self, index: usize, mut verdict: Verdict) {
@@ -255,6 +281,7 @@ impl Runner {
         match (delay, &slot.failure) {
             (Some(delay), _) => {
                 self.step = Step::Rescheduled;
+                self.reason = Some(format!("{}later, in {}", nth(id), span::exact(delay)));
                 self.meters.rescheduled.increment(1);
                 self.shared.hooks.tell(|| Event::Rescheduled {
                     queue: queue.clone(),
@@ -264,6 +291,7 @@ impl Runner {
             }
             (None, Some(failure)) => {
                 self.step = Step::Retried;
+                self.reason = Some(format!("{}{}", nth(id), failure.brief()));
                 self.meters.retried.increment(1);
                 self.shared.hooks.tell(|| Event::Retried {
                     queue: queue.clone(),
@@ -303,6 +331,8 @@ impl Runner {
         let root = self.hold.root().clone();
         let env = root.env();
         settle_overdue(self.hold.live_mut(), root.now());
+        let longest = self.shared.longest_lease(env.now());
+        shorten_lease(self.hold.live_mut(), longest);
         // A renewal that is not answered must not keep us from noticing that the lease is over.
         let left = self.hold.left();
         let answer = env.within(left, self.hold.declare()).await;
@@ -338,8 +368,16 @@ impl Runner {
     async fn give_back(mut self, reason: &str) -> Ended {
         self.slots.clear();
         let step = self.step;
-        match self.hold.give_back(step, Some(reason.into())).await {
+        let reason = self.reason.take().unwrap_or_else(|| reason.into());
+        match self.hold.give_back(step, Some(reason)).await {
             Ok(Renewed::Held) => {
+                if self.shared.releasing() {
+                    self.shared.hooks.tell(|| Event::Released {
+                        queue: self.hold.queue().clone(),
+                        id: self.hold.id(),
+                        tasks: self.hold.live().open().count(),
+                    });
+                }
                 let until = self.hold.live().available_at;
                 let until = until.unwrap_or_else(|| self.hold.root().now());
                 let etag = self.hold.etag().clone();
@@ -359,7 +397,18 @@ impl Runner {
     /// Records the outcomes, off the slot.
     async fn finish(mut self) -> Ended {
         // So many may be recorded at once that a slow store holds claims back, not memory up.
-        let finishing = self.shared.finishing.clone().acquire_owned().await;
+        let env = self.hold.root().env().clone();
+        let finishing = loop {
+            let permit = self.shared.finishing.clone().acquire_owned();
+            let renewal = self.renew_at.since(env.now());
+            if let Some(permit) = env.within(renewal, permit).await {
+                break permit;
+            }
+            self.declare().await;
+            if self.hold.is_lost() {
+                return self.lost();
+            }
+        };
         self.slots.clear();
         let now = self.hold.root().now();
         let all_completed = rest(self.hold.live(), now) == Rest::AllCompleted;
@@ -414,6 +463,14 @@ impl Runner {
         tracing::warn!(%queue, %id, "the lease was lost; what it ran was stopped and runs again elsewhere");
         self.shared.hooks.tell(|| Event::Lost { queue, id });
         Ended::Lost
+    }
+}
+
+/// Which task of a pack it is about.
+fn nth(id: TaskId) -> String {
+    match id.object().count() {
+        1 => String::new(),
+        _ => format!("task {}: ", id.index()),
     }
 }
 

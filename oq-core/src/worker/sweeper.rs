@@ -39,7 +39,12 @@ pub(super) async fn run(root: Root, queue: QueueName, finder: Arc<Finder>) {
     }
 }
 
-async fn sweep_shard(root: &Root, queue: &QueueName, shard: Shard, thorough: bool) -> Result<()> {
+pub(super) async fn sweep_shard(
+    root: &Root,
+    queue: &QueueName,
+    shard: Shard,
+    thorough: bool,
+) -> Result<()> {
     let mut after = None;
     loop {
         let swept = sweep_outcomes(root, queue, shard, after.as_deref(), thorough).await?;
@@ -54,7 +59,7 @@ async fn sweep_shard(root: &Root, queue: &QueueName, shard: Shard, thorough: boo
     }
 }
 
-async fn sweep_key_records(root: &Root, queue: &QueueName) -> Result<()> {
+pub(super) async fn sweep_key_records(root: &Root, queue: &QueueName) -> Result<()> {
     let mut after = None;
     loop {
         after = sweep_keys(root, queue, after.as_deref()).await?.next;

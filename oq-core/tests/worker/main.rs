@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_objects;
+mod drain;
+mod failing_store;
 mod lifecycle;
 mod outcomes;
 mod world;

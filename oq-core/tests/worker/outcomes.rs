@@ -1,5 +1,6 @@
 //! How tasks end: each in exactly one outcome, which says what happened.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -280,5 +281,68 @@ async fn a_pack_stays_writable_whatever_its_handlers_say() {
     }
     assert!(last.starts_with("a saved state of 1048578 bytes"), "{last}");
     assert!(last.len() <= (1 << 20) / 100, "{} bytes", last.len());
+    worker.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_that_json_cannot_hold_is_a_failure_that_says_where() {
+    let world = World::new();
+    let queue = world.queue().await;
+    let worker = start(Worker::builder().queue(&world.queue().await).handler(
+        "mean",
+        |_: Context, of: Vec<f64>| async move {
+            let mean = of.iter().sum::<f64>() / of.len() as f64;
+            Ok::<_, TaskError>(BTreeMap::from([("mean", mean)]))
+        },
+    ));
+    let good = queue
+        .submit(Task::new("mean", &[1.0, 2.0]).unwrap())
+        .await
+        .unwrap()
+        .id;
+    let bad = queue
+        .submit(Task::new("mean", &[0.0; 0]).unwrap())
+        .await
+        .unwrap()
+        .id;
+    assert_eq!(outcome(&queue, good).await.state, TaskState::Completed);
+    let view = outcome(&queue, bad).await;
+    let failure = view.failure.unwrap();
+    assert_eq!((view.state, view.attempts), (TaskState::Failed, 1));
+    assert!(
+        failure.message.contains("NaN at [\"mean\"]"),
+        "{}",
+        failure.message
+    );
+    worker.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_history_says_why_a_task_was_tried_again_or_put_off() {
+    let world = World::new();
+    let queue = world.queue().await;
+    let worker = start(Worker::builder().queue(&world.queue().await).handler(
+        "fetch",
+        |ctx: Context, (): ()| async move {
+            match ctx.delivery() {
+                1 => Err(TaskError::of_kind(
+                    "http",
+                    format!("503\n{}", "x".repeat(5000)),
+                )),
+                2 => Err(TaskError::later(90 * S)),
+                _ => Ok(()),
+            }
+        },
+    ));
+    let task = Task::new("fetch", &()).unwrap().retry(Retry::fixed(3, S));
+    let id = queue.submit(task).await.unwrap().id;
+    outcome(&queue, id).await;
+    let history = queue.history(id).await.unwrap();
+    let reasons: Vec<&str> = history.iter().filter_map(|e| e.reason.as_deref()).collect();
+    assert!(
+        reasons[0].starts_with("http: 503 xxx") && reasons[0].len() < 250,
+        "{reasons:?}"
+    );
+    assert_eq!(reasons[1..], ["later, in 1m30s"]);
     worker.stop().await;
 }

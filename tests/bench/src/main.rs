@@ -4,6 +4,7 @@
 #![allow(missing_docs)]
 
 mod backlog;
+mod endpoint;
 mod idle;
 mod requests;
 mod table;
@@ -33,7 +34,13 @@ enum What {
     Throughput,
     /// The memory of a worker in front of a million tasks
     Backlog,
-    /// Everything
+    /// What `oq dev` answers a second; build it first, in the same profile
+    Endpoint {
+        /// The binary, if it is not the one beside this
+        #[arg(long)]
+        oq: Option<std::path::PathBuf>,
+    },
+    /// Everything but the endpoint
     All,
     /// One run end to end, for a profiler
     One {
@@ -74,6 +81,7 @@ fn main() -> Result<()> {
         What::Idle => idle::tables()?,
         What::Throughput => throughput::tables()?,
         What::Backlog => backlog::tables()?,
+        What::Endpoint { oq } => endpoint::tables(oq)?,
         What::All => {
             println!("{}", heading());
             let mut all = requests::tables()?;

@@ -90,7 +90,7 @@ async fn burst(pack: usize, workers: usize, front: Front, come: Workers) -> Resu
             world.worker(QUEUE, stop.clone(), &mut running).await?;
         }
     }
-    world.done.reaches(TASKS).await;
+    world.done.reaches(TASKS as u64).await;
     let seconds = world.now().since(begin).as_secs_f64();
     // What follows the handlers (outcomes, deletions, leaving the fleet) belongs to the cost.
     world.pause(Duration::from_secs(2)).await;

@@ -1,48 +1,28 @@
 //! Tasks a second, end to end, in one process on the machine's own time.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use oq_core::Result;
-use oq_core::queue::{Queue, Task};
-use oq_core::worker::{Context, TaskError, Worker};
+use oq_core::measure::{self, Load};
+use oq_core::queue::Queue;
 
 use crate::table::{Bound, Table};
-use crate::world::Done;
 
 /// Submits `tasks` while a worker runs them; tasks a second from the first submit to the last
 /// recorded outcome.
-#[allow(clippy::disallowed_methods)] // a benchmark measures the machine's time
+#[allow(clippy::disallowed_methods)] // a run that hangs must end
 async fn end_to_end(url: &str, tasks: usize, pack: usize) -> Result<f64> {
     let queue = Queue::connect(url).await?;
-    let done = Arc::new(Done::default());
-    let count = done.clone();
-    let worker = Worker::builder()
-        .queue(&queue)
-        .concurrency(256)
-        .poll(Duration::from_millis(50))
-        .handler("noop", |_: Context, _: u64| async {
-            Ok::<_, TaskError>(())
-        })
-        .on_event(move |event| {
-            if let oq_core::worker::Event::Finished { .. } = event {
-                count.add();
-            }
-        })
-        .build()?;
-    let begin = Instant::now();
-    let finished = async move { done.reaches(tasks).await };
-    let running = tokio::spawn(worker.run(finished));
-    let all = (0..tasks as u64)
-        .map(|n| Task::new("noop", &n))
-        .collect::<Result<Vec<_>>>()?;
-    let report = queue.submit_many(all).pack(pack).run().await;
-    assert_eq!(report.accepted, tasks as u64, "not all tasks were accepted");
-    let ended = tokio::time::timeout(Duration::from_secs(120), running).await;
-    ended
-        .expect("the tasks did not finish in two minutes")
-        .expect("the worker panicked")?;
-    Ok(tasks as f64 / begin.elapsed().as_secs_f64())
+    let load = Load {
+        concurrency: 256,
+        poll: Duration::from_millis(50),
+        ..Load::packed(tasks as u64, pack)
+    };
+    let run = measure::run(&queue, &load, || queue.requests(), Arc::default());
+    let measured = tokio::time::timeout(Duration::from_secs(120), run).await;
+    let measured = measured.expect("the tasks did not finish in two minutes")?;
+    Ok(measured.rate())
 }
 
 /// The median of five runs, each on a store of its own.

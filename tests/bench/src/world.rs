@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use oq_core::measure::Count;
 use oq_core::protocol::Root;
 use oq_core::queue::Queue;
 use oq_core::record::{QueueName, prefix};
@@ -27,31 +28,8 @@ pub struct World {
     time: TimeSource,
     latency: Latency,
     hosts: AtomicUsize,
-    pub done: Arc<Done>,
-}
-
-/// Counts the tasks that came to their handler's end.
-#[derive(Default)]
-pub struct Done {
-    count: AtomicUsize,
-    changed: Notify,
-}
-
-impl Done {
-    pub fn add(&self) {
-        self.count.fetch_add(1, Ordering::Relaxed);
-        self.changed.notify_waiters();
-    }
-
-    pub async fn reaches(&self, target: usize) {
-        loop {
-            let changed = self.changed.notified();
-            if self.count.load(Ordering::Relaxed) >= target {
-                return;
-            }
-            changed.await;
-        }
-    }
+    /// The tasks that came to their handler's end.
+    pub done: Arc<Count>,
 }
 
 impl World {

@@ -63,6 +63,7 @@ impl Small {
                         worker: id.clone(),
                         token: Token::new(self.root.env().entropy.as_ref()),
                         longest_lease: MAX_LEASE,
+                        slots: 1,
                     };
                     let tokens = doubtful.clone();
                     let how = Claiming {
@@ -70,6 +71,7 @@ impl Small {
                         wants: &|_| true,
                         purged_before: None,
                         doubtful: &move |t| lock(&tokens).contains(t),
+                        admits: &|_| true,
                     };
                     match claim(&self.root, how, object, Some(&etag), &who).await {
                         Ok(Claimed::Held(hold)) => {

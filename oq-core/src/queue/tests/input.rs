@@ -150,6 +150,77 @@ async fn bad_tasks_are_refused_before_anything_is_sent() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn wrong_ids_and_durations_say_what_is_allowed() {
+    let queue = queue().await;
+    let lone = queue.submit(task("x")).await.unwrap().id.to_string();
+    let pack = queue.submit_many([task("a"), task("b")]).pack(2);
+    let pack = pack.ids().await.unwrap()[0].object().to_string();
+    for (id, says) in [
+        (String::new(), "it is empty"),
+        (lone[..20].to_owned(), "it has 20 characters"),
+        (lone.to_lowercase(), "in capitals"),
+        (format!("{lone}.0"), "leave '.' and what follows away"),
+        (pack.clone(), "name one with .0 to .1"),
+        (
+            format!("{pack}."),
+            "the number behind '.' is missing: its tasks are .0 to .1",
+        ),
+        (format!("{pack}.2"), "its tasks are .0 to .1"),
+        (format!("{pack}.00"), "its tasks are .0 to .1"),
+    ] {
+        let e = id.parse::<TaskId>().unwrap_err();
+        is_clear(&e);
+        assert!(e.to_string().contains(says), "{id}: {e}");
+    }
+    for (wrong, says) in [
+        (
+            task("x").timeout(secs(400 * 86_400)),
+            "timeout of 400d: use 1ms to 366d",
+        ),
+        (task("x").lease(secs(1)), "lease of 1s: use 15s to 10m"),
+        (
+            task("x").delay(secs(367 * 86_400)),
+            "delay of 367d: use 0s to 366d",
+        ),
+    ] {
+        let e = queue.submit(wrong).await.unwrap_err();
+        assert_eq!(e.to_string(), says);
+    }
+}
+
+#[test]
+fn numbers_that_json_lacks_are_refused_wherever_they_are() {
+    let nested = serde_json::json!({"a": [1, null]});
+    Task::new("t", &nested).unwrap();
+    for e in [
+        Task::new("t", &f64::NAN).unwrap_err(),
+        Task::new("t", &(1, [0.5, f64::INFINITY])).unwrap_err(),
+        Task::new("t", &std::collections::BTreeMap::from([("k", f32::NAN)])).unwrap_err(),
+    ] {
+        is_clear(&e);
+        assert!(e.to_string().contains("null or a text"), "{e}");
+    }
+    let exact = Task::new("t", &((1u64 << 53) + 1)).unwrap();
+    assert_eq!(exact.input().as_str(), "9007199254740993");
+}
+
+#[tokio::test(start_paused = true)]
+async fn packs_of_impossible_sizes_are_refused_before_anything_is_read() {
+    let queue = queue().await;
+    let unread = || std::iter::from_fn(|| -> Option<Task> { panic!("it was read") });
+    for wrong in [0, 1025, 5000, usize::MAX] {
+        let summary = queue.submit_many(unread()).pack(wrong).run().await;
+        assert!(!summary.is_complete());
+        is_clear(&summary.error.unwrap());
+    }
+    for wrong in [0, usize::MAX] {
+        let e = queue.submit_many(unread()).in_flight(wrong).ids().await;
+        is_clear(&e.unwrap_err());
+    }
+    assert!(keys(&queue).await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn ids_of_other_queues_and_shards_are_not_found() {
     let queue = queue().await;
     let id = queue.submit(task("x")).await.unwrap().id.to_string();
@@ -187,8 +258,17 @@ async fn a_store_of_a_newer_format_is_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn wrong_urls_say_what_a_url_is() {
-    for url in ["", "mail", "ftp://x", "http://user:secret@host/"] {
+    for url in [
+        "",
+        "mail",
+        "ftp://x",
+        "http://user:secret@host/",
+        "\u{1b}[31m:x",
+    ] {
         let e = Queue::connect(url).await.unwrap_err();
+        let text = e.to_string();
+        assert!(text.contains("s3://BUCKET/PREFIX"), "{text}");
+        assert!(!text.contains('\u{1b}'), "{text:?}");
         assert!(matches!(e, Error::Unusable(_)), "{e}");
         assert!(!e.to_string().contains("secret"), "{e}");
     }

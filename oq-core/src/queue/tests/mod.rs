@@ -5,8 +5,10 @@ mod doubts;
 mod input;
 mod keyed;
 mod listing;
+mod looking;
 mod many;
 mod operators;
+mod tail;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -106,12 +108,14 @@ async fn claimed(queue: &Queue, id: ObjectId) -> Claimed {
         worker: WorkerId::new(entropy),
         token: Token::new(entropy),
         longest_lease: secs(600),
+        slots: 1,
     };
     let how = Claiming {
         queue: queue.name(),
         wants: &|_| true,
         purged_before: None,
         doubtful: &|_| false,
+        admits: &|_| true,
     };
     claim(root, how, id, None, &who).await.unwrap()
 }

@@ -25,6 +25,7 @@ mod deletes;
 mod listing;
 mod paged;
 mod races;
+mod served;
 mod writes;
 
 pub use bodies::*;
@@ -33,6 +34,7 @@ pub use deletes::*;
 pub use listing::*;
 pub use paged::*;
 pub use races::*;
+pub use served::*;
 pub use writes::*;
 
 /// How often a write is repeated that the store asks to send again.

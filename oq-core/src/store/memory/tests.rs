@@ -15,6 +15,11 @@ async fn never_gives_an_etag_twice() {
 }
 
 #[tokio::test]
+async fn puts_without_a_condition() {
+    conformance::put_writes_whatever_is_there(Arc::new(MemoryStore::new())).await;
+}
+
+#[tokio::test]
 async fn goes_by_the_time_it_is_given_but_never_back() {
     let now = Arc::new(AtomicU64::new(5_000));
     let source = now.clone();

@@ -99,6 +99,11 @@ impl Failure {
         matches!(&self.how, How::Answer { status: 404, code: Some(code), .. } if no_such_key(code))
     }
 
+    /// The answer has this S3 error code.
+    pub fn says(&self, word: &str) -> bool {
+        matches!(&self.how, How::Answer { code: Some(code), .. } if code == word)
+    }
+
     /// The answer to a conditional GET that nothing has changed.
     pub fn is_unchanged(&self) -> bool {
         matches!(self.how, How::Answer { status: 304, .. })

@@ -1,5 +1,6 @@
 //! From a URL, or a configuration that the caller already has, to an [`S3Store`].
 
+use std::sync::RwLock;
 use std::time::Duration;
 
 use aws_config::default_provider::region::DefaultRegionChain;
@@ -168,7 +169,7 @@ impl S3Store {
             .build();
         let host = endpoint.as_deref().map(host_of);
         Ok(S3Store {
-            client: aws_sdk_s3::Client::from_conf(config),
+            client: RwLock::new(aws_sdk_s3::Client::from_conf(config)),
             env: Env::system(),
             bucket: bucket.to_owned(),
             root: if prefix.is_empty() {
@@ -202,7 +203,7 @@ fn configured_endpoint(sdk: &SdkConfig) -> Option<String> {
         .or_else(|| sdk.endpoint_url().map(str::to_owned))
 }
 
-fn http_client() -> SharedHttpClient {
+pub(super) fn http_client() -> SharedHttpClient {
     aws_smithy_http_client::Builder::new()
         .tls_provider(tls::Provider::Rustls(
             tls::rustls_provider::CryptoMode::AwsLc,

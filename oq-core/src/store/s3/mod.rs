@@ -8,12 +8,14 @@
 //! every update is lost there, and its conditional deletion deletes regardless.)
 
 mod answer;
+mod bucket;
 mod connect;
 mod list;
 mod url;
 mod witness;
 
 use std::fmt;
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -27,19 +29,21 @@ use bytes::{Bytes, BytesMut};
 use self::answer::Failure;
 use self::witness::Witness;
 use super::{
-    Abilities, Changed, Dated, Etag, List, MAX_BODY, Object, Page, Store, StoreError, StoreKey,
-    Write, limits,
+    Abilities, Changed, Dated, Etag, List, MAX_BODY, Object, Page, Place, Store, StoreError,
+    StoreKey, Write, limits,
 };
 use crate::env::Env;
 
+pub use self::bucket::{Bucket, Versioning};
 pub use self::connect::S3Options;
+pub use self::url::Named;
 
 /// Bodies up to this size must arrive within the attempt timeout.
 const SMALL: u64 = 1 << 20;
 
 /// A bucket, or the part of it below a prefix.
 pub struct S3Store {
-    client: Client,
+    client: RwLock<Client>,
     env: Env,
     bucket: String,
     /// Empty, or the prefix with a `/` at its end.
@@ -62,6 +66,13 @@ impl fmt::Debug for S3Store {
 }
 
 impl S3Store {
+    fn client(&self) -> Client {
+        self.client
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
     fn full(&self, key: &StoreKey) -> String {
         format!("{}{key}", self.root)
     }
@@ -79,7 +90,7 @@ impl S3Store {
     ) -> Result<Dated<Changed>, StoreError> {
         let witness = Witness::default();
         let request = self
-            .client
+            .client()
             .get_object()
             .bucket(&self.bucket)
             .key(self.full(key))
@@ -135,7 +146,7 @@ impl S3Store {
         limits::fits(&body)?;
         let witness = Witness::default();
         let request = self
-            .client
+            .client()
             .put_object()
             .bucket(&self.bucket)
             .key(self.full(key))
@@ -194,6 +205,20 @@ impl Store for S3Store {
         self.abilities
     }
 
+    fn place(&self) -> Option<Place> {
+        Some(Place {
+            bucket: self.bucket.clone(),
+            prefix: self.root.clone(),
+        })
+    }
+
+    /// A new pool of connections. One that the program brought is replaced as well.
+    fn reconnect(&self) {
+        let config = self.client().config().to_builder();
+        let fresh = Client::from_conf(config.http_client(connect::http_client()).build());
+        *self.client.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+    }
+
     async fn get(&self, key: &StoreKey) -> Result<Dated<Option<Object>>, StoreError> {
         let Dated { date, value } = self.fetch(key, None).await?;
         let value = match value {
@@ -226,7 +251,7 @@ impl Store for S3Store {
     async fn delete(&self, key: &StoreKey) -> Result<Dated<()>, StoreError> {
         let witness = Witness::default();
         let request = self
-            .client
+            .client()
             .delete_object()
             .bucket(&self.bucket)
             .key(self.full(key))
@@ -264,7 +289,7 @@ impl Store for S3Store {
         }
         let witness = Witness::default();
         let request = self
-            .client
+            .client()
             .delete_objects()
             .bucket(&self.bucket)
             .delete(batch.build().map_err(construction)?)
@@ -299,7 +324,7 @@ impl Store for S3Store {
         }
         let witness = Witness::default();
         let request = self
-            .client
+            .client()
             .delete_object()
             .bucket(&self.bucket)
             .key(self.full(key))
@@ -323,7 +348,7 @@ impl Store for S3Store {
     async fn list(&self, asked: &List) -> Result<Dated<Page>, StoreError> {
         let witness = Witness::default();
         let request = self
-            .client
+            .client()
             .list_objects_v2()
             .bucket(&self.bucket)
             .prefix(format!("{}{}", self.root, asked.prefix))

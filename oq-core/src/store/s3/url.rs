@@ -19,6 +19,34 @@ pub(super) struct S3Url {
     pub delete_if: Option<bool>,
 }
 
+/// What an `s3:` URL names, without a connection to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// The bucket.
+    pub bucket: String,
+    /// Empty, or the prefix with a `/` at its end.
+    pub root: String,
+}
+
+impl Named {
+    /// Reads a URL.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Misconfigured`] when it is no `s3:` URL that oq takes.
+    pub fn by(url: &str) -> Result<Named, StoreError> {
+        let url = S3Url::parse(url)?;
+        let root = match url.prefix.as_str() {
+            "" => String::new(),
+            prefix => format!("{prefix}/"),
+        };
+        Ok(Named {
+            bucket: url.bucket,
+            root,
+        })
+    }
+}
+
 impl S3Url {
     pub fn parse(url: &str) -> Result<S3Url, StoreError> {
         let rest = url

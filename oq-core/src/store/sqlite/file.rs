@@ -1,6 +1,6 @@
 //! The database file: its format, and how it is opened or refused.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
@@ -33,17 +33,80 @@ const SCHEMA: &str = "
 /// How long a transaction waits for those of other processes.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Opens the file, and makes it if there is none.
-pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
+/// Opens the file; with `create` makes it if there is none.
+pub(super) fn open(path: &Path, create: bool) -> Result<Connection, StoreError> {
     if path.as_os_str().is_empty() {
         return Err(refused(path, "no path was given; write sqlite:PATH"));
     }
     if path.is_dir() {
         return Err(refused(path, "it is a directory, and must be a file"));
     }
+    if !create && !path.exists() {
+        return Err(refused(path, NO_STORE));
+    }
     let mut db = connect(path)?;
+    if !create && !recognise(path, &db)? {
+        return Err(refused(path, NO_STORE));
+    }
     prepare(path, &mut db)?;
     Ok(db)
+}
+
+/// What to do about a path that was mistyped, or that nothing was submitted to yet.
+const NO_STORE: &str =
+    "there is no oq store there; correct the path, or submit a task, which makes it";
+
+/// The file that was opened, to notice when there is another one, or none, at its path. Whoever
+/// deletes it does not stop the processes that have it open: they would go on with a file that
+/// nobody else can see.
+#[derive(Debug)]
+pub(super) struct Place {
+    path: PathBuf,
+    file: Option<Identity>,
+}
+
+#[cfg(unix)]
+type Identity = (u64, u64);
+#[cfg(not(unix))]
+type Identity = ();
+
+impl Place {
+    /// The file at this path now.
+    pub(super) fn of(path: &Path) -> Place {
+        Place {
+            path: path.to_owned(),
+            file: identity(path),
+        }
+    }
+
+    /// Whether what was just read or written is in the file at the path.
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        if identity(&self.path) == self.file {
+            return Ok(());
+        }
+        let why = "the file was deleted or replaced while it was in use, and what it held with it; \
+                   put it back, or start again to make a new one";
+        Err(refused(&self.path, why))
+    }
+
+    /// What a failure of SQLite means, and what to do about it.
+    pub(super) fn failed(&self, e: &rusqlite::Error) -> StoreError {
+        self.check()
+            .err()
+            .unwrap_or_else(|| unusable(&self.path, e))
+    }
+}
+
+#[cfg(unix)]
+fn identity(path: &Path) -> Option<Identity> {
+    use std::os::unix::fs::MetadataExt;
+    let file = std::fs::metadata(path).ok()?;
+    Some((file.dev(), file.ino()))
+}
+
+#[cfg(not(unix))]
+fn identity(path: &Path) -> Option<Identity> {
+    path.exists().then_some(())
 }
 
 /// One more connection to a file that is open already.
@@ -158,7 +221,23 @@ fn unusable(path: &Path, e: &rusqlite::Error) -> StoreError {
             "sqlite:{}: another process holds it: {e}",
             path.display()
         )),
-        _ => refused(path, &e.to_string()),
+        Some(ErrorCode::DatabaseCorrupt) => refused(
+            path,
+            &format!("it is damaged ({e}); restore a copy, or try `.recover` of the sqlite3 shell"),
+        ),
+        Some(ErrorCode::DiskFull) => StoreError::Unavailable(format!(
+            "sqlite:{}: the disk is full; make room",
+            path.display()
+        )),
+        Some(
+            ErrorCode::SystemIoFailure
+            | ErrorCode::OutOfMemory
+            | ErrorCode::OperationInterrupted
+            | ErrorCode::FileLockingProtocolFailed
+            | ErrorCode::SchemaChanged,
+        ) => StoreError::Unavailable(format!("sqlite:{}: {e}", path.display())),
+        // Such as a table that is not there.
+        _ => refused(path, &format!("it is no store of oq, or not any more: {e}")),
     }
 }
 

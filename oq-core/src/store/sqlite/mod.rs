@@ -28,7 +28,7 @@ use self::writer::Job;
 use super::limits::{few, fits};
 use super::wall::WallClock;
 use super::{
-    Abilities, Changed, Dated, Etag, List, Object, Page, Store, StoreError, StoreKey, Write,
+    Abilities, Changed, Dated, Etag, List, Object, Page, Served, Store, StoreError, StoreKey, Write,
 };
 
 /// How many threads read. One is enough for small objects; the second lets them pass while the
@@ -55,7 +55,16 @@ impl SqliteStore {
     /// Fails with [`StoreError::Misconfigured`] if the path cannot be a store: a directory, a file
     /// of another program, a place that may not be written.
     pub fn open(path: impl AsRef<Path>) -> Result<SqliteStore, StoreError> {
-        let path = path.as_ref();
+        SqliteStore::open_or(path.as_ref(), true)
+    }
+
+    /// The same, but fails with [`StoreError::Misconfigured`] if there is no store there, and makes
+    /// nothing: for programs that only look.
+    pub fn open_existing(path: impl AsRef<Path>) -> Result<SqliteStore, StoreError> {
+        SqliteStore::open_or(path.as_ref(), false)
+    }
+
+    fn open_or(path: &Path, create: bool) -> Result<SqliteStore, StoreError> {
         let clock = Arc::new(WallClock::default());
         let mut store = SqliteStore {
             path: path.to_owned(),
@@ -63,13 +72,18 @@ impl SqliteStore {
             writes: Arc::new(Queue::new()),
             threads: Vec::new(),
         };
-        let db = file::open(path)?;
-        let (queue, time) = (store.writes.clone(), clock.clone());
-        store.spawn("oq-sqlite-write", move || writer::run(db, &queue, &time))?;
+        let db = file::open(path, create)?;
+        let place = Arc::new(file::Place::of(path));
+        let (queue, time, at) = (store.writes.clone(), clock.clone(), place.clone());
+        store.spawn("oq-sqlite-write", move || {
+            writer::run(db, &queue, &time, &at)
+        })?;
         for _ in 0..READERS {
             let db = file::connect(path)?;
-            let (queue, time) = (store.reads.clone(), clock.clone());
-            store.spawn("oq-sqlite-read", move || reader::run(db, &queue, &time))?;
+            let (queue, time, at) = (store.reads.clone(), clock.clone(), place.clone());
+            store.spawn("oq-sqlite-read", move || {
+                reader::run(db, &queue, &time, &at)
+            })?;
         }
         Ok(store)
     }
@@ -198,6 +212,14 @@ impl Store for SqliteStore {
 
     async fn list(&self, list: &List) -> Result<Dated<Page>, StoreError> {
         self.read(|to| Read::List(list.clone(), to)).await
+    }
+}
+
+#[async_trait]
+impl Served for SqliteStore {
+    async fn put(&self, key: &StoreKey, body: Bytes) -> Result<Write, StoreError> {
+        fits(&body)?;
+        self.write(|to| Job::Put(key.clone(), body, to)).await
     }
 }
 

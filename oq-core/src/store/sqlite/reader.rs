@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
+use super::file::Place;
 use super::queue::Queue;
 use super::{Ticket, etag, version};
 use crate::store::paging::{Pager, Step};
@@ -28,14 +29,14 @@ pub(super) enum Read {
 }
 
 /// Answers questions until the queue is closed.
-pub(super) fn run(mut db: Connection, queue: &Queue<Read>, clock: &WallClock) {
+pub(super) fn run(mut db: Connection, queue: &Queue<Read>, clock: &WallClock, place: &Place) {
     let _serving = queue.serve();
     db.set_prepared_statement_cache_capacity(16);
     let mut jobs = Vec::new();
     while queue.take(&mut jobs) {
         // Of no use to anybody once the caller is gone.
         jobs.retain(|job| !job.is_abandoned());
-        answer_all(&mut db, &mut jobs, clock);
+        answer_all(&mut db, &mut jobs, clock, place);
         jobs.clear();
     }
 }
@@ -50,46 +51,60 @@ impl Read {
     }
 }
 
-fn answer_all(db: &mut Connection, jobs: &mut Vec<Read>, clock: &WallClock) {
+fn answer_all(db: &mut Connection, jobs: &mut Vec<Read>, clock: &WallClock, place: &Place) {
+    if let Err(e) = place.check() {
+        return jobs.drain(..).for_each(|job| job.fail(&e));
+    }
     let begun = db.transaction().and_then(|tx| {
         let mark = mark(&tx)?;
         Ok((tx, mark))
     });
     let (tx, mark) = match begun {
         Ok(begun) => begun,
-        Err(e) => return jobs.drain(..).for_each(|job| job.fail(&e)),
+        Err(e) => {
+            let e = place.failed(&e);
+            return jobs.drain(..).for_each(|job| job.fail(&e));
+        }
     };
-    let date = clock.not_before(mark);
+
+    let send_to = Sender {
+        date: clock.not_before(mark),
+        place,
+    };
     for job in jobs.drain(..) {
         match job {
-            Read::Get(key, answer) => send(answer, date, get(&tx, &key)),
+            Read::Get(key, answer) => send_to.send(answer, get(&tx, &key)),
             Read::GetIfChanged(key, seen, answer) => {
-                send(answer, date, get_if_changed(&tx, &key, &seen));
+                send_to.send(answer, get_if_changed(&tx, &key, &seen));
             }
-            Read::List(question, answer) => send(answer, date, list(&tx, &question)),
+            Read::List(question, answer) => send_to.send(answer, list(&tx, &question)),
         }
     }
 }
 
 impl Read {
-    fn fail(self, e: &rusqlite::Error) {
+    fn fail(self, e: &StoreError) {
         // A caller that is gone needs no answer.
         match self {
-            Read::Get(_, answer) => drop(answer.send(Err(unavailable(e)))),
-            Read::GetIfChanged(_, _, answer) => drop(answer.send(Err(unavailable(e)))),
-            Read::List(_, answer) => drop(answer.send(Err(unavailable(e)))),
+            Read::Get(_, answer) => drop(answer.send(Err(e.clone()))),
+            Read::GetIfChanged(_, _, answer) => drop(answer.send(Err(e.clone()))),
+            Read::List(_, answer) => drop(answer.send(Err(e.clone()))),
         }
     }
 }
 
-fn send<T>(answer: Answer<T>, date: StoreTime, value: rusqlite::Result<T>) {
-    let value = value.map(|value| Dated { date, value });
-    // A caller that is gone needs no answer.
-    let _ = answer.send(value.map_err(|e| unavailable(&e)));
+struct Sender<'a> {
+    date: StoreTime,
+    place: &'a Place,
 }
 
-pub(super) fn unavailable(e: &rusqlite::Error) -> StoreError {
-    StoreError::Unavailable(format!("SQLite: {e}"))
+impl Sender<'_> {
+    fn send<T>(&self, answer: Answer<T>, value: rusqlite::Result<T>) {
+        let date = self.date;
+        let value = value.map(|value| Dated { date, value });
+        // A caller that is gone needs no answer.
+        let _ = answer.send(value.map_err(|e| self.place.failed(&e)));
+    }
 }
 
 /// The store's clock at the last write of any process.

@@ -31,6 +31,12 @@ async fn never_gives_an_etag_twice() {
 }
 
 #[tokio::test]
+async fn puts_without_a_condition() {
+    let store = SqliteStore::open(file()).expect("a store for the test");
+    conformance::put_writes_whatever_is_there(Arc::new(store)).await;
+}
+
+#[tokio::test]
 async fn never_gives_an_etag_twice_across_openings() {
     let key = StoreKey::listed("a");
     let mut seen = std::collections::BTreeSet::new();

@@ -7,9 +7,9 @@ use bytes::Bytes;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::oneshot;
 
-use super::file::is_busy;
+use super::file::{Place, is_busy};
 use super::queue::Queue;
-use super::reader::{mark, unavailable};
+use super::reader::mark;
 use super::{Ticket, etag};
 use crate::store::wall::WallClock;
 use crate::store::{Dated, StoreError, StoreKey, Write};
@@ -24,6 +24,7 @@ pub(super) type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 /// Something to write. A condition of `None` is an ETag that this store never gave.
 #[derive(Debug)]
 pub(super) enum Job {
+    Put(StoreKey, Bytes, Answer<Write>),
     Create(StoreKey, Bytes, Answer<Write>),
     Update(StoreKey, Bytes, Option<Ticket>, Answer<Write>),
     DeleteIf(StoreKey, Option<Ticket>, Answer<Write>),
@@ -42,14 +43,14 @@ enum End {
     Committed(Vec<Outcome>),
     /// Another process held the file; nothing was written.
     Busy,
-    /// Nothing was written.
-    Failed(rusqlite::Error),
+    /// Nothing was written, or not where anybody finds it.
+    Failed(StoreError),
     /// The commit failed, and what is on disk may or may not survive a crash.
-    InDoubt(rusqlite::Error),
+    InDoubt(StoreError),
 }
 
 /// Writes until the queue is closed and empty.
-pub(super) fn run(mut db: Connection, queue: &Queue<Job>, clock: &WallClock) {
+pub(super) fn run(mut db: Connection, queue: &Queue<Job>, clock: &WallClock, place: &Place) {
     let _serving = queue.serve();
     db.set_prepared_statement_cache_capacity(16);
     let mut jobs = Vec::new();
@@ -63,7 +64,7 @@ pub(super) fn run(mut db: Connection, queue: &Queue<Job>, clock: &WallClock) {
                 bytes += job.bytes();
                 batch.push(job);
             }
-            let end = write(&mut db, &batch, clock);
+            let end = write(&mut db, &batch, clock, place);
             answer(batch.drain(..), &end, clock);
         }
     }
@@ -72,25 +73,28 @@ pub(super) fn run(mut db: Connection, queue: &Queue<Job>, clock: &WallClock) {
 impl Job {
     fn bytes(&self) -> usize {
         match self {
-            Job::Create(_, body, _) | Job::Update(_, body, ..) => body.len(),
+            Job::Put(_, body, _) | Job::Create(_, body, _) | Job::Update(_, body, ..) => body.len(),
             Job::Delete(..) | Job::DeleteIf(..) => 0,
         }
     }
 }
 
-fn write(db: &mut Connection, batch: &[Job], clock: &WallClock) -> End {
+fn write(db: &mut Connection, batch: &[Job], clock: &WallClock, place: &Place) -> End {
     let tx = match db.transaction_with_behavior(TransactionBehavior::Immediate) {
         Ok(tx) => tx,
         Err(e) if is_busy(&e) => return End::Busy,
-        Err(e) => return End::Failed(e),
+        Err(e) => return End::Failed(place.failed(&e)),
     };
     match apply(&tx, batch, clock) {
         // Dropping the transaction rolls it back, and nothing of it was in the log for good.
-        Err(e) => End::Failed(e),
+        Err(e) => End::Failed(place.failed(&e)),
         Ok(outcomes) => match tx.commit() {
-            Ok(()) => End::Committed(outcomes),
+            Ok(()) => match place.check() {
+                Ok(()) => End::Committed(outcomes),
+                Err(gone) => End::Failed(gone),
+            },
             Err(e) if is_busy(&e) => End::Busy,
-            Err(e) => End::InDoubt(e),
+            Err(e) => End::InDoubt(place.failed(&e)),
         },
     }
 }
@@ -124,6 +128,12 @@ fn apply_one(
 ) -> rusqlite::Result<Outcome> {
     let now = now.as_millis().cast_signed();
     let changed = match job {
+        Job::Put(key, body, _) => tx
+            .prepare_cached(
+                "INSERT INTO objects VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET
+                 etag = excluded.etag, modified = excluded.modified, body = excluded.body",
+            )?
+            .execute((key.as_str(), ticket, now, &body[..]))?,
         Job::Create(key, body, _) => tx
             .prepare_cached("INSERT INTO objects VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING")?
             .execute((key.as_str(), ticket, now, &body[..]))?,
@@ -158,7 +168,10 @@ fn answer(batch: impl Iterator<Item = Job>, end: &End, clock: &WallClock) {
     for (n, job) in batch.enumerate() {
         // A caller that is gone needs no answer.
         match job {
-            Job::Create(_, _, to) | Job::Update(_, _, _, to) | Job::DeleteIf(_, _, to) => {
+            Job::Put(_, _, to)
+            | Job::Create(_, _, to)
+            | Job::Update(_, _, _, to)
+            | Job::DeleteIf(_, _, to) => {
                 let _ = to.send(written(end, n, date));
             }
             Job::Delete(_, to) => {
@@ -178,7 +191,7 @@ fn written(end: &End, n: usize, date: StoreTime) -> Result<Write, StoreError> {
             _ => Write::Lost,
         }),
         End::Busy => Ok(Write::Again { after: None }),
-        End::Failed(e) => Err(unavailable(e)),
+        End::Failed(e) => Err(e.clone()),
         End::InDoubt(_) => Ok(Write::Unknown),
     }
 }
@@ -189,6 +202,6 @@ fn deleted(end: &End, date: StoreTime) -> Result<Dated<()>, StoreError> {
         End::Busy => Err(StoreError::Unavailable(
             "another process held the SQLite file for too long".to_owned(),
         )),
-        End::Failed(e) | End::InDoubt(e) => Err(unavailable(e)),
+        End::Failed(e) | End::InDoubt(e) => Err(e.clone()),
     }
 }

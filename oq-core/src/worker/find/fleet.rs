@@ -15,19 +15,23 @@ use crate::record::{Key, Presence, Seen, Shard, V1, WorkerId, prefix};
 use crate::store::{List, MAX_DELETE, StoreKey};
 
 /// How often a worker shows that it is present.
-const SHOW: Duration = Duration::from_secs(30);
+pub(in crate::worker) const SHOW: Duration = Duration::from_secs(30);
 
 /// A worker that has not shown itself for this long is gone.
-const STALE: Duration = Duration::from_secs(75);
+pub(in crate::worker) const STALE: Duration = Presence::STALE;
 
 /// How often the fleet is read at least.
-const MUSTER: Duration = Duration::from_secs(60);
+pub(in crate::worker) const MUSTER: Duration = Duration::from_secs(60);
 
 /// However often it changes, the fleet is read at most this often.
 const APART: Duration = Duration::from_secs(2);
 
 /// Those who start within this time of each other need not each tell the others.
 const TOGETHER: Duration = Duration::from_millis(500);
+
+/// Many start in the same instant (a deployment, an auto-scaler): until the others' presence has
+/// landed too, each would look at everything and try what the others try.
+const HERD: Duration = Duration::from_millis(120);
 
 /// How soon after the start the fleet is read again, until it stays the same …
 const SETTLE: Duration = Duration::from_millis(200);
@@ -60,6 +64,7 @@ impl Finder {
     pub(super) async fn join(&self) {
         if self.options.fleet {
             self.show().await;
+            self.root.env().sleep(HERD).await;
             self.muster().await;
         } else {
             self.assign().await;

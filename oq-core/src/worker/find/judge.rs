@@ -21,7 +21,7 @@ const LONGEST: Duration = Duration::from_secs(16384);
 
 /// What to do about an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(in crate::worker) enum Verdict {
     /// Try it.
     Now {
         why: Why,
@@ -40,7 +40,12 @@ pub(super) enum Verdict {
 }
 
 /// Judges one line.
-pub(super) fn judge(id: ObjectId, hint: Hint, last_modified: StoreTime, now: StoreTime) -> Verdict {
+pub(in crate::worker) fn judge(
+    id: ObjectId,
+    hint: Hint,
+    last_modified: StoreTime,
+    now: StoreTime,
+) -> Verdict {
     let due = id.due();
     if due > now {
         return Verdict::NotDue(due);

@@ -16,7 +16,7 @@ mod buffer;
 mod fleet;
 mod heard;
 mod help;
-mod judge;
+pub(super) mod judge;
 mod look;
 mod memory;
 mod pace;
@@ -33,6 +33,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+
+pub(in crate::worker) use self::fleet::{MUSTER, SHOW, STALE};
+pub(in crate::worker) use self::sweep::{ALONE, SETTINGS, TOGETHER};
 
 use self::absorb::Now;
 use self::fleet::Fleet;

@@ -13,13 +13,13 @@ use crate::testing::mutant::{Mutant, mutated};
 use crate::time::StoreTime;
 
 /// A queue with one worker is swept this often …
-const ALONE: Duration = Duration::from_secs(15);
+pub(in crate::worker) const ALONE: Duration = Duration::from_secs(15);
 
 /// … and with several a little more often, so that one that died leaves no long gap.
-const TOGETHER: Duration = Duration::from_secs(10);
+pub(in crate::worker) const TOGETHER: Duration = Duration::from_secs(10);
 
 /// How often the settings are read at least.
-const SETTINGS: Duration = Duration::from_secs(60);
+pub(in crate::worker) const SETTINGS: Duration = Duration::from_secs(60);
 
 /// How often somebody looks for shards above the present number.
 const FOLDERS: Duration = Duration::from_secs(300);

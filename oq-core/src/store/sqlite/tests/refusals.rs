@@ -90,3 +90,44 @@ async fn a_file_held_by_another_process_asks_to_come_again() {
     let answer = store.create(&key, Bytes::new()).await;
     assert!(matches!(answer, Ok(Write::Won { .. })), "{answer:?}");
 }
+
+async fn refused(store: &dyn Store) -> String {
+    let key = StoreKey::listed("a");
+    let read = store.get(&key).await.unwrap_err();
+    let write = store.create(&key, Bytes::new()).await.unwrap_err();
+    let delete = store.delete(&key).await.unwrap_err();
+    for e in [&write, &delete] {
+        assert_eq!(e.to_string(), read.to_string());
+    }
+    assert!(matches!(read, StoreError::Misconfigured(_)), "{read:?}");
+    read.to_string()
+}
+
+#[tokio::test]
+#[cfg(unix)]
+async fn a_file_that_is_deleted_or_replaced_while_open_is_no_store_any_more() {
+    let store = open(&file());
+    let other = open(&file());
+    std::fs::remove_file(file()).unwrap();
+    let why = refused(&*store).await;
+    assert!(
+        why.contains("deleted or replaced") && why.contains("start again"),
+        "{why}"
+    );
+    drop(open(&file()));
+    refused(&*store).await;
+    refused(&*other).await;
+}
+
+#[tokio::test]
+async fn a_store_without_its_tables_says_so_and_is_not_tried_again() {
+    let store = open(&file());
+    let db = rusqlite::Connection::open(file()).unwrap();
+    db.execute_batch("DROP TABLE objects; DROP TABLE state")
+        .unwrap();
+    let why = refused(&*store).await;
+    assert!(
+        why.contains("no store of oq") && why.contains("no such table"),
+        "{why}"
+    );
+}

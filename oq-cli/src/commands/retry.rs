@@ -1,0 +1,85 @@
+//! `oq retry`.
+
+use oq_core::queue::{Queue, TaskState};
+use oq_core::record::TaskId;
+
+use super::bulk::{self, BulkArgs, Did};
+use super::cancel::either;
+use crate::exit::Exit;
+use crate::failed::Failed;
+use crate::said::{FilterArgs, ids};
+use crate::session::Session;
+
+/// Try tasks again that failed, were cancelled or expired: by id, or all that match a filter.
+///
+/// Each becomes a new task that names the old one; doing it twice makes one task. With a filter
+/// (failed tasks unless --state is given) the count is shown and you are asked. Costs 4 GET, 1 PUT and 1 DELETE a
+/// task; a filter costs a listing.
+#[derive(Debug, clap::Args)]
+pub struct Retry {
+    /// Ids of tasks, or unique beginnings; - reads them from stdin
+    #[arg(value_name = "ID")]
+    ids: Vec<String>,
+
+    #[command(flatten)]
+    filter: FilterArgs,
+
+    #[command(flatten)]
+    bulk: BulkArgs,
+}
+
+impl Retry {
+    pub async fn run(self, oq: &Session<'_>) -> Result<Exit, Failed> {
+        either(&self.ids, &self.filter)?;
+        let queue = oq.queue().await?;
+        let found = if self.ids.is_empty() {
+            let mut filter = self.filter.filter(queue.root().now())?;
+            if self.filter.states.is_empty() {
+                filter = filter.state(TaskState::Failed);
+            }
+            let again = |view: &oq_core::queue::TaskView| {
+                view.state.is_over() && view.state != TaskState::Completed
+            };
+            bulk::matching(oq, &queue, filter, again, self.bulk.dry_run).await?
+        } else {
+            ids(&self.ids, &queue).await?
+        };
+        let ask = self.ids.is_empty();
+        again(oq, &queue, found, &self.bulk, ask).await
+    }
+}
+
+/// Tries these tasks again, after a question if `ask`.
+pub async fn again(
+    oq: &Session<'_>,
+    queue: &Queue,
+    found: Vec<TaskId>,
+    args: &BulkArgs,
+    ask: bool,
+) -> Result<Exit, Failed> {
+    let many = bulk::tasks(found.len());
+    if found.is_empty() || args.dry_run {
+        oq.print.note(&format!("would try {many} again"));
+        return Ok(Exit::Ok);
+    }
+    let question = format!("Try {many} of the queue {} again?", queue.name());
+    if ask && !oq.print.agreed(&question, args.yes)? {
+        oq.print.note("nothing was tried again");
+        return Ok(Exit::Ok);
+    }
+    let end = bulk::each(oq, "tried again", found, |id| async move {
+        let submitted = queue.retry(id).await?;
+        let what = match submitted.existing {
+            true => "was tried again before",
+            false => "tried again",
+        };
+        Ok(Did {
+            id,
+            what: what.to_owned(),
+            new: Some(submitted.id),
+        })
+    })
+    .await;
+    queue.flush().await;
+    end
+}

@@ -1,0 +1,128 @@
+//! `oq submit`.
+
+mod bulk;
+mod options;
+
+use std::time::Duration;
+
+use oq_core::queue::Task;
+use oq_core::record::TaskType;
+
+use self::options::TaskArgs;
+use crate::exit::Exit;
+use crate::failed::Failed;
+use crate::said;
+use crate::session::Session;
+
+/// Submit a task, or many from JSON lines; prints ids.
+///
+/// One task costs 1 PUT (2 under a key), and a ring of the bell: 1 GET and 1 PUT. Many are packed:
+/// up to 100 that are alike share a PUT.
+#[derive(Debug, clap::Args)]
+pub struct Submit {
+    /// The task's type: which handler runs it
+    #[arg(required_unless_present = "jsonl")]
+    task_type: Option<TaskType>,
+
+    /// Its input: a JSON text, @FILE to read it from a file, - to read it from stdin
+    #[arg(
+        default_value = "null",
+        allow_negative_numbers = true,
+        conflicts_with = "jsonl"
+    )]
+    input: String,
+
+    /// Submit many: a JSON object {"type", "input", options} a line; with a TYPE each line is an input
+    #[arg(long, value_name = "FILE|-")]
+    jsonl: Option<String>,
+
+    /// With --jsonl: no more than so many tasks in an object, 1 to 1024
+    #[arg(long, value_name = "N", requires = "jsonl", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pack: Option<u16>,
+
+    /// Wait until the task is over and print its result
+    #[arg(long, conflicts_with = "jsonl")]
+    wait: bool,
+
+    /// With --wait: give up after this time (the task goes on)
+    #[arg(long, value_name = "SPAN", value_parser = said::duration, default_value = "1h", requires = "wait", allow_hyphen_values = true)]
+    wait_timeout: Duration,
+
+    #[command(flatten)]
+    options: TaskArgs,
+}
+
+impl Submit {
+    /// Whether it submits many.
+    pub fn is_bulk(&self) -> bool {
+        self.jsonl.is_some()
+    }
+
+    pub async fn run(self, oq: &Session<'_>) -> Result<Exit, Failed> {
+        if let Some(from) = &self.jsonl {
+            let many = bulk::Many {
+                from,
+                task_type: self.task_type.as_ref(),
+                pack: self.pack.map(usize::from),
+                options: &self.options,
+            };
+            return many.submit(oq).await;
+        }
+        // Read and checked before the store is asked for anything.
+        let task = self.task()?;
+        let queue = oq.queue().await?;
+        let task = self.options.apply(task, queue.root().now())?;
+        let submitted = queue.submit(task).await?;
+        let id = submitted.id;
+        // What is accepted is said before the bell: the id must not be lost with the ring.
+        match self.wait {
+            false => oq.print.line(&id.to_string())?,
+            true => oq.print.note(&format!("submitted {id}")),
+        }
+        if submitted.existing {
+            oq.print.note("its key stands for this task already");
+        }
+        queue.flush().await;
+        if !self.wait {
+            return Ok(Exit::Ok);
+        }
+        let waited = queue.wait(id, self.wait_timeout).await;
+        let view = waited.map_err(|e| Failed::from(e).next(format!("oq get {id}")))?;
+        super::wait::result(oq, &queue, &view).await
+    }
+
+    fn task(&self) -> Result<Task, Failed> {
+        let Some(task_type) = &self.task_type else {
+            return Err(Failed::usage("no type", "oq submit --help"));
+        };
+        let input = said::text(&self.input)?;
+        let task = Task::json(task_type.as_str(), input.as_str());
+        let task = task.map_err(|e| Failed::usage(e.to_string(), self.hint(task_type, &input)))?;
+        self.options.check()?;
+        task.check()?;
+        Ok(task)
+    }
+
+    /// What to write instead of an input that is no JSON.
+    fn hint(&self, task_type: &TaskType, input: &str) -> String {
+        let plain = !input.is_empty()
+            && input.len() <= 60
+            && input
+                .chars()
+                .all(|c| c.is_alphanumeric() || " ._-/:@".contains(c));
+        if self.input == "-" {
+            return "pipe a JSON text in; a plain text needs quotes: jq -R .".to_owned();
+        }
+        if self.input.starts_with('@') {
+            return "the file must hold one JSON text".to_owned();
+        }
+        match plain {
+            true => format!("a text has quotes in JSON: oq submit {task_type} '\"{input}\"'"),
+            false => {
+                "a JSON text is a number, true, null, \"text\", [1, 2] or {\"a\": 1}; quote it \
+                      for the shell with '…'"
+                    .to_owned()
+            }
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! What a worker tells, as a line for people or as JSON.
+
+use oq_core::worker::Event;
+use serde_json::{Map, Value};
+
+/// One thing that happened in a worker.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventLine {
+    event: &'static str,
+    /// Names and values, in the order in which they are shown.
+    fields: Vec<(&'static str, Value)>,
+}
+
+impl EventLine {
+    /// The line for an event, if there is one to print.
+    pub fn of(event: &Event) -> Option<EventLine> {
+        let line = match event {
+            Event::Started { worker } => EventLine::new("started").with("worker", worker),
+            Event::Claimed {
+                queue,
+                id,
+                task_type,
+                delivery,
+                taken_over,
+            } => EventLine::new(if *taken_over { "taken_over" } else { "claimed" })
+                .with("id", id)
+                .with("type", task_type)
+                .with("queue", queue)
+                .with_value("delivery", (*delivery).into()),
+            Event::Finished {
+                queue,
+                id,
+                task_type,
+                ending,
+                failure,
+            } => EventLine::new(ending.as_str())
+                .with("id", id)
+                .with("type", task_type)
+                .with("queue", queue)
+                .failed(failure.as_ref()),
+            Event::Retried {
+                queue,
+                id,
+                task_type,
+                failure,
+            } => EventLine::new("retried")
+                .with("id", id)
+                .with("type", task_type)
+                .with("queue", queue)
+                .failed(Some(failure)),
+            Event::Rescheduled { queue, id, delay } => EventLine::new("rescheduled")
+                .with("id", id)
+                .with("queue", queue)
+                .with_value("delay_s", delay.as_secs_f64().into()),
+            Event::Released { queue, id, tasks } => EventLine::new("released")
+                .with("id", id)
+                .with("queue", queue)
+                .with_value("tasks", (*tasks).into()),
+            Event::Lost { queue, id } => EventLine::new("lost").with("id", id).with("queue", queue),
+            Event::Unreadable { queue, why } => EventLine::new("unreadable")
+                .with("queue", queue)
+                .with("why", why),
+            Event::StoreFailing { error } => EventLine::new("outage").with("why", error),
+            Event::StoreRecovered { after } => {
+                EventLine::new("answers").with_value("after_s", after.as_secs_f64().into())
+            }
+            Event::Stopping => EventLine::new("stopping"),
+            Event::Stopped => EventLine::new("stopped"),
+            // A newer core tells more than this program knows.
+            _ => return None,
+        };
+        Some(line)
+    }
+
+    /// A line of this name, without fields yet.
+    pub fn new(event: &'static str) -> EventLine {
+        EventLine {
+            event,
+            fields: Vec::new(),
+        }
+    }
+
+    /// Adds a field.
+    pub fn with(self, name: &'static str, value: impl ToString) -> EventLine {
+        self.with_value(name, value.to_string().into())
+    }
+
+    fn with_value(mut self, name: &'static str, value: Value) -> EventLine {
+        self.fields.push((name, value));
+        self
+    }
+
+    fn failed(self, failure: Option<&oq_core::record::Failure>) -> EventLine {
+        match failure {
+            Some(failure) => self
+                .with("error", &failure.kind)
+                .with("message", &failure.message),
+            None => self,
+        }
+    }
+
+    /// One line of JSON.
+    pub fn json(&self) -> String {
+        let mut object = Map::new();
+        object.insert("event".into(), self.event.into());
+        for (name, value) in &self.fields {
+            object.insert((*name).into(), value.clone());
+        }
+        Value::Object(object).to_string()
+    }
+
+    /// One line for people: what a task says of itself cannot steer their terminal, and only the
+    /// first line of it is shown.
+    pub fn text(&self) -> String {
+        let mut text = format!("{:<11}", self.event.replace('_', " "));
+        for (name, value) in &self.fields {
+            let value = match value {
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            let mut lines = value.trim().lines();
+            let shown = super::safe(lines.next().unwrap_or_default());
+            let more = lines.next().map_or("", |_| " …");
+            match *name {
+                "id" | "type" | "error" | "message" | "why" | "text" => {
+                    text.push_str(&format!("  {shown}{more}"))
+                }
+                "queue" if shown == oq_core::queue::DEFAULT_QUEUE => {}
+                "delivery" if shown == "1" => {}
+                "after_s" => text.push_str(&format!("  again after {shown} s")),
+                "delay_s" => text.push_str(&format!("  in {shown} s")),
+                name => text.push_str(&format!("  {name} {shown}{more}")),
+            }
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_see_one_clean_line_and_programs_all_of_it() {
+        let line = EventLine::new("failed")
+            .with("id", "01X")
+            .with("queue", "default")
+            .with("message", "no\u{1b}[2J disk\nat line 3");
+        assert_eq!(line.text(), "failed       01X  no\u{fffd}[2J disk …");
+        let json: Value = serde_json::from_str(&line.json()).unwrap();
+        assert_eq!(json["message"], "no\u{1b}[2J disk\nat line 3");
+        assert_eq!(json["event"], "failed");
+    }
+}

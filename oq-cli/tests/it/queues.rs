@@ -1,0 +1,115 @@
+//! Queues and workers.
+
+use expect_test::expect;
+
+use crate::oq::Oq;
+
+#[test]
+fn queues_are_listed_with_their_depth() {
+    let oq = Oq::new();
+    assert!(
+        oq.run(&["queue", "list"])
+            .err
+            .contains("there are no queues yet")
+    );
+    oq.submit(&["a", "--queue", "mail"]);
+    oq.submit(&["a", "--queue", "mail", "--delay", "1h"]);
+    oq.submit(&["a", "--queue", "images"]);
+    oq.run(&["queue", "pause", "images"]);
+    let csv = oq.run(&["queue", "list", "-o", "csv"]).out;
+    let without_age: Vec<&str> = csv.lines().map(|l| l.rsplit_once(',').unwrap().0).collect();
+    expect![[r#"
+        queue,state,runnable,waiting,running,done,dead
+        images,paused,1,0,0,0,0
+        mail,open,1,1,0,0,0"#]]
+    .assert_eq(&without_age.join("\n"));
+    assert_eq!(
+        oq.run(&["queue", "list", "--names", "-o", "id"]).out,
+        "images\nmail\n"
+    );
+    assert_eq!(oq.run(&["queue", "stats", "mail"]).json()["waiting"], 1);
+}
+
+#[test]
+fn settings_are_shown_and_changed() {
+    let oq = Oq::new();
+    oq.submit(&["a"]);
+    expect![[r#"
+        exit 0
+        --- stdout
+        queue        default
+        state        open
+        shards       4 (workers look at 16)
+        timeout      5m
+        lease        30s
+        retention    366d
+        attempts     2
+        retry delay  1s to 10m
+    "#]]
+    .assert_eq(
+        &oq.run(&[
+            "queue",
+            "set",
+            "--retention",
+            "366d",
+            "--shards",
+            "4",
+            "--attempts",
+            "2",
+            "-o",
+            "table",
+        ])
+        .shown(),
+    );
+    oq.run(&["queue", "set", "--retention", "367d"])
+        .refused(2, "use 1h to 366d");
+    oq.run(&["queue", "set", "--lease", "1s"])
+        .refused(2, "use 15s to 10m");
+    oq.run(&["queue", "set", "--shards", "0"])
+        .refused(2, "--shards");
+    assert_eq!(oq.run(&["queue", "show"]).json()["shards"], 4);
+}
+
+#[test]
+fn draining_pauses_and_says_when_nothing_runs() {
+    let oq = Oq::new();
+    let id = oq.submit(&["echo"]);
+    expect![[r#"
+        exit 0
+        --- stderr
+        oq: default is paused; what runs goes on
+        oq: nothing of default runs
+        next: oq queue resume default
+    "#]]
+    .assert_eq(&oq.run(&["queue", "drain"]).shown());
+    oq.run(&["queue", "drain", "--empty", "--timeout", "10ms"])
+        .refused(6, "1 may be started");
+    oq.run(&["queue", "resume"]);
+    oq.work(&[&id]);
+    let ran = oq.run(&["queue", "drain", "--empty"]);
+    assert_eq!(
+        (ran.code, ran.err.as_str()),
+        (Some(0), "oq: default is empty\n")
+    );
+}
+
+#[test]
+fn purging_asks_and_deletes() {
+    let oq = Oq::new();
+    let id = oq.submit(&["echo"]);
+    oq.run(&["queue", "purge"])
+        .refused(2, "Delete 1 live tasks, 0 outcomes and 0 dead letters");
+    oq.run(&["queue", "purge", "--dry-run"]);
+    assert_eq!(oq.run(&["get", &id]).code, Some(0));
+    assert_eq!(oq.run(&["queue", "purge", "--yes"]).json()["live"], 1);
+    oq.run(&["get", &id]).refused(3, "OQ-NOT-FOUND");
+}
+
+#[test]
+fn workers_present_are_listed() {
+    let oq = Oq::new();
+    oq.submit(&["echo"]);
+    let none = oq.run(&["worker", "list"]);
+    assert_eq!((none.code, none.out.as_str()), (Some(0), ""));
+    assert!(none.err.contains("no worker is present"), "{}", none.err);
+}

@@ -1,0 +1,317 @@
+# oq on AWS Lambda: a bucket, a function that runs the tasks of one queue, a schedule as the backstop,
+# and a policy for producers. `code` is a zip with the program `bootstrap` in it, built for the
+# architecture below, and, if it is the one of oq-lambda, a folder `handlers`.
+
+terraform {
+  required_version = ">= 1.5"
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = ">= 5.70"
+    }
+  }
+}
+
+variable "bucket" {
+  type        = string
+  description = "A new bucket."
+}
+
+variable "prefix" {
+  type        = string
+  default     = "prod"
+  description = "Where in the bucket the store is, without slashes at its ends."
+}
+
+variable "queue" {
+  type    = string
+  default = "default"
+}
+
+variable "code" {
+  type        = string
+  default     = "function.zip"
+  description = "The zip with the function's program."
+}
+
+variable "architecture" {
+  type    = string
+  default = "arm64"
+  validation {
+    condition     = contains(["arm64", "x86_64"], var.architecture)
+    error_message = "Use arm64 or x86_64."
+  }
+}
+
+variable "timeout" {
+  type        = number
+  default     = 60
+  description = "Seconds. No task can be run in less than 15, and nothing is begun in the last 15."
+  validation {
+    condition     = var.timeout >= 30 && var.timeout <= 900
+    error_message = "Use 30 to 900 seconds."
+  }
+}
+
+variable "max_concurrency" {
+  type        = number
+  default     = 100
+  description = "How many invocations run at once; it is taken from the account's."
+}
+
+locals {
+  name = "oq-${var.queue}"
+  url  = "s3://${var.bucket}/${var.prefix}"
+}
+
+resource "aws_s3_bucket" "store" {
+  bucket = var.bucket
+}
+
+resource "aws_s3_bucket_server_side_encryption_configuration" "store" {
+  bucket = aws_s3_bucket.store.id
+  rule {
+    apply_server_side_encryption_by_default {
+      sse_algorithm = "AES256"
+    }
+  }
+}
+
+resource "aws_s3_bucket_public_access_block" "store" {
+  bucket                  = aws_s3_bucket.store.id
+  block_public_acls       = true
+  block_public_policy     = true
+  ignore_public_acls      = true
+  restrict_public_buckets = true
+}
+
+resource "aws_s3_bucket_ownership_controls" "store" {
+  bucket = aws_s3_bucket.store.id
+  rule {
+    object_ownership = "BucketOwnerEnforced"
+  }
+}
+
+resource "aws_s3_bucket_lifecycle_configuration" "store" {
+  bucket = aws_s3_bucket.store.id
+  rule {
+    id     = "uploads-that-never-ended"
+    status = "Enabled"
+    filter {}
+    abort_incomplete_multipart_upload {
+      days_after_initiation = 1
+    }
+  }
+}
+
+data "aws_iam_policy_document" "bucket" {
+  statement {
+    sid       = "OnlyEncryptedConnections"
+    effect    = "Deny"
+    actions   = ["s3:*"]
+    resources = [aws_s3_bucket.store.arn, "${aws_s3_bucket.store.arn}/*"]
+    principals {
+      type        = "*"
+      identifiers = ["*"]
+    }
+    condition {
+      test     = "Bool"
+      variable = "aws:SecureTransport"
+      values   = ["false"]
+    }
+  }
+
+  # Whatever does not say what it expects to find would overwrite a task.
+  statement {
+    sid       = "OnlyConditionalWrites"
+    effect    = "Deny"
+    actions   = ["s3:PutObject"]
+    resources = ["${aws_s3_bucket.store.arn}/${var.prefix}/*"]
+    principals {
+      type        = "*"
+      identifiers = ["*"]
+    }
+    condition {
+      test     = "Null"
+      variable = "s3:if-none-match"
+      values   = ["true"]
+    }
+    condition {
+      test     = "Null"
+      variable = "s3:if-match"
+      values   = ["true"]
+    }
+  }
+}
+
+resource "aws_s3_bucket_policy" "store" {
+  bucket     = aws_s3_bucket.store.id
+  policy     = data.aws_iam_policy_document.bucket.json
+  depends_on = [aws_s3_bucket_public_access_block.store]
+}
+
+data "aws_iam_policy_document" "store" {
+  statement {
+    sid       = "Objects"
+    actions   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
+    resources = ["${aws_s3_bucket.store.arn}/${var.prefix}/*"]
+  }
+
+  # Without it S3 says "denied" of what is not there.
+  statement {
+    sid       = "Names"
+    actions   = ["s3:ListBucket"]
+    resources = [aws_s3_bucket.store.arn]
+    condition {
+      test     = "StringLike"
+      variable = "s3:prefix"
+      values   = ["${var.prefix}/*"]
+    }
+  }
+}
+
+data "aws_iam_policy_document" "logs" {
+  statement {
+    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    resources = ["${aws_cloudwatch_log_group.worker.arn}:*"]
+  }
+}
+
+data "aws_iam_policy_document" "lambda" {
+  statement {
+    actions = ["sts:AssumeRole"]
+    principals {
+      type        = "Service"
+      identifiers = ["lambda.amazonaws.com"]
+    }
+  }
+}
+
+resource "aws_iam_role" "worker" {
+  name               = "${local.name}-worker"
+  assume_role_policy = data.aws_iam_policy_document.lambda.json
+}
+
+resource "aws_iam_role_policy" "store" {
+  name   = "store"
+  role   = aws_iam_role.worker.id
+  policy = data.aws_iam_policy_document.store.json
+}
+
+resource "aws_iam_role_policy" "logs" {
+  name   = "logs"
+  role   = aws_iam_role.worker.id
+  policy = data.aws_iam_policy_document.logs.json
+}
+
+resource "aws_iam_policy" "producer" {
+  name   = "${local.name}-producer"
+  policy = data.aws_iam_policy_document.store.json
+}
+
+resource "aws_cloudwatch_log_group" "worker" {
+  name              = "/aws/lambda/${local.name}"
+  retention_in_days = 30
+}
+
+resource "aws_lambda_function" "worker" {
+  function_name                  = local.name
+  description                    = "Runs the tasks of queue ${var.queue}"
+  role                           = aws_iam_role.worker.arn
+  runtime                        = "provided.al2023"
+  handler                        = "bootstrap"
+  filename                       = var.code
+  source_code_hash               = filebase64sha256(var.code)
+  architectures                  = [var.architecture]
+  memory_size                    = 256
+  timeout                        = var.timeout
+  reserved_concurrent_executions = var.max_concurrency
+  depends_on                     = [aws_cloudwatch_log_group.worker]
+
+  environment {
+    variables = {
+      OQ_URL   = local.url
+      OQ_QUEUE = var.queue
+    }
+  }
+}
+
+# The schedule finds what was not run; an event of yesterday tells nothing.
+resource "aws_lambda_function_event_invoke_config" "worker" {
+  function_name                = aws_lambda_function.worker.function_name
+  maximum_event_age_in_seconds = 3600
+  maximum_retry_attempts       = 2
+}
+
+data "aws_caller_identity" "current" {}
+
+resource "aws_lambda_permission" "bucket" {
+  statement_id   = "bucket"
+  action         = "lambda:InvokeFunction"
+  function_name  = aws_lambda_function.worker.function_name
+  principal      = "s3.amazonaws.com"
+  source_account = data.aws_caller_identity.current.account_id
+  source_arn     = aws_s3_bucket.store.arn
+}
+
+resource "aws_s3_bucket_notification" "live" {
+  bucket = aws_s3_bucket.store.id
+  lambda_function {
+    lambda_function_arn = aws_lambda_function.worker.arn
+    events              = ["s3:ObjectCreated:*"]
+    filter_prefix       = "${var.prefix}/${var.queue}/live/"
+  }
+  depends_on = [aws_lambda_permission.bucket]
+}
+
+resource "aws_cloudwatch_event_rule" "tick" {
+  name                = "${local.name}-tick"
+  description         = "Runs what is due and what no event told of, and takes over what was left"
+  schedule_expression = "rate(1 minute)"
+}
+
+resource "aws_cloudwatch_event_target" "tick" {
+  rule = aws_cloudwatch_event_rule.tick.name
+  arn  = aws_lambda_function.worker.arn
+}
+
+resource "aws_lambda_permission" "tick" {
+  statement_id  = "tick"
+  action        = "lambda:InvokeFunction"
+  function_name = aws_lambda_function.worker.function_name
+  principal     = "events.amazonaws.com"
+  source_arn    = aws_cloudwatch_event_rule.tick.arn
+}
+
+locals {
+  alarms = {
+    failing   = { metric = "Errors", at = 5, periods = 1, below = false, why = "Invocations fail. The function's log says why." }
+    throttled = { metric = "Throttles", at = 1, periods = 3, below = false, why = "More events than max_concurrency allows. Tasks wait; nothing is lost." }
+    silent    = { metric = "Invocations", at = 1, periods = 1, below = true, why = "Not even the schedule starts the function any more." }
+  }
+}
+
+resource "aws_cloudwatch_metric_alarm" "worker" {
+  for_each            = local.alarms
+  alarm_name          = "${local.name}-${each.key}"
+  alarm_description   = each.value.why
+  namespace           = "AWS/Lambda"
+  metric_name         = each.value.metric
+  dimensions          = { FunctionName = aws_lambda_function.worker.function_name }
+  statistic           = "Sum"
+  period              = 300
+  evaluation_periods  = each.value.periods
+  threshold           = each.value.at
+  comparison_operator = each.value.below ? "LessThanThreshold" : "GreaterThanOrEqualToThreshold"
+  treat_missing_data  = each.value.below ? "breaching" : "notBreaching"
+}
+
+output "url" {
+  description = "OQ_URL of producers"
+  value       = local.url
+}
+
+output "producer_policy" {
+  description = "To be attached to whoever submits"
+  value       = aws_iam_policy.producer.arn
+}

@@ -1,0 +1,157 @@
+//! Lambda on this machine: an emulator of the API that functions ask for events, and a process that
+//! runs a function against it. For tests and for `oq lambda invoke --local`; only on the loopback
+//! address.
+
+mod routes;
+
+use std::ffi::OsStr;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use oq_core::env::Env;
+use tokio::process::{Child, Command};
+
+pub use routes::Invoked;
+use routes::Shared;
+
+/// The emulated API.
+#[derive(Debug)]
+pub struct Emulator {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    serving: tokio::task::JoinHandle<()>,
+}
+
+impl Emulator {
+    /// Serves the API on a free port.
+    ///
+    /// # Errors
+    ///
+    /// When the machine has no port for it.
+    pub async fn start() -> std::io::Result<Emulator> {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared::default());
+        let serving = tokio::spawn(routes::serve(listener, shared.clone()));
+        Ok(Emulator {
+            shared,
+            address,
+            serving,
+        })
+    }
+
+    /// Where it listens, as `AWS_LAMBDA_RUNTIME_API` says it.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+/// A function that runs on this machine. It ends with this value.
+#[derive(Debug)]
+pub struct Local {
+    emulator: Emulator,
+    child: Child,
+    timeout: Duration,
+}
+
+/// Why a local invocation has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Died {
+    /// Lambda would have stopped it.
+    #[error("the function did not answer within {0:?}, and was killed as Lambda would")]
+    TimedOut(Duration),
+    /// Its process ended.
+    #[error("the function ended without an answer ({0}); what it said is above")]
+    Ended(String),
+    /// It could not begin.
+    #[error("the function could not begin: {0}")]
+    Init(String),
+}
+
+impl Local {
+    /// Starts a function's program with this environment beside the own one. What it logs goes to
+    /// stderr.
+    ///
+    /// # Errors
+    ///
+    /// When the program cannot be started.
+    pub async fn start<K: AsRef<OsStr>, V: AsRef<OsStr>>(
+        program: &Path,
+        environment: impl IntoIterator<Item = (K, V)>,
+        timeout: Duration,
+    ) -> std::io::Result<Local> {
+        let emulator = Emulator::start().await?;
+        let child = Command::new(program)
+            .env("AWS_LAMBDA_RUNTIME_API", emulator.address().to_string())
+            .env("AWS_LAMBDA_FUNCTION_NAME", "local")
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+            .envs(environment)
+            .stdin(Stdio::null())
+            .stdout(std::io::stderr())
+            .kill_on_drop(true)
+            .spawn()?;
+        Ok(Local {
+            emulator,
+            child,
+            timeout,
+        })
+    }
+
+    /// The id of its process.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// Waits until it asks for its first event: what it opens at the beginning is open.
+    ///
+    /// # Errors
+    ///
+    /// [`Died`], if it does not come so far.
+    pub async fn ready(&mut self) -> Result<(), Died> {
+        let shared = self.emulator.shared.clone();
+        tokio::select! {
+            biased;
+            () = shared.asked() => Ok(()),
+            why = shared.failed_to_begin() => Err(Died::Init(why)),
+            status = self.child.wait() => Err(ended(status)),
+        }
+    }
+
+    /// One invocation: its answer, or its error.
+    ///
+    /// # Errors
+    ///
+    /// [`Died`], after which there are no more.
+    pub async fn invoke(&mut self, event: &str) -> Result<Invoked, Died> {
+        let shared = self.emulator.shared.clone();
+        let answer = shared.invoke(event.to_owned(), self.timeout);
+        let env = Env::system();
+        let answered = tokio::select! {
+            biased;
+            answer = env.within(self.timeout, answer) => answer,
+            why = shared.failed_to_begin() => return Err(Died::Init(why)),
+            status = self.child.wait() => return Err(ended(status)),
+        };
+        match answered {
+            Some(invoked) => Ok(invoked),
+            None => {
+                let _gone = self.child.kill().await;
+                Err(Died::TimedOut(self.timeout))
+            }
+        }
+    }
+}
+
+fn ended(status: std::io::Result<std::process::ExitStatus>) -> Died {
+    Died::Ended(status.map_or_else(|e| e.to_string(), |status| status.to_string()))
+}

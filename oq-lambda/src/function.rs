@@ -1,0 +1,317 @@
+//! A function: from the document of an invocation to its answer.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use oq_core::record::{MIN_LEASE, QueueName};
+use oq_core::worker::{Drain, Drained, LeadEnd, Stopped};
+use oq_core::{Error, Queue, Worker};
+
+use crate::answer::{Answer, Failed, ItemFailure, Report};
+use crate::event::{DrainRequest, Event, Message, Source, What};
+use crate::http::{self, DEFAULT_MAX_BODY, Reply, Rules};
+use crate::leads::{Asked, Ignored, asked};
+use crate::submit::submit_handler;
+use crate::thaw::Thaw;
+
+/// Kept back for the answer.
+const RESERVE: Duration = Duration::from_millis(500);
+
+/// A task whose event came later than this was not alone: there may be more to find.
+const LATE: Duration = Duration::from_secs(10);
+
+/// What becomes due so soon after its event is waited for.
+const LINGER: Duration = Duration::from_secs(3);
+
+/// A tick sweeps each shard with this chance: about once an hour with a tick a minute.
+const SWEEP_ONE_IN: u64 = 60;
+
+/// How much time an invocation has.
+#[derive(Debug, Clone, Copy)]
+pub struct Time {
+    /// Until it is stopped.
+    pub left: Duration,
+    /// Its deadline since 1970, by Lambda's clock, if that is known.
+    pub deadline: Option<Duration>,
+}
+
+impl Time {
+    /// So much is left.
+    pub fn left(left: Duration) -> Time {
+        Time {
+            left,
+            deadline: None,
+        }
+    }
+}
+
+/// A function on Lambda, or wherever its events come from.
+///
+/// ```
+/// use std::time::Duration;
+/// use oq_core::{Context, Queue, Task, TaskError, Worker};
+/// use oq_lambda::Time;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let queue = Queue::connect("memory:").await?;
+/// queue.submit(Task::new("double", &21)?).await?;
+/// let worker = Worker::builder()
+///     .queue(&queue)
+///     .handler("double", |_: Context, n: i64| async move { Ok::<_, TaskError>(2 * n) })
+///     .build()?;
+/// let function = oq_lambda::handler(worker);
+/// let answer = function.answer(r#"{ "drain": true }"#, Time::left(Duration::from_secs(60))).await?;
+/// let answer = serde_json::to_value(answer)?;
+/// assert_eq!((&answer["completed"], &answer["stopped"]), (&1.into(), &"empty".into()));
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct Function {
+    worker: Option<Worker>,
+    queue: Queue,
+    rules: Option<Rules>,
+    linger: Duration,
+    thaw: Thaw,
+}
+
+/// A function that runs the tasks of a worker's queues. It takes tasks by direct invocation, and by
+/// HTTP after [`Function::open_to`].
+///
+/// # Panics
+///
+/// Never: a worker has a queue.
+pub fn handler(worker: Worker) -> Function {
+    #[allow(clippy::expect_used)] // `build` refuses a worker without a queue
+    let queue = worker
+        .queues()
+        .next()
+        .expect("a worker has a queue")
+        .clone();
+    Function::new(Some(worker), queue, None)
+}
+
+/// A function that only submits: by direct invocation, and by HTTP to this queue.
+pub fn submitter(queue: Queue) -> Function {
+    let rules = Rules {
+        queues: vec![queue.name().clone()],
+        max_body: DEFAULT_MAX_BODY,
+    };
+    Function::new(None, queue, Some(rules))
+}
+
+impl Function {
+    fn new(worker: Option<Worker>, queue: Queue, rules: Option<Rules>) -> Function {
+        Function {
+            worker,
+            queue,
+            rules,
+            linger: LINGER,
+            thaw: Thaw::default(),
+        }
+    }
+
+    /// Takes tasks for these queues by HTTP, with bodies up to so many bytes.
+    pub fn open_to(mut self, queues: impl IntoIterator<Item = QueueName>, max_body: usize) -> Self {
+        self.rules = Some(Rules {
+            queues: queues.into_iter().collect(),
+            max_body,
+        });
+        self
+    }
+
+    /// Waits so long for a task that an event tells of and that is not due yet, such as a second
+    /// attempt; 3 s unless set. Waiting is time that Lambda bills; otherwise the schedule finds it.
+    pub fn linger(mut self, time: Duration) -> Self {
+        self.linger = time;
+        self
+    }
+
+    /// Answers an invocation.
+    ///
+    /// # Errors
+    ///
+    /// [`Failed`] where the invocation is to fail, so that Lambda repeats it or tells somebody.
+    pub async fn answer(&self, document: &str, time: Time) -> Result<Answer, Failed> {
+        if let Some(deadline) = time.deadline {
+            self.thaw.invoked(self.queue.root(), deadline);
+        }
+        let event = Event::read(document).map_err(|unknown| Failed::Event(unknown.0))?;
+        match event {
+            Event::Http(request) => Ok(Answer::Reply(match &self.rules {
+                Some(rules) => http::reply(&self.queue, rules, &request).await,
+                None => Reply::closed(),
+            })),
+            Event::Submit(submit) => Ok(Answer::Accepted(
+                submit_handler(&self.queue, *submit).await?,
+            )),
+            Event::Tick => {
+                let how = Drain::all().sweep_one_in(SWEEP_ONE_IN);
+                self.drained(how, time).await
+            }
+            Event::Drain(request) => {
+                let how = self.requested(request)?;
+                self.drained(how, time).await
+            }
+            Event::Objects(source, messages) => self.objects(source, &messages, time).await,
+        }
+    }
+
+    fn requested(&self, request: DrainRequest) -> Result<Drain, Failed> {
+        let linger = request.linger();
+        let mut how = match request.drain {
+            What::All => Drain::all(),
+            What::These(ids) => {
+                let queues = request.queues.clone().unwrap_or_default();
+                let queue = match queues.as_slice() {
+                    [] => self.queue.name().clone(),
+                    [queue] => queue.clone(),
+                    _ => {
+                        let why = "ids are of one queue: name one in \"queues\"";
+                        return Err(Failed::Event(why.into()));
+                    }
+                };
+                let lead = |id| oq_core::worker::Lead::new(queue.clone(), id);
+                Drain::leads(ids.into_iter().map(lead))
+            }
+        };
+        if let Some(queues) = request.queues {
+            how = how.only(queues);
+        }
+        if let Some(tasks) = request.max_tasks {
+            how = how.max_tasks(tasks);
+        }
+        Ok(how.linger(linger))
+    }
+
+    async fn drained(&self, how: Drain, time: Time) -> Result<Answer, Failed> {
+        let drained = self.drain(how, time.left).await?;
+        told(&drained)?;
+        Ok(Answer::Drained(Box::new(Report::new(
+            &drained,
+            Ignored::default(),
+        ))))
+    }
+
+    /// Runs a drain that ends in time.
+    async fn drain(&self, how: Drain, left: Duration) -> Result<Drained, Failed> {
+        let worker = self.worker.as_ref().ok_or(Failed::NoHandlers)?;
+        let within = left.saturating_sub(RESERVE);
+        if within < MIN_LEASE {
+            return Err(Failed::TooShort(left.as_secs()));
+        }
+        Ok(worker.drain(how.within(within)).await?)
+    }
+
+    /// Tries what notifications tell of; then looks for more if they came late.
+    async fn objects(
+        &self,
+        source: Source,
+        messages: &[Message],
+        time: Time,
+    ) -> Result<Answer, Failed> {
+        let clock = self.queue.root().env();
+        let began = clock.now();
+        let asked = asked(messages, self.queue.root().store().place().as_ref());
+        if !asked.ignored.is_none() {
+            tracing::warn!(ignored = ?asked.ignored, "notices of what is not a live object of this store; see the notification's filter");
+        }
+        let mut drained = Drained::default();
+        if !asked.leads.is_empty() {
+            let how = Drain::leads(asked.leads.clone()).linger(self.linger);
+            drained = self.drain(how, time.left).await?;
+            let left = time.left.saturating_sub(clock.now().since(began));
+            if self.came_late(&asked, &drained) && left >= MIN_LEASE * 2 {
+                drained = and(drained, self.drain(Drain::all(), left).await?);
+            }
+        }
+        match source {
+            Source::Sqs => Ok(Answer::Failures {
+                failures: failures(&asked, &drained),
+            }),
+            Source::Whole => {
+                let unread = asked
+                    .messages
+                    .iter()
+                    .find_map(|(_, said)| said.as_ref().err());
+                if let Some(why) = unread {
+                    return Err(Failed::Event(why.clone()));
+                }
+                told(&drained)?;
+                Ok(Answer::Drained(Box::new(Report::new(
+                    &drained,
+                    asked.ignored,
+                ))))
+            }
+        }
+    }
+
+    /// Whether something was run whose event had been under way for long: there is a backlog.
+    fn came_late(&self, asked: &Asked, drained: &Drained) -> bool {
+        let now = self.queue.root().now();
+        drained.stopped == Stopped::Empty
+            && drained.leads.iter().any(|(lead, end)| {
+                let written = asked.written.get(&(lead.queue.clone(), lead.id));
+                *end == LeadEnd::Ran && written.is_some_and(|at| now.since(*at) > LATE)
+            })
+    }
+}
+
+/// An invocation whose store failed is to be repeated.
+fn told(drained: &Drained) -> Result<(), Failed> {
+    if let Some(error) = &drained.error {
+        return Err(Failed::Oq(error.clone()));
+    }
+    let failed = drained.leads.iter().find_map(|(lead, end)| match end {
+        LeadEnd::Failed(why) => Some(Error::Unavailable(format!("task {}: {why}", lead.id))),
+        _ => None,
+    });
+    failed.map_or(Ok(()), |error| Err(Failed::Oq(error)))
+}
+
+/// Which messages SQS is to deliver again: those that cannot be read, which end in its dead-letter
+/// queue, and those about something that failed or was not tried.
+fn failures(asked: &Asked, drained: &Drained) -> Vec<ItemFailure> {
+    let ends: BTreeMap<_, _> = drained
+        .leads
+        .iter()
+        .map(|(lead, end)| ((lead.queue.clone(), lead.id), end))
+        .collect();
+    let again = |object: &crate::leads::Object| match ends.get(object) {
+        Some(LeadEnd::Failed(_)) => true,
+        // What is paused is found by the schedule when it goes on.
+        Some(LeadEnd::Untried) => !drained.paused.contains(&object.0),
+        _ => false,
+    };
+    let failed = asked.messages.iter().filter_map(|(id, said)| {
+        let failed = match said {
+            Ok(objects) => objects.iter().any(again),
+            Err(why) => {
+                tracing::error!(%why, message = id, "a message cannot be read");
+                true
+            }
+        };
+        id.clone().filter(|_| failed)
+    });
+    failed.map(|id| ItemFailure { id }).collect()
+}
+
+/// One report of two drains.
+fn and(first: Drained, then: Drained) -> Drained {
+    let mut both = then;
+    both.claimed += first.claimed;
+    both.taken_over += first.taken_over;
+    both.repaired += first.repaired;
+    both.completed += first.completed;
+    both.failed += first.failed;
+    both.cancelled += first.cancelled;
+    both.expired += first.expired;
+    both.retried += first.retried;
+    both.rescheduled += first.rescheduled;
+    both.released += first.released;
+    both.lost += first.lost;
+    both.unreadable += first.unreadable;
+    both.errors += first.errors;
+    both.leads = first.leads;
+    both
+}

@@ -1,0 +1,9 @@
+//! The function on a memory store with virtual time, and with a bucket that tells of every write.
+
+#![allow(clippy::unwrap_used)]
+
+mod answers;
+mod freeze;
+mod http;
+mod loops;
+mod world;

@@ -1,0 +1,163 @@
+use oq_core::queue::TaskState;
+use oq_core::record::Retry;
+use oq_core::{Queue, StoreTime};
+use oq_lambda::emulator::{Died, Invoked};
+use serde_json::json;
+
+use crate::world::{Folder, answer, event, task};
+
+const TICK: &str = include_str!("../events/eventbridge-schedule.json");
+
+#[tokio::test]
+async fn programs_run_the_tasks_of_their_names() {
+    let folder = Folder::new();
+    let queue = Queue::connect(&folder.url()).await.unwrap();
+    let mut function = folder.function(&folder.url(), 60).await;
+    let shout = queue.submit(task("shout", &json!("cat"))).await.unwrap().id;
+    let done = answer(function.invoke(&event(&queue, shout, "")).await.unwrap());
+    assert_eq!(done["completed"], 1, "{done}");
+    assert_eq!(queue.result::<String>(shout).await.unwrap(), "CAT");
+
+    let retry = Retry::fixed(1, std::time::Duration::from_secs(1));
+    let fail = task("fail", &json!(null)).retry(retry);
+    let fail = queue.submit(fail).await.unwrap().id;
+    let who = queue.submit(task("whoami", &json!(null))).await.unwrap().id;
+    let done = answer(function.invoke(TICK).await.unwrap());
+    assert_eq!(
+        (&done["completed"], &done["failed"]),
+        (&json!(1), &json!(1))
+    );
+    let failure = queue.get(fail).await.unwrap().failure.unwrap();
+    assert!(failure.message.contains("the disk is full") && failure.message.contains('3'));
+    let said: (String, String, u32) = queue.result(who).await.unwrap();
+    assert_eq!(said, (who.to_string(), "whoami".into(), 1));
+}
+
+#[tokio::test]
+async fn one_process_answers_event_after_event_and_says_what_is_wrong_with_one() {
+    let folder = Folder::new();
+    let queue = Queue::connect(&folder.url()).await.unwrap();
+    let mut function = folder.function(&folder.url(), 60).await;
+    function.ready().await.unwrap();
+    let pid = function.pid();
+    let wrong = function.invoke("{}").await.unwrap();
+    let Invoked::Error { code, message } = wrong else {
+        panic!("{wrong:?}")
+    };
+    assert_eq!(code, "OQ-INVALID");
+    assert!(message.contains("not an event that oq knows"), "{message}");
+    let submit = json!({ "type": "shout", "input": "cow" }).to_string();
+    let accepted = answer(function.invoke(&submit).await.unwrap());
+    let id = accepted["id"].as_str().unwrap().parse().unwrap();
+    answer(function.invoke(r#"{ "drain": true }"#).await.unwrap());
+    assert_eq!(queue.get(id).await.unwrap().state, TaskState::Completed);
+    assert_eq!(function.pid(), pid);
+}
+
+#[tokio::test]
+async fn an_event_of_six_megabytes_is_answered() {
+    let folder = Folder::new();
+    let queue = Queue::connect(&folder.url()).await.unwrap();
+    let id = queue.submit(task("shout", &json!("x"))).await.unwrap().id;
+    let one = event(&queue, id, "");
+    let record = &one[r#"{"Records":["#.len()..one.len() - 2];
+    let foreign = record.replace("/live/", "/done/");
+    let mut records = vec![foreign; 5_900_000 / record.len()];
+    records.push(record.to_owned());
+    let large = format!(r#"{{"Records":[{}]}}"#, records.join(","));
+    let mut function = folder.function(&folder.url(), 60).await;
+    let done = answer(function.invoke(&large).await.unwrap());
+    assert_eq!(done["completed"], 1);
+    assert_eq!(done["ignored"]["not_live"], records.len() - 1);
+}
+
+/// SIGSTOP is what a freeze looks like from inside: nothing runs, and time passes.
+#[tokio::test]
+async fn a_frozen_function_goes_on_with_the_next_event() {
+    let folder = Folder::new();
+    let queue = Queue::connect(&folder.url()).await.unwrap();
+    let mut function = folder.function(&folder.url(), 60).await;
+    answer(function.invoke(TICK).await.unwrap());
+    let kill = |signal: &str| {
+        let pid = function.pid().unwrap().to_string();
+        let status = std::process::Command::new("kill")
+            .args([signal, &pid])
+            .status();
+        assert!(status.unwrap().success());
+    };
+    kill("-STOP");
+    let id = queue.submit(task("shout", &json!("x"))).await.unwrap().id;
+    let event = event(&queue, id, "");
+    kill("-CONT");
+    let done = answer(function.invoke(&event).await.unwrap());
+    assert_eq!(done["leads"]["ran"], 1, "{done}");
+}
+
+#[tokio::test]
+async fn a_function_that_is_killed_at_its_timeout_loses_nothing() {
+    let folder = Folder::new();
+    let queue = Queue::connect(&folder.url()).await.unwrap();
+    // The emulator kills it after a second; it had no time to claim anything.
+    let mut function = folder.function(&folder.url(), 1).await;
+    let id = queue.submit(task("slow", &json!(30))).await.unwrap().id;
+    let too_short = function.invoke(&event(&queue, id, "")).await;
+    assert!(
+        matches!(too_short, Ok(Invoked::Error { .. })),
+        "{too_short:?}"
+    );
+    assert_eq!(queue.get(id).await.unwrap().attempts, 0);
+}
+
+#[tokio::test]
+async fn a_function_that_cannot_begin_says_why() {
+    let folder = Folder::new();
+    let mut function = folder.function("redis://host", 60).await;
+    let died = function.invoke(TICK).await.unwrap_err();
+    assert!(matches!(&died, Died::Ended(_) | Died::Init(_)), "{died}");
+}
+
+#[tokio::test]
+async fn without_programs_it_only_submits() {
+    let folder = Folder::new();
+    let nowhere = folder.handlers().join("none");
+    let mut function = folder.start(&folder.url(), &nowhere, 3).await;
+    let posted = answer(
+        function
+            .invoke(include_str!("../events/url-post.json"))
+            .await
+            .unwrap(),
+    );
+    assert_eq!(posted["statusCode"], 202, "{posted}");
+    let tick = function.invoke(TICK).await.unwrap();
+    assert!(matches!(tick, Invoked::Error { message, .. } if message.contains("only submits")));
+}
+
+/// On a real S3 server, with real connections: `localstack/start --run -- cargo nextest run …`.
+#[tokio::test]
+async fn on_s3_its_own_bucket_and_prefix_are_known() {
+    let Some(url) = std::env::var("OQ_TEST_S3").ok().filter(|v| !v.is_empty()) else {
+        println!("not looked at: OQ_TEST_S3 names no server");
+        return;
+    };
+    let folder = Folder::new();
+    let (bucket, rest) = url.split_once('?').unwrap_or((&url, ""));
+    let url = format!(
+        "{}/lambda-{}?{rest}",
+        bucket.trim_end_matches('/'),
+        std::process::id()
+    );
+    let queue = Queue::connect(&url).await.unwrap();
+    let prefix = queue.root().store().place().unwrap().prefix;
+    let mut function = folder.function(&url, 60).await;
+    let id = queue.submit(task("shout", &json!("s3"))).await.unwrap().id;
+    let done = answer(function.invoke(&event(&queue, id, &prefix)).await.unwrap());
+    assert_eq!(
+        (&done["completed"], &done["leads"]["ran"]),
+        (&json!(1), &json!(1))
+    );
+    let again = answer(function.invoke(&event(&queue, id, &prefix)).await.unwrap());
+    assert_eq!(again["leads"]["over"], 1, "{again}");
+    let foreign = answer(function.invoke(&event(&queue, id, "")).await.unwrap());
+    assert_eq!(foreign["ignored"]["not_live"], 1, "{foreign}");
+    assert!(queue.get(id).await.unwrap().created > StoreTime(0));
+}

@@ -1,0 +1,73 @@
+//! A function's program with handlers of its own, on a store.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use oq_core::{Queue, Task};
+use oq_lambda::emulator::{Invoked, Local};
+use serde_json::{Value, json};
+
+pub struct Folder(tempfile::TempDir);
+
+impl Folder {
+    /// Handlers: `shout` answers in capitals, `fail` fails, `slow` takes the seconds of its input.
+    pub fn new() -> Folder {
+        let folder = Folder(tempfile::tempdir().unwrap());
+        std::fs::create_dir(folder.handlers()).unwrap();
+        folder.program("shout", "tr a-z A-Z");
+        folder.program("fail", "echo 'the disk is full' >&2; exit 3");
+        folder.program("slow", "read -r n; sleep \"$n\"; echo '\"done\"'");
+        folder.program(
+            "whoami",
+            "printf '[\"%s\",\"%s\",%s]' \"$OQ_ID\" \"$OQ_TYPE\" \"$OQ_ATTEMPT\"",
+        );
+        folder
+    }
+
+    fn program(&self, name: &str, script: &str) {
+        use std::os::unix::fs::PermissionsExt;
+        let path = self.handlers().join(name);
+        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    pub fn handlers(&self) -> PathBuf {
+        self.0.path().join("handlers")
+    }
+
+    pub fn url(&self) -> String {
+        format!("sqlite:{}", self.0.path().join("oq.db").display())
+    }
+
+    /// The program of this crate, as a function.
+    pub async fn function(&self, url: &str, timeout: u64) -> Local {
+        self.start(url, &self.handlers(), timeout).await
+    }
+
+    pub async fn start(&self, url: &str, handlers: &Path, timeout: u64) -> Local {
+        let program = Path::new(env!("CARGO_BIN_EXE_bootstrap"));
+        let environment = [("OQ_URL", url), ("OQ_HANDLERS", handlers.to_str().unwrap())];
+        Local::start(program, environment, Duration::from_secs(timeout))
+            .await
+            .unwrap()
+    }
+}
+
+/// The event of an object of a file: it has no bucket, so any does.
+pub fn event(queue: &Queue, id: oq_core::record::TaskId, prefix: &str) -> String {
+    let key = oq_core::record::Key::Live(queue.name().clone(), id.object());
+    json!({ "Records": [{ "eventName": "ObjectCreated:Put", "s3": {
+        "bucket": { "name": "oq-test" }, "object": { "key": format!("{prefix}{key}") } } }] })
+    .to_string()
+}
+
+pub fn answer(invoked: Invoked) -> Value {
+    match invoked {
+        Invoked::Answer(text) => serde_json::from_str(&text).unwrap(),
+        Invoked::Error { code, message } => panic!("{code}: {message}"),
+    }
+}
+
+pub fn task(name: &str, input: &Value) -> Task {
+    Task::new(name, input).unwrap()
+}

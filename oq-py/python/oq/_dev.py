@@ -1,0 +1,111 @@
+"""``oq dev module:app --watch``: a store of this machine, served as S3, and a worker that starts
+again when the code changes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from ._cli import options
+
+_LOOK = 0.5
+"""Seconds between two looks at the code."""
+
+_COMMAND = [sys.executable, "-m", "oq._cli"]
+
+
+def dev(words: Sequence[str]) -> int:
+    """Runs until Ctrl-C. A store that is S3 already is used as it is."""
+    parser = options("dev")
+    parser.add_argument("--watch", action="store_true", help="start again when the code changes")
+    parser.add_argument("--listen", default="127.0.0.1:7070", help="where the store is served")
+    said = parser.parse_args(words)
+    url = said.url or os.environ.get("OQ_URL") or "memory:"
+    worker = ["worker", said.app, "--concurrency", str(said.concurrency), "--grace", said.grace]
+    worker += ["--queues", said.queues] if said.queues else []
+    told = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: told.set())
+    with _store(url, said.listen) as env:
+        if env is None:
+            return 7
+        while not told.is_set():
+            code = _until_change(worker, env, told, said.watch)
+            if code is not None:
+                return code
+    return 0
+
+
+@contextlib.contextmanager
+def _store(url: str, listen: str) -> Iterator[Mapping[str, str] | None]:
+    """The environment of programs that use the store, which is served until the end."""
+    if url.startswith("s3:"):
+        yield {"OQ_URL": url}
+        return
+    command = [*_COMMAND, "dev", "--no-worker", "--until-eof", "-o", "jsonl"]
+    # It ends with this process, whose end of the pipe is closed then; Ctrl-C does not reach it.
+    with subprocess.Popen(
+        [*command, "--listen", listen, "--url", url],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    ) as store:
+        assert store.stdout is not None
+        line = store.stdout.readline()
+        if not line:
+            yield None
+            return
+        ready = json.loads(line)
+        env = {
+            "OQ_URL": ready["url"],
+            "AWS_ENDPOINT_URL": ready["endpoint"],
+            "AWS_ACCESS_KEY_ID": ready["access_key_id"],
+            "AWS_SECRET_ACCESS_KEY": ready["secret_access_key"] or "",
+            "AWS_REGION": ready["region"],
+        }
+        for name, value in env.items():
+            print(f"export {name}='{value}'", flush=True)
+        yield env
+
+
+def _until_change(
+    words: Sequence[str], env: Mapping[str, str], told: threading.Event, watch: bool
+) -> int | None:
+    """Runs a worker until the code changes; its exit code if it ended before."""
+    seen = dict(_times())
+    # A group of its own: Ctrl-C comes here, and is passed on once.
+    worker = subprocess.Popen(
+        [*_COMMAND, *words], env={**os.environ, **env}, start_new_session=True
+    )
+    try:
+        while not told.wait(_LOOK):
+            if watch and dict(_times()) != seen:
+                print("oq dev: the code changed", file=sys.stderr)
+                return None
+            # One that failed waits for the next change.
+            if not watch and worker.poll() is not None:
+                return worker.returncode
+        return None
+    finally:
+        worker.terminate()
+        worker.wait()
+
+
+def _times() -> Iterator[tuple[Path, float]]:
+    """When each Python file below this folder was changed."""
+    for folder, names, files in os.walk("."):
+        names[:] = [n for n in names if not n.startswith((".", "__")) and n != "node_modules"]
+        for name in files:
+            if name.endswith(".py"):
+                path = Path(folder, name)
+                try:
+                    yield path, path.stat().st_mtime
+                except OSError:
+                    pass  # gone meanwhile

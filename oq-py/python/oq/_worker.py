@@ -1,0 +1,276 @@
+"""A worker's side of Python: attempts come in whatever number there are, each gets one answer."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import signal
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    TypeVar,
+)
+
+from . import _answer
+from ._bridge import answer
+from ._context import Context, running
+from ._process import Processes
+from ._resources import Resources
+from ._threads import Threads
+from .errors import Invalid
+
+if TYPE_CHECKING:
+    from ._app import App, Queues
+    from ._oq import Event, Job, Worker
+    from ._task import Task
+
+T = TypeVar("T")
+
+log = logging.getLogger("oq")
+
+_BLOCKED = 1.0
+"""From so many seconds on, a loop that did not listen is reported."""
+
+
+@dataclass(frozen=True)
+class WorkerOptions:
+    """As the private module reads them."""
+
+    queues: list[tuple[str, int]]
+    tasks: list[str]
+    events: bool
+    concurrency: int = 32
+    grace: float = 30.0
+    cancel_grace: float = 10.0
+    poll: float = 2.0
+    fleet: bool = True
+
+
+class Attempts:
+    """The attempts of one worker that run now."""
+
+    def __init__(self, app: App, resources: Resources) -> None:
+        self._app = app
+        self._loop = asyncio.get_running_loop()
+        self._resources = {
+            task.name: {
+                name: resources.find(task.name, name, kind)
+                for name, kind in task._schema.resources.items()
+            }
+            for task in app.tasks.values()
+        }
+        self._on_loop: dict[int, tuple[Job, asyncio.Task[None]]] = {}
+        self._asked: set[int] = set()
+        self._threads = Threads()
+        self._processes = Processes()
+        self._hooks: set[asyncio.Task[None]] = set()
+
+    def read(self, worker: Worker) -> None:
+        """Starts, cancels and stops what there is to; everything that came since the last time."""
+        letters = worker.letters()
+        if letters.waited > _BLOCKED:
+            self._report_block(letters.waited)
+        for job in letters.jobs:
+            task = self._app.tasks[job.task]
+            if task.is_async:
+                attempt = self._loop.create_task(self._run(task, job))
+                self._on_loop[job.number] = job, attempt
+            elif task.process:
+                self._threads.submit(self._processes.attempt(task, job))
+            else:
+                self._threads.submit(_InThread(task, job, self._resources[task.name]))
+        for number in letters.cancel:
+            self._processes.kill(number, cancelled=True)
+            self._asked.add(number)
+            self._cancel(number)
+        for number in letters.stop:
+            self._processes.kill(number, cancelled=False)
+            self._cancel(number)
+        for event in letters.events:
+            self._tell(event)
+        for line in letters.logs:
+            log.log(line.level, "%s", line.text)
+
+    async def _run(self, task: Task[..., Any, Any], job: Job) -> None:
+        running.set(Context(job))
+        try:
+            try:
+                args, kwargs = task._schema.decode(job.input)
+            except Invalid as e:
+                job.fail("input", str(e), True)
+                return
+            result = await task.function(*args, **kwargs, **self._resources[task.name])
+        except asyncio.CancelledError as e:
+            if job.number in self._asked:
+                job.cancel()
+            else:  # the handler's own, or nobody listens any more
+                _answer.raised(task, job, e)
+        except BaseException as e:  # sys.exit() ends the task, not the worker
+            _answer.raised(task, job, e)
+        else:
+            _answer.returned(task, job, result)
+        finally:
+            self._on_loop.pop(job.number, None)
+            self._asked.discard(job.number)
+
+    def _cancel(self, number: int) -> None:
+        """Cancels an attempt on the loop, also one that has not begun, which then never does."""
+        there = self._on_loop.get(number)
+        if there is None:
+            self._asked.discard(number)
+            return
+        job, attempt = there
+
+        def gone(_: asyncio.Task[None]) -> None:
+            job.cancel()  # only the first answer counts
+            self._on_loop.pop(number, None)
+            self._asked.discard(number)
+
+        attempt.add_done_callback(gone)
+        attempt.cancel()
+
+    def _report_block(self, waited: float) -> None:
+        names = sorted({job.task for job, _ in self._on_loop.values()})
+        log.warning(
+            "the event loop did not run for %.1f s, and no task could start; on it are %s: "
+            "a handler that waits or computes without await belongs into a plain function",
+            waited,
+            ", ".join(names) or "no tasks any more",
+        )
+
+    def _tell(self, event: Event) -> None:
+        for hook in self._app._hooks.get(event.what, ()):
+            told = self._loop.create_task(_called(hook, event))
+            self._hooks.add(told)
+            told.add_done_callback(self._hooks.discard)
+
+    async def end(self) -> None:
+        """Nothing comes any more: what still runs is stopped."""
+        left = [attempt for _, attempt in self._on_loop.values()]
+        for attempt in left:
+            attempt.cancel()
+        await asyncio.gather(*left, *self._hooks, return_exceptions=True)
+        self._threads.stop()
+        self._processes.stop()
+
+
+class _InThread:
+    """An attempt of a plain function."""
+
+    __slots__ = ("_task", "_job", "_resources")
+
+    def __init__(self, task: Task[..., Any, Any], job: Job, resources: Mapping[str, Any]) -> None:
+        self._task, self._job, self._resources = task, job, resources
+
+    def __call__(self) -> None:
+        task, job = self._task, self._job
+        token = running.set(Context(job))
+        try:
+            try:
+                args, kwargs = task._schema.decode(job.input)
+            except Invalid as e:
+                job.fail("input", str(e), True)
+                return
+            result = task.function(*args, **kwargs, **self._resources)
+        except BaseException as e:  # sys.exit() ends the task, not the thread
+            _answer.raised(task, job, e)
+        else:
+            _answer.returned(task, job, result)
+        finally:
+            running.reset(token)
+
+
+async def _called(hook: Callable[[Event], Any], event: Event) -> None:
+    try:
+        said = hook(event)
+        if inspect.isawaitable(said):
+            await said
+    except Exception:
+        log.exception("the hook %s failed for %s", getattr(hook, "__name__", hook), event.id)
+
+
+async def serve(app: App, options: WorkerOptions, use: Callable[[Worker], Awaitable[T]]) -> T:
+    """What ``use`` makes of a worker whose attempts run on this loop."""
+    resources = Resources()
+    try:
+        for start in app._starts:
+            await resources.start(start)
+        attempts = Attempts(app, resources)
+        worker = app._client.worker(options)
+        loop = asyncio.get_running_loop()
+        loop.add_reader(worker.fileno(), attempts.read, worker)
+        try:
+            return await use(worker)
+        finally:
+            loop.remove_reader(worker.fileno())
+            attempts.read(worker)  # the last events
+            await attempts.end()
+    finally:
+        try:
+            for stop in app._stops:
+                said = stop()
+                if inspect.isawaitable(said):
+                    await said
+        finally:
+            await resources.stop()
+
+
+async def until_cancelled(worker: Worker) -> None:
+    """Works. Cancelled once, the worker lets its tasks end; cancelled twice, they are left."""
+    run = asyncio.ensure_future(answer(worker.run()))
+    try:
+        await asyncio.shield(run)
+    except asyncio.CancelledError:
+        worker.stop()
+        await run
+        raise
+
+
+def read_queues(queues: Queues, app: App) -> list[tuple[str, int]]:
+    """Names and weights."""
+    if not app.tasks:
+        raise Invalid("worker: the app has no tasks; import the modules that define them first")
+    if queues is None:
+        return [(name, 1) for name in sorted({task.queue for task in app.tasks.values()})]
+    if isinstance(queues, Mapping):
+        return list(queues.items())
+    names = queues.split(",") if isinstance(queues, str) else list(queues)
+    weighted = []
+    for name in names:
+        queue, colon, weight = name.strip().partition(":")
+        if colon and not weight.isdecimal():
+            raise Invalid(f"queues: {name!r}: write NAME or NAME:WEIGHT")
+        weighted.append((queue, int(weight) if colon else 1))
+    return weighted
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    """Runs it on a loop of its own, on uvloop if that is there; SIGTERM and Ctrl-C end it."""
+    try:
+        import uvloop  # type: ignore[import-not-found, unused-ignore]
+    except ImportError:
+        asyncio.run(_until_signal(work))
+    else:
+        uvloop.run(_until_signal(work))
+
+
+async def _until_signal(work: Coroutine[Any, Any, None]) -> None:
+    loop = asyncio.get_running_loop()
+    task = loop.create_task(work)
+    told: signal.Signals | None = None
+
+    def tell(number: signal.Signals) -> None:
+        nonlocal told
+        told = number
+        task.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, tell, number)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if told is None:
+            raise

@@ -1,0 +1,100 @@
+"""Apps on each kind of store, and workers of theirs in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+import subprocess
+import sysconfig
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import oq
+import pytest
+
+_names = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[str]:
+    """A bucket of `oq dev`, over HTTP. The server ends when its stdin is closed, by whatever."""
+    oq_command = Path(sysconfig.get_path("scripts"), "oq")
+    flags = ["--listen", "127.0.0.1:0", "--no-worker", "--until-eof", "--output", "jsonl"]
+    with (
+        subprocess.Popen(
+            [oq_command, "dev", *flags, "--url", "memory:"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        ) as dev,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        assert dev.stdout is not None
+        ready = json.loads(dev.stdout.readline())
+        patch.setenv("AWS_ACCESS_KEY_ID", ready["access_key_id"])
+        patch.setenv("AWS_SECRET_ACCESS_KEY", ready["secret_access_key"])
+        patch.setenv("AWS_REGION", ready["region"])
+        yield ready["url"]
+
+
+@pytest.fixture(params=["memory", "sqlite", "s3"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "s3":
+        bucket, _, query = request.getfixturevalue("s3").partition("?")
+        return f"{bucket}/test-{next(_names)}?{query}"
+    if request.param == "memory":
+        return f"memory:test-{next(_names)}"
+    return f"sqlite:{tmp_path}/oq.db"
+
+
+@pytest.fixture
+def app(url: str) -> oq.App:
+    return oq.App(url)
+
+
+@pytest.fixture
+def memory_app() -> oq.App:
+    return oq.App(f"memory:test-{next(_names)}")
+
+
+@contextlib.contextmanager
+def worker(app: oq.App, **options: Any) -> Iterator[Callable[[], None]]:
+    """A worker in a thread; gives a function that tells it to stop."""
+    options = {"poll": 0.05, "grace": 5, **options}
+    started: asyncio.Future[Any] = asyncio.Future(loop=asyncio.new_event_loop())
+    ready = threading.Event()
+    failed: list[BaseException] = []
+
+    async def work() -> None:
+        started.set_result((asyncio.get_running_loop(), asyncio.current_task()))
+        ready.set()
+        await app.run_async(**options)
+
+    def run() -> None:
+        try:
+            asyncio.run(work())
+        except asyncio.CancelledError:
+            pass
+        except BaseException as e:
+            failed.append(e)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    assert ready.wait(10)
+    loop, task = started.result()
+
+    def stop() -> None:
+        with contextlib.suppress(RuntimeError):  # it ended by itself
+            loop.call_soon_threadsafe(task.cancel)
+
+    try:
+        yield stop
+    finally:
+        stop()
+        thread.join(60)
+        assert not thread.is_alive()
+        if failed:
+            raise failed[0]

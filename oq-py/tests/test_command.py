@@ -1,0 +1,115 @@
+"""The `oq` command of the package."""
+
+import os
+import re
+import signal
+import subprocess
+import sysconfig
+import time
+from pathlib import Path
+
+import oq
+import pytest
+
+OQ = Path(sysconfig.get_path("scripts"), "oq")
+
+MODULE = """
+import oq
+
+app = oq.App()
+
+@app.task()
+async def double(n: int) -> int:
+    return {factor} * n
+
+@app.task(process=True)
+def treble(n: int) -> int:
+    return 3 * n
+
+nothing = oq.App()
+"""
+
+
+def run(*args: str, url: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
+    env = {**os.environ, "OQ_URL": url}
+    return subprocess.run([OQ, *args], cwd=cwd, env=env, capture_output=True, text=True, timeout=60)
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    (tmp_path / "jobs.py").write_text(MODULE.format(factor=2))
+    return f"sqlite:{tmp_path}/oq.db"
+
+
+def start(*args: str, url: str, cwd: Path) -> "subprocess.Popen[str]":
+    env = {**os.environ, "OQ_URL": url}
+    return subprocess.Popen([OQ, *args], cwd=cwd, env=env, stderr=subprocess.PIPE, text=True)
+
+
+def test_the_command_of_the_core_is_there(url, tmp_path):
+    assert run("--version", url=url, cwd=tmp_path).stdout == f"oq {oq.__version__}\n"
+    submitted = run("submit", "double", '{"n": 21}', "-o", "id", url=url, cwd=tmp_path)
+    id = submitted.stdout.strip()
+    assert re.fullmatch("[0-9A-Z]{26}", id), submitted
+    assert run("get", "nonsense", url=url, cwd=tmp_path).returncode == 2
+    assert oq.App(url).handle(id).status_sync().input == {"n": 21}
+
+
+def test_a_worker_runs_an_app_until_it_is_told_to_stop(url, tmp_path):
+    with start("worker", "jobs:app", "-c", "4", url=url, cwd=tmp_path) as worker:
+        try:
+            for task, input, output in [("double", '{"n": 21}', 42), ("treble", "[2]", 6)]:
+                id = run("submit", task, input, "-o", "id", url=url, cwd=tmp_path).stdout.strip()
+                assert run("wait", id, url=url, cwd=tmp_path).returncode == 0
+                assert oq.App(url).handle(id).result_sync(1) == output
+            worker.send_signal(signal.SIGTERM)
+            _, err = worker.communicate(timeout=30)
+        finally:
+            worker.kill()
+    assert worker.returncode == 0
+    assert "jobs:app works on double, treble" in err and "stopped" in err
+
+
+@pytest.mark.parametrize(
+    "args, store, code, says",
+    [
+        (["worker", "nowhere:app"], None, 2, "there is no module nowhere here"),
+        (["worker", "jobs:app2"], None, 2, "jobs:app2 is no oq.App; there is jobs:app"),
+        (["worker", "jobs:nothing"], None, 2, "the app has no tasks"),
+        (["worker", "jobs:app", "--queues", "a:b"], None, 2, "write NAME or NAME:WEIGHT"),
+        (["worker", "jobs:app", "--concurrency", "0"], None, 2, "concurrency 0"),
+        (["worker", "jobs:app"], "redis://x", 7, "[OQ-UNUSABLE]"),
+        (["worker", "jobs:app"], "", 7, "OQ_URL"),
+    ],
+)
+def test_a_worker_that_cannot_start_says_why(url, tmp_path, args, store, code, says):
+    done = run(*args, url=url if store is None else store, cwd=tmp_path)
+    assert (done.returncode, says in done.stderr) == (code, True), done.stderr
+
+
+def test_dev_serves_a_store_and_starts_again_when_the_code_changes(tmp_path, monkeypatch):
+    jobs = tmp_path / "jobs.py"
+    jobs.write_text(MODULE.format(factor=2))
+    env = {name: value for name, value in os.environ.items() if name != "OQ_URL"}
+    command = [OQ, "dev", "jobs:app", "--watch", "--listen", "127.0.0.1:0"]
+    with subprocess.Popen(command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True) as dev:
+        try:
+            for _ in range(5):
+                name, value = re.match("export (\\w+)='(.*)'", dev.stdout.readline()).groups()
+                monkeypatch.setenv(name, value)
+            app = oq.App()
+
+            @app.task()
+            async def double(n: int) -> int: ...
+
+            assert double.enqueue_sync(2).result_sync("30s") == 4
+            jobs.write_text("an error of syntax")
+            time.sleep(0.6)  # so that both changes are seen; either order must do
+            jobs.write_text(MODULE.format(factor=10))
+            deadline = time.monotonic() + 30
+            while double.enqueue_sync(2).result_sync("30s") != 20:
+                assert time.monotonic() < deadline
+            dev.send_signal(signal.SIGINT)
+            assert dev.wait(30) == 0
+        finally:
+            dev.kill()

@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+"""How long the command line takes: `oq --help`, and a lone `oq submit` on a file and on `oq dev`.
+
+    cargo build --release -p oq-cli
+    tests/bench/cli.py target/release/oq [ROUNDS]
+
+Each is run ROUNDS times (30 unless given), one after the other; the median and the slowest are
+printed. The bounds are 20 ms for help and 50 ms for a submission, both by the median: the script
+ends with 1 when one is missed.
+"""
+
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+
+def measured(name, bound_ms, command, rounds, **options):
+    took = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, **options)
+        took.append((time.perf_counter() - began) * 1000)
+    median = statistics.median(took)
+    print(f"{name:28} median {median:6.1f} ms   slowest {max(took):6.1f} ms   bound {bound_ms} ms")
+    return median <= bound_ms
+
+
+def served(oq, folder, env):
+    """Starts `oq dev`; the process and the environment that it prints."""
+    dev = subprocess.Popen(
+        [oq, "dev", "--listen", "127.0.0.1:0", "--until-eof"],
+        cwd=folder, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )
+    said = dict(env)
+    for line in dev.stdout:
+        found = re.match(r"\s*export (\w+)=['\"]?([^'\"\n]+)", line)
+        if found:
+            said[found[1]] = found[2]
+        if "OQ_URL" in said and "AWS_REGION" in said:
+            return dev, said
+    raise SystemExit("oq dev said no OQ_URL")
+
+
+def main():
+    oq = os.path.abspath(sys.argv[1])
+    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 30
+    env = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
+    with tempfile.TemporaryDirectory() as folder:
+        on_file = dict(env, OQ_URL="sqlite:oq.db")
+        submit = [oq, "submit", "echo", "1"]
+        good = measured("oq --help", 20, [oq, "--help"], rounds, env=env)
+        good &= measured("oq submit, sqlite", 50, submit, rounds, env=on_file, cwd=folder)
+        dev, at_dev = served(oq, folder, env)
+        try:
+            good &= measured("oq submit, oq dev", 50, submit, rounds, env=at_dev, cwd=folder)
+        finally:
+            dev.stdin.close()
+            dev.wait()
+    sys.exit(not good)
+
+
+if __name__ == "__main__":
+    main()

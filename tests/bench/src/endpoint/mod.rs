@@ -1,0 +1,139 @@
+//! What `oq dev` answers a second: the real binary, asked by the AWS SDK and by a bare HTTP client.
+//!
+//! Client and server share the machine. So beside the rate stands what a request costs each of them
+//! in processor time, which does not depend on what else the machine does.
+
+mod bare;
+mod process;
+mod sdk;
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use oq_core::Result;
+
+use self::process::{Dev, cpu_of};
+use crate::table::{Bound, Table};
+
+/// Requests of one run, after as many tenths of it to warm up.
+const REQUESTS: usize = 20_000;
+const CONNECTIONS: usize = 64;
+const BODY: &[u8] = &[b'x'; 256];
+const RUNS: usize = 5;
+
+/// One run.
+#[derive(Debug, Clone, Copy)]
+struct Rate {
+    a_second: f64,
+    /// Microseconds of processor time a request.
+    server: f64,
+    client: f64,
+}
+
+/// What a client does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verb {
+    /// If-None-Match: *, each to a key of its own.
+    Create,
+    /// Without a condition.
+    Put,
+    Get,
+}
+
+/// Measures `requests` in all, [`CONNECTIONS`] at a time; `ask` makes the n-th.
+#[allow(clippy::disallowed_methods)] // a benchmark measures the machine's time
+async fn measure<F: Future<Output = ()> + Send + 'static>(
+    server: u32,
+    ask: impl Fn(usize, std::ops::Range<usize>) -> F,
+) -> Rate {
+    let share = REQUESTS / CONNECTIONS;
+    let before = (cpu_of(server), cpu_of(std::process::id()));
+    let begin = Instant::now();
+    let asking: Vec<_> = (0..CONNECTIONS)
+        .map(|n| tokio::spawn(ask(n, n * share..(n + 1) * share)))
+        .collect();
+    for one in asking {
+        one.await.expect("every request is answered");
+    }
+    let (took, made) = (begin.elapsed(), (share * CONNECTIONS) as f64);
+    Rate {
+        a_second: made / took.as_secs_f64(),
+        server: (cpu_of(server) - before.0).as_secs_f64() * 1e6 / made,
+        client: (cpu_of(std::process::id()) - before.1).as_secs_f64() * 1e6 / made,
+    }
+}
+
+fn median(mut rates: Vec<Rate>) -> Rate {
+    rates.sort_by(|a, b| a.a_second.total_cmp(&b.a_second));
+    rates[rates.len() / 2]
+}
+
+fn key(verb: Verb, run: usize, n: usize) -> String {
+    // Gets read what the first run wrote.
+    match verb {
+        Verb::Get => format!("Create/0/{n:06}"),
+        _ => format!("{verb:?}/{run}/{n:06}"),
+    }
+}
+
+/// The tables of `oq-bench endpoint`.
+pub fn tables(oq: Option<PathBuf>) -> Result<Vec<Table>> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let mut table = Table::new(
+        "The S3 endpoint of oq dev",
+        &format!(
+            "{REQUESTS} requests with bodies of {} bytes on {CONNECTIONS} connections, client and \
+             server on the same processors; medians of {RUNS} runs. The bare client sends requests \
+             that were signed before, so what is left is the server's part.",
+            BODY.len()
+        ),
+    );
+    for store in ["memory", "SQLite"] {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let url = match store {
+            "memory" => "memory:".to_owned(),
+            _ => format!("sqlite:{}", folder.path().join("oq.db").display()),
+        };
+        let dev = Dev::start(oq.clone(), &url);
+        for verb in [Verb::Create, Verb::Put, Verb::Get] {
+            let bound = match (store, verb) {
+                ("memory", Verb::Get) => 10_000.0,
+                ("memory", _) => 8_000.0,
+                (_, Verb::Create) => 4_000.0,
+                _ => 0.0,
+            };
+            let rates = (0..RUNS).map(|run| runtime.block_on(sdk::run(&dev, verb, run)));
+            let rate = median(rates.collect());
+            let bound = match bound {
+                0.0 => Bound::None,
+                bound => Bound::AtLeast(bound),
+            };
+            add(
+                &mut table,
+                &format!("{store}, {verb:?}, AWS SDK"),
+                rate,
+                bound,
+            );
+            let rates = (0..RUNS).map(|run| runtime.block_on(bare::run(&dev, verb, RUNS + run)));
+            let rate = median(rates.collect());
+            add(
+                &mut table,
+                &format!("{store}, {verb:?}, bare client"),
+                rate,
+                Bound::None,
+            );
+        }
+    }
+    Ok(vec![table])
+}
+
+fn add(table: &mut Table, what: &str, rate: Rate, bound: Bound) {
+    table.add(what, rate.a_second, "/s", bound);
+    table.add(format!("{what}: server"), rate.server, "µs", Bound::None);
+    table.add(format!("{what}: client"), rate.client, "µs", Bound::None);
+}
