@@ -168,7 +168,7 @@ fn many(args: &Args) -> bool {
     });
     print(&summary);
     let never = summary.never_fired();
-    if !never.is_empty() && plan.count >= 100 {
+    if !never.is_empty() && plan.count >= 1000 {
         println!(
             "never happened, so the simulation does not do what it says: {}",
             never.join(", ")
