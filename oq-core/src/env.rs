@@ -12,6 +12,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use rand::TryRng;
+use rand::rngs::SysRng;
+
 /// A reading of a clock that only goes forward and runs while the machine is suspended.
 /// Comparable only with readings of the same [`Clock`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -166,14 +169,17 @@ impl Clock for SystemClock {
     }
 }
 
-/// The operating system's random source, through a per-thread generator.
+/// The operating system's random source, asked each time. A generator in the process would go on with
+/// the same numbers in each child of a fork and in each clone of a machine, and so would ids and
+/// tokens.
 #[derive(Debug)]
 pub struct SystemEntropy;
 
 impl Entropy for SystemEntropy {
     #[allow(clippy::disallowed_methods)] // the one place that draws from the machine
     fn next_u64(&self) -> u64 {
-        rand::random()
+        // Without the system's source nothing can be seeded either, and this panics.
+        SysRng.try_next_u64().unwrap_or_else(|_| rand::random())
     }
 }
 

@@ -51,7 +51,6 @@ pub async fn submit(
         sent.push(live.stamp().created_by.clone());
         match root.send(&key, encode(&live), None).await {
             Ok(Write::Won { .. }) => return Ok(Submitted::Accepted(live.write.created_by)),
-            Ok(Write::Lost) if !doubt => return Ok(Submitted::Taken),
             Ok(Write::Again { after }) => {
                 if let Some(after) = after {
                     env.sleep(after.min(Duration::from_secs(5))).await;
@@ -60,6 +59,8 @@ pub async fn submit(
             Ok(Write::Unknown) if mutated(Mutant::SubmitDoubtMeansFailure) => {
                 return Ok(Submitted::Refused);
             }
+            // Ids do not collide by chance. A loss without a doubt is most likely our own write, which
+            // something on the way has sent twice.
             Ok(Write::Lost | Write::Unknown) => {
                 doubt = true;
                 match look(root, queue, id).await {

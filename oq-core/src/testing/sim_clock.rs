@@ -26,6 +26,17 @@ struct State {
     cut_back_until: Option<Instant>,
     dead: bool,
     outlived: u64,
+    /// How often something went on here: at every send, every answer and every end of a sleep.
+    steps: u64,
+    crash_at: Option<Crash>,
+    /// It crashed at its step, and nobody has cleared it away yet.
+    crashed: bool,
+}
+
+/// A crash that was ordered.
+struct Crash {
+    step: u64,
+    tell: Box<dyn FnOnce() + Send>,
 }
 
 impl SimHost {
@@ -93,6 +104,19 @@ impl SimHost {
         self.state().dead = true;
     }
 
+    /// How often the process went on so far: at every send, every answer and every end of a sleep.
+    /// Between two of these it waits for nothing outside of itself.
+    pub fn steps(&self) -> u64 {
+        self.state().steps
+    }
+
+    /// Ends the process when it is about to go on for the `step`-th time: nothing in it goes on any
+    /// more. `tell` is called then and has to see to it that what is left is dropped.
+    pub fn crash_at(&self, step: u64, tell: impl FnOnce() + Send + 'static) {
+        let tell = Box::new(tell);
+        self.state().crash_at = Some(Crash { step, tell });
+    }
+
     /// How often something went on after the process had ended: must be zero.
     pub fn outlived(&self) -> u64 {
         self.state().outlived
@@ -110,11 +134,14 @@ impl SimHost {
 
     /// Returns when the machine is not stalled; never, when it is dead.
     pub async fn awake(&self) {
+        if let Some(crash) = self.step() {
+            (crash.tell)();
+        }
         loop {
             let until = {
                 let mut state = self.state();
-                if state.dead {
-                    state.outlived += 1;
+                if state.dead || state.crashed {
+                    state.outlived += u64::from(state.dead);
                     None
                 } else {
                     match state.stalled_until.filter(|t| *t > now()) {
@@ -128,6 +155,16 @@ impl SimHost {
                 None => std::future::pending().await,
             }
         }
+    }
+
+    /// Counts a step; the crash that was ordered for it.
+    fn step(&self) -> Option<Crash> {
+        let mut state = self.state();
+        state.steps += u64::from(!state.crashed);
+        let steps = state.steps;
+        let crash = state.crash_at.take_if(|crash| crash.step == steps);
+        state.crashed |= crash.is_some();
+        crash
     }
 
     fn local(&self) -> Mono {
@@ -217,6 +254,25 @@ mod tests {
         host.stall(60 * S);
         env.sleep(S).await;
         assert_eq!(env.now().0, 60 * S);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_crash_comes_at_its_step_and_no_other() {
+        let host = SimHost::new(1, Duration::ZERO, 0);
+        let env = host.env(1);
+        let told = Arc::new(Mutex::new(None));
+        let tell = told.clone();
+        let at = host.clone();
+        host.crash_at(3, move || *tell.lock().unwrap() = Some(at.steps()));
+        let run = tokio::spawn(async move {
+            for _ in 0..10 {
+                env.sleep(S).await;
+            }
+        });
+        sleep_until(now() + 60 * S).await;
+        assert!(!run.is_finished());
+        assert_eq!((*told.lock().unwrap(), host.steps()), (Some(3), 3));
+        run.abort();
     }
 
     #[tokio::test(start_paused = true)]

@@ -9,11 +9,18 @@
 )]
 
 pub mod check;
+pub mod clone;
+pub mod foreign;
+pub mod linear;
+pub mod newer;
 pub mod observe;
 pub mod panics;
 pub mod play;
+pub mod points;
 pub mod producer;
+pub mod report;
 pub mod scenario;
+pub mod shrink;
 pub mod small;
 pub mod stage;
 pub mod story;

@@ -5,6 +5,10 @@ use std::process::ExitCode;
 use oq_core::testing::mutant::Mutant;
 use oq_core::testing::sim_store::Fault;
 use oq_sim::play::How;
+use oq_sim::points::{WHO, all};
+use oq_sim::report;
+use oq_sim::scenario::{Cut, Kind};
+use oq_sim::shrink::shrink;
 use oq_sim::story;
 use oq_sim::sweep::{Plan, Summary, cores, judge, sweep};
 
@@ -13,8 +17,12 @@ oq-sim: real workers and producers on virtual time, against a store and machines
 
   --seeds N [--from M]       run N seeds (500), beginning with M (0)
   --seed N [--trace]         run one seed; with --trace every request is shown
+  --cut WHAT                 leave something out of that seed, as shrinking prints it
+  --shrink                   leave out of that seed whatever it can fail without
+  --points                   let a process die at every point of a small scenario
   --mutant NAME              break one rule of the protocol in any of the above
   --mutants [--seeds N]      for each mutant the first seed that catches it
+  --write FILE [--seeds N]   run seeds (2000) and mutants, and print what came of it into FILE
   --threads N                as many as there are cores, unless set
 ";
 
@@ -24,8 +32,12 @@ struct Args {
     from: u64,
     seed: Option<u64>,
     trace: bool,
+    cut: Cut,
+    shrink: bool,
+    points: bool,
     mutant: Option<Mutant>,
     mutants: bool,
+    write: Option<String>,
     threads: Option<usize>,
 }
 
@@ -44,7 +56,11 @@ fn args() -> Result<Args, String> {
             "--seed" => args.seed = Some(number()?),
             "--threads" => args.threads = Some(number()? as usize),
             "--trace" => args.trace = true,
+            "--shrink" => args.shrink = true,
+            "--points" => args.points = true,
+            "--cut" => args.cut = words.next().ok_or("--cut needs a text")?.parse()?,
             "--mutants" => args.mutants = true,
+            "--write" => args.write = Some(words.next().ok_or("--write needs a file")?),
             "--mutant" => {
                 let name = words.next().unwrap_or_default();
                 let found = Mutant::ALL.iter().find(|m| m.name() == name);
@@ -67,6 +83,10 @@ fn main() -> ExitCode {
     };
     let fine = if let Some(seed) = args.seed {
         one(seed, &args)
+    } else if args.points {
+        points()
+    } else if let Some(file) = &args.write {
+        write(file, &args)
     } else if args.mutants {
         mutants(&args)
     } else {
@@ -86,23 +106,59 @@ fn plan(args: &Args, mutant: Option<Mutant>, first_only: bool) -> Plan {
         mutant,
         threads: args.threads.unwrap_or_else(cores),
         first_only,
+        twice_every: if mutant.is_some() { 0 } else { 10 },
     }
 }
 
 fn one(seed: u64, args: &Args) -> bool {
-    let judged = judge(
-        seed,
-        How {
-            mutant: args.mutant,
-            story: args.trace,
-        },
-    );
+    let how = How {
+        mutant: args.mutant,
+        story: args.trace,
+    };
+    let mut cut = args.cut.clone();
+    if args.shrink {
+        let quiet = How {
+            story: false,
+            ..how
+        };
+        match shrink(seed, quiet, &cut) {
+            Some((smaller, _)) => cut = smaller,
+            None => println!("seed {seed} does not fail"),
+        }
+        let mutant = args
+            .mutant
+            .map_or(String::new(), |m| format!(" --mutant {}", m.name()));
+        println!(
+            "replay: {} --seed {seed}{mutant} --cut '{cut}' --trace",
+            report::BINARY
+        );
+    }
+    let judged = judge(seed, &cut, how);
     for line in &judged.played.story {
         println!("{line}");
     }
     println!("{}", story::tell(&judged.played, &judged.violations));
     println!("trace {:016x}", judged.played.trace);
     judged.violations.is_empty()
+}
+
+fn points() -> bool {
+    let mut fine = true;
+    for kind in [Kind::Real, Kind::Small] {
+        for who in WHO {
+            let (points, failed) = all(kind, who, cores());
+            println!(
+                "{kind:?} workers, {who:?} dies: {points} points, {} failed",
+                failed.len()
+            );
+            for (point, judged) in failed {
+                println!("at point {point}:");
+                println!("{}", story::tell(&judged.played, &judged.violations));
+                fine = false;
+            }
+        }
+    }
+    fine
 }
 
 fn many(args: &Args) -> bool {
@@ -112,7 +168,7 @@ fn many(args: &Args) -> bool {
     });
     print(&summary);
     let never = summary.never_fired();
-    if !never.is_empty() && plan.count >= 100 {
+    if !never.is_empty() && plan.count >= 1000 {
         println!(
             "never happened, so the simulation does not do what it says: {}",
             never.join(", ")
@@ -151,30 +207,43 @@ fn print(summary: &Summary) {
 }
 
 fn mutants(args: &Args) -> bool {
-    let mut all = true;
-    println!("{:<30}{:>8}  caught by", "mutant", "seed");
-    for mutant in Mutant::ALL {
-        let summary = sweep(plan(args, Some(*mutant), true), |_| {});
-        match summary.failed.first_key_value() {
-            Some((seed, what)) => {
-                let what: String = what
-                    .first()
-                    .map_or("", String::as_str)
-                    .chars()
-                    .take(100)
-                    .collect();
-                println!("{:<30}{seed:>8}  {what}", mutant.name());
-            }
-            None => {
-                all = false;
-                println!(
-                    "{:<30}{:>8}  not in {} seeds",
-                    mutant.name(),
-                    "-",
-                    summary.seeds
-                );
-            }
-        }
+    let rows = report::mutants(|mutant| plan(args, Some(mutant), true));
+    print!("{}", report::mutant_table(&rows));
+    rows.iter().all(|row| row.caught.is_some())
+}
+
+/// Prints into a document what is measured here and now.
+#[allow(clippy::disallowed_methods)] // how long it takes is a matter of this machine's clock
+fn write(file: &str, args: &Args) -> bool {
+    let args = Args {
+        seeds: args.seeds.or(Some(2000)),
+        threads: args.threads,
+        from: args.from,
+        ..Args::default()
+    };
+    let began = std::time::Instant::now();
+    let summary = sweep(plan(&args, None, false), |judged| {
+        println!("{}", story::tell(&judged.played, &judged.violations));
+    });
+    let seconds = began.elapsed().as_secs_f64();
+    let rows = report::mutants(|mutant| plan(&args, Some(mutant), true));
+    let sections = [
+        ("figures", report::figures(&summary, seconds)),
+        ("faults", report::fault_table(&summary)),
+        ("mutants", report::mutant_table(&rows)),
+    ];
+    let read = std::fs::read_to_string(file);
+    let text = read.ok().and_then(|text| {
+        let mut sections = sections.iter();
+        sections.try_fold(text, |text, (name, new)| report::replaced(&text, name, new))
+    });
+    let Some(text) = text else {
+        eprintln!("{file}: not a file with the sections figures, faults and mutants");
+        return false;
+    };
+    if let Err(e) = std::fs::write(file, text) {
+        eprintln!("{file}: {e}");
+        return false;
     }
-    all
+    summary.failed.is_empty() && rows.iter().all(|row| row.caught.is_some())
 }

@@ -1,10 +1,16 @@
 //! What the clients of a run saw and did, written down for the checks.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use oq_core::record::{Ending, ObjectId, TaskId, Token};
+use oq_core::store::Store;
+use oq_core::testing::sim_clock::SimHost;
 use oq_core::testing::sim_store::SimStore;
+
+use crate::linear::Recorder;
+use crate::newer::Newer;
 
 /// All that was observed.
 #[derive(Debug, Clone, Default)]
@@ -13,6 +19,10 @@ pub struct Observed {
     pub starts: Vec<Start>,
     pub looks: Vec<Look>,
     pub cancels: Vec<Cancel>,
+    /// Submissions that were begun, answered or not.
+    pub asked: BTreeSet<usize>,
+    /// Tasks that were tried again.
+    pub retries: Vec<Retry>,
     pub troubles: Vec<Trouble>,
 }
 
@@ -62,10 +72,20 @@ pub enum End {
     Stopped,
 }
 
+/// A task that was tried again.
+#[derive(Debug, Clone)]
+pub struct Retry {
+    pub queue: usize,
+    pub old: TaskId,
+    /// The new task; under a key it may be another's.
+    pub new: TaskId,
+    pub at: Duration,
+}
+
 /// What a reader was told of a task.
 #[derive(Debug, Clone)]
 pub struct Look {
-    pub submission: usize,
+    pub queue: usize,
     pub task: TaskId,
     pub asked: Duration,
     pub at: Duration,
@@ -76,6 +96,8 @@ pub struct Look {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sight {
     Outcome(Ending, Option<String>),
+    /// This outcome; a listing shows no outputs.
+    Listed(Ending),
     /// There, without an outcome.
     Open,
     Unknown,
@@ -118,6 +140,21 @@ pub enum What {
     Stalled(Duration),
     CutOut(Duration),
     CutBack(Duration),
+    /// Its producer died.
+    Bereaved,
+    /// It died while it stopped.
+    Killed,
+    /// So many objects were deleted by hand.
+    Vanished(usize),
+    Purged,
+    Relisted,
+    Retried,
+    CancelledMany,
+    Again,
+    /// It is of a newer version.
+    Newer,
+    /// It is the clone of another.
+    Cloned,
 }
 
 impl What {
@@ -130,6 +167,16 @@ impl What {
         "machine stalled",
         "requests cut off",
         "answers cut off",
+        "producer crashed",
+        "worker killed while it stopped",
+        "objects vanished",
+        "queue purged",
+        "queue listed",
+        "task retried",
+        "many cancelled",
+        "submitted again",
+        "newer program",
+        "cloned machine",
     ];
 
     /// Its name in reports.
@@ -142,6 +189,16 @@ impl What {
             What::Stalled(_) => "machine stalled",
             What::CutOut(_) => "requests cut off",
             What::CutBack(_) => "answers cut off",
+            What::Bereaved => "producer crashed",
+            What::Killed => "worker killed while it stopped",
+            What::Vanished(_) => "objects vanished",
+            What::Purged => "queue purged",
+            What::Relisted => "queue listed",
+            What::Retried => "task retried",
+            What::CancelledMany => "many cancelled",
+            What::Again => "submitted again",
+            What::Newer => "newer program",
+            What::Cloned => "cloned machine",
         }
     }
 }
@@ -150,15 +207,24 @@ impl What {
 #[derive(Debug, Clone)]
 pub struct Notebook {
     pub store: SimStore,
+    pub recorder: Recorder,
     notes: Arc<Mutex<Observed>>,
 }
 
 impl Notebook {
     pub fn new(store: SimStore) -> Notebook {
+        let clock = store.clone();
         Notebook {
             store,
+            recorder: Recorder::new(move || clock.elapsed()),
             notes: Arc::default(),
         }
+    }
+
+    /// The store as the client on this machine sees it; what it asks is written down.
+    pub fn client(&self, host: &Arc<SimHost>, newer: bool) -> Arc<dyn Store> {
+        let store = self.recorder.record(host.id(), self.store.client(host));
+        if newer { Arc::new(Newer(store)) } else { store }
     }
 
     pub fn notes(&self) -> MutexGuard<'_, Observed> {

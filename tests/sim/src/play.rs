@@ -10,12 +10,14 @@ use oq_core::store::{Object, StoreKey};
 use oq_core::testing::mutant::{self, Mutant};
 use oq_core::testing::sim_clock::SimHost;
 use oq_core::testing::sim_entropy::Dice;
-use oq_core::testing::sim_store::{Applied, Fired, Requests, SimStore};
+use oq_core::testing::sim_store::{Applied, Expected, Fired, Requests, SimStore};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use crate::foreign;
+use crate::linear::Calls;
 use crate::observe::{Notebook, Observed, What};
 use crate::panics;
 use crate::producer::Producer;
@@ -30,8 +32,12 @@ pub struct Played {
     pub scenario: Arc<Scenario>,
     pub log: Vec<Applied>,
     pub observed: Observed,
+    /// What every client asked and was told.
+    pub calls: Calls,
     pub objects: BTreeMap<StoreKey, Object>,
     pub fired: Fired,
+    /// How many faults of each kind were to be expected.
+    pub expected: Expected,
     pub requests: BTreeMap<u16, Requests>,
     pub trace: u64,
     pub story: Vec<String>,
@@ -47,6 +53,8 @@ pub struct Played {
     pub ended: Duration,
     /// The drift of each process' clock.
     pub drifts: BTreeMap<u16, i64>,
+    /// How often each process went on.
+    pub steps: BTreeMap<u16, u64>,
 }
 
 impl Played {
@@ -97,11 +105,14 @@ async fn run(scenario: Arc<Scenario>, how: How) -> Played {
     Played {
         scenario,
         observed,
+        calls: game.book.recorder.take(),
+        expected: store.expected(),
         objects: store.objects(),
         fired: store.fired(),
         requests: store.requests(),
         trace: store.trace(),
         story: store.take_story(),
+        steps: game.hosts.iter().map(|h| (h.id(), h.steps())).collect(),
         drifts: game.hosts.iter().map(|h| (h.id(), h.drift_ppm())).collect(),
         recovered,
         limit,
@@ -129,10 +140,11 @@ struct Game {
     dice: Dice,
     agenda: BTreeMap<(Duration, usize), Event>,
     workers: Vec<Option<Process>>,
-    /// Processes that were asked to stop.
-    stopping: Vec<Process>,
+    /// Processes that were asked to stop, and their machines.
+    stopping: Vec<(usize, Process)>,
     producers: Vec<Arc<Producer>>,
-    calls: JoinSet<()>,
+    /// What each producer is about.
+    calls: Vec<JoinSet<()>>,
     hosts: Vec<Arc<SimHost>>,
 }
 
@@ -165,19 +177,33 @@ impl Game {
             workers: scenario.workers.iter().map(|_| None).collect(),
             stopping: Vec::new(),
             producers: Vec::new(),
-            calls: JoinSet::new(),
+            calls: Vec::new(),
             hosts: Vec::new(),
             scenario: scenario.clone(),
             book: book.clone(),
             stage,
             crashes,
         };
-        for machine in &scenario.producers {
-            let host = game.boot(machine);
-            let producer = Producer::new(host, scenario.clone(), book.clone());
-            game.producers.push(Arc::new(producer));
+        for (n, machine) in scenario.producers.iter().enumerate() {
+            let producer = game.found(machine);
+            game.order_crash(Who::Producer(n), &producer.host);
+            game.producers.push(producer);
+            game.calls.push(JoinSet::new());
+        }
+        if scenario.foreign {
+            foreign::put(&book.store);
         }
         game
+    }
+
+    /// A new producer.
+    fn found(&mut self, machine: &Machine) -> Arc<Producer> {
+        let host = self.boot(machine);
+        if machine.newer {
+            self.book.trouble(host.id(), What::Newer);
+        }
+        let (scenario, book) = (self.scenario.clone(), self.book.clone());
+        Arc::new(Producer::new(host, machine.newer, scenario, book))
     }
 
     /// A machine with a new process on it; no two have the same number.
@@ -187,6 +213,18 @@ impl Game {
         let host = SimHost::new(id, offset, machine.drift_ppm);
         self.hosts.push(host.clone());
         host
+    }
+
+    /// Orders the crash that the scenario has for the first process of a machine.
+    fn order_crash(&self, who: Who, host: &Arc<SimHost>) {
+        let first = self.book.store.elapsed() < S;
+        if let Some((_, step)) = self.scenario.crash.filter(|(w, _)| *w == who && first) {
+            let (tell, id) = (self.stage.crash.clone(), host.id());
+            // Nobody listens any more when the run is over.
+            host.crash_at(step, move || {
+                let _ = tell.send(id);
+            });
+        }
     }
 
     /// Plays the events until the faults stop.
@@ -234,43 +272,95 @@ impl Game {
                     self.book.trouble(host.id(), What::CutBack(length));
                 }
             }
-            Event::Submit(n) => {
-                let producer = self.producers[self.scenario.submissions[n].producer].clone();
-                self.calls.spawn(async move { producer.submit(n).await });
+            Event::Kill(n) => self.kill(n).await,
+            Event::Bereave(n) => self.bereave(n).await,
+            Event::Vanish => {
+                let can_go = |key: &StoreKey| {
+                    let key = Key::parse(key.as_str());
+                    matches!(key, Some(Key::Bell(_) | Key::Presence(..)))
+                };
+                let gone = self.book.store.vanish(can_go);
+                if gone > 0 {
+                    self.book.trouble(0, What::Vanished(gone));
+                }
             }
-            Event::Cancel(n, index) => {
-                let producer = self.producers[self.scenario.submissions[n].producer].clone();
-                self.calls
-                    .spawn(async move { producer.cancel(n, index).await });
+            Event::Submit(n) => self.user(n, move |p| async move { p.submit(n).await }),
+            Event::Again(n) => {
+                let next = (self.scenario.submissions[n].producer + 1) % self.producers.len();
+                self.book
+                    .trouble(self.producers[next].host.id(), What::Again);
+                self.call(next, move |p| async move { p.submit(n).await });
             }
-            Event::Look(n, index) => self.look(n, index),
-            Event::Wait(n, index) => {
-                let producer = self.producers[self.scenario.submissions[n].producer].clone();
-                self.calls
-                    .spawn(async move { producer.wait(n, index).await });
+            Event::Cancel(n, i) => self.user(n, move |p| async move { p.cancel(n, i).await }),
+            Event::Look(n, i) => self.user(n, move |p| async move { p.look(n, i).await }),
+            Event::Wait(n, i) => self.user(n, move |p| async move { p.wait(n, i).await }),
+            Event::Retry(n, i) => self.user(n, move |p| async move { p.retry(n, i).await }),
+            Event::CancelMany(q, priority) => {
+                self.operator(move |p| async move { p.cancel_many(q, priority).await });
             }
-            Event::Pause(queue, length) => {
-                let producer = self.producers[0].clone();
-                self.calls
-                    .spawn(async move { producer.pause(queue, length).await });
+            Event::List(q, filtered) => {
+                self.operator(move |p| async move { p.list(q, filtered).await });
             }
-            Event::Shards(queue, shards) => {
-                let producer = self.producers[0].clone();
-                self.calls
-                    .spawn(async move { producer.shards(queue, shards).await });
+            Event::Purge(q) => self.operator(move |p| async move { p.purge(q).await }),
+            Event::Pause(q, length) => {
+                self.operator(move |p| async move { p.pause(q, length).await });
             }
-            Event::Sweep(queue) => {
-                let producer = self.producers[0].clone();
-                self.calls.spawn(async move { producer.sweep(queue).await });
-            }
+            Event::Shards(q, n) => self.operator(move |p| async move { p.shards(q, n).await }),
+            Event::Sweep(q) => self.operator(move |p| async move { p.sweep(q).await }),
         }
-        while self.calls.try_join_next().is_some() {}
+        self.forget_calls();
     }
 
-    fn look(&mut self, n: usize, index: usize) {
-        let producer = self.producers[self.scenario.submissions[n].producer].clone();
-        self.calls
-            .spawn(async move { producer.look(n, index).await });
+    /// Something that the producer of submission `n` does.
+    fn user<F>(&mut self, n: usize, act: impl FnOnce(Arc<Producer>) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.call(self.scenario.submissions[n].producer, act);
+    }
+
+    fn operator<F>(&mut self, act: impl FnOnce(Arc<Producer>) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.call(0, act);
+    }
+
+    fn call<F>(&mut self, producer: usize, act: impl FnOnce(Arc<Producer>) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let call = act(self.producers[producer].clone());
+        self.calls[producer].spawn(call);
+    }
+
+    /// Forgets calls that have ended.
+    fn forget_calls(&mut self) {
+        for calls in &mut self.calls {
+            while calls.try_join_next().is_some() {}
+        }
+    }
+
+    /// A producer dies and another takes its place.
+    async fn bereave(&mut self, n: usize) {
+        let host = self.producers[n].host.clone();
+        self.book.trouble(host.id(), What::Bereaved);
+        let mut calls = std::mem::take(&mut self.calls[n]);
+        calls.shutdown().await;
+        yield_often().await;
+        host.kill();
+        let machine = self.scenario.producers[n].clone();
+        self.producers[n] = self.found(&machine);
+    }
+
+    /// A worker that is stopping dies over it.
+    async fn kill(&mut self, n: usize) {
+        let running = |(m, p): &(usize, Process)| *m == n && !p.running.is_finished();
+        if let Some(at) = self.stopping.iter().position(running) {
+            let (_, process) = self.stopping.remove(at);
+            self.book.trouble(process.host.id(), What::Killed);
+            kill(process).await;
+        }
     }
 
     fn host(&self, who: Who) -> Option<Arc<SimHost>> {
@@ -285,21 +375,31 @@ impl Game {
             return;
         }
         let machine = self.scenario.workers[n].clone();
-        let process = self.launch(&machine);
+        let original = machine.twin.and_then(|twin| self.workers[twin].as_ref());
+        let original = original.map(|process| process.host.id());
+        let process = self.launch(&machine, original);
+        self.order_crash(Who::Worker(n), &process.host);
         self.workers[n] = Some(process);
     }
 
-    fn launch(&mut self, machine: &Machine) -> Process {
+    fn launch(&mut self, machine: &Machine, original: Option<u16>) -> Process {
         let host = self.boot(machine);
         let stop = CancellationToken::new();
         let work = workers::work(
             host.clone(),
             self.stage.clone(),
             machine.clone(),
+            original,
             stop.clone(),
         );
         let running = tokio::spawn(work);
         self.book.trouble(host.id(), What::Started);
+        if machine.newer {
+            self.book.trouble(host.id(), What::Newer);
+        }
+        if original.is_some() {
+            self.book.trouble(host.id(), What::Cloned);
+        }
         Process {
             host,
             stop,
@@ -325,10 +425,33 @@ impl Game {
             let back = self.book.store.elapsed() + self.dice.between(S, 10 * S);
             self.agenda
                 .insert((back, self.agenda.len() + 100_000), Event::Start(n));
-        } else if let Some(i) = self.stopping.iter().position(|p| p.host.id() == client) {
-            let process = self.stopping.remove(i);
+        } else if let Some(i) = self
+            .stopping
+            .iter()
+            .position(|(_, p)| p.host.id() == client)
+        {
+            let (_, process) = self.stopping.remove(i);
             self.book.trouble(client, What::Crashed);
             kill(process).await;
+        } else if let Some(n) = self.producers.iter().position(|p| p.host.id() == client) {
+            self.bereave(n).await;
+            self.submit_again(n);
+        }
+    }
+
+    /// Who was told nothing comes again, if it can do so without harm: under a key.
+    fn submit_again(&mut self, producer: usize) {
+        let answered: BTreeSet<usize> = {
+            let notes = self.book.notes();
+            notes.submits.iter().map(|s| s.submission).collect()
+        };
+        let asked = self.book.notes().asked.clone();
+        for n in asked.difference(&answered) {
+            let submission = &self.scenario.submissions[*n];
+            if submission.producer == producer && submission.key.is_some() {
+                let n = *n;
+                self.call(producer, move |p| async move { p.submit(n).await });
+            }
         }
     }
 
@@ -336,7 +459,7 @@ impl Game {
         if let Some(process) = self.workers[n].take() {
             self.book.trouble(process.host.id(), What::Stopped);
             process.stop.cancel();
-            self.stopping.push(process);
+            self.stopping.push((n, process));
         }
     }
 
@@ -358,20 +481,22 @@ impl Game {
         }
         // The others may be stalled for a while yet.
         let rescuer = Machine {
+            newer: false,
+            twin: None,
             concurrency: 8,
             drift_ppm: 0,
             poll: if self.scenario.idle > LONG { 30 * S } else { S },
             grace: 5 * S,
         };
-        let process = self.launch(&rescuer);
+        let process = self.launch(&rescuer, None);
         self.workers.push(Some(process));
         let stalled = self.producers.iter().map(|p| p.host.stalled_for()).max();
         let limit = self.scenario.time_to_recover(&self.left()) + stalled.unwrap_or_default();
         let quiet = store.elapsed();
         loop {
             let took = store.elapsed() - quiet;
-            while self.calls.try_join_next().is_some() {}
-            if !self.work_left() && self.calls.is_empty() {
+            self.forget_calls();
+            if !self.work_left() && self.calls.iter().all(JoinSet::is_empty) {
                 return (Some(took), limit);
             }
             if took > limit {
@@ -402,7 +527,10 @@ impl Game {
     }
 
     fn work_left(&self) -> bool {
-        let live = |key: &StoreKey| matches!(Key::parse(key.as_str()), Some(Key::Live(..)));
+        let live = |key: &StoreKey| {
+            let live = matches!(Key::parse(key.as_str()), Some(Key::Live(..)));
+            live && !foreign::is_one(key)
+        };
         self.book.store.objects().keys().any(live)
     }
 
@@ -413,7 +541,7 @@ impl Game {
         for n in 0..self.workers.len() {
             self.stop(n);
         }
-        for process in std::mem::take(&mut self.stopping) {
+        for (_, process) in std::mem::take(&mut self.stopping) {
             join(process).await;
         }
         let store = self.book.store.clone();
@@ -433,10 +561,12 @@ impl Game {
         }
         for n in 0..self.scenario.submissions.len() {
             for index in 0..self.scenario.submissions[n].tasks.len() {
-                self.look(n, index);
+                self.user(n, move |p| async move { p.look(n, index).await });
             }
         }
-        while self.calls.join_next().await.is_some() {}
+        for calls in &mut self.calls {
+            while calls.join_next().await.is_some() {}
+        }
         if let Some(last) = last {
             last.stop.cancel();
             join(last).await;

@@ -7,13 +7,15 @@ use futures::StreamExt;
 use oq_core::env::Env;
 use oq_core::protocol::Root;
 use oq_core::protocol::sweep::{sweep_keys, sweep_outcomes};
-use oq_core::queue::{Queue, Task, TaskState, TaskView};
+use oq_core::queue::{Filter, Listed, Queue, Task, TaskState, TaskView};
 use oq_core::record::{Ending, Priority, QueueName, Retry, Shard, TaskId};
 use oq_core::testing::sim_clock::SimHost;
 use oq_core::{Error, Result};
 use tokio::sync::OnceCell;
 
-use crate::observe::{Answer, Cancel, Cancelled, Look, Notebook, Sight, Submit};
+use crate::observe::{
+    Answer, Cancel, Cancelled, Look, Notebook, Retry as Retried, Sight, Submit, What,
+};
 use crate::scenario::{Scenario, Submission};
 
 /// The one task type of the simulation.
@@ -28,6 +30,7 @@ pub struct Producer {
     pub host: Arc<SimHost>,
     pub scenario: Arc<Scenario>,
     pub book: Notebook,
+    newer: bool,
     env: Env,
     queues: Vec<OnceCell<Queue>>,
 }
@@ -39,13 +42,19 @@ pub fn queue_name(n: usize) -> QueueName {
 }
 
 impl Producer {
-    pub fn new(host: Arc<SimHost>, scenario: Arc<Scenario>, book: Notebook) -> Producer {
+    pub fn new(
+        host: Arc<SimHost>,
+        newer: bool,
+        scenario: Arc<Scenario>,
+        book: Notebook,
+    ) -> Producer {
         let env = host.env(scenario.seed);
         let queues = (0..scenario.queues).map(|_| OnceCell::new()).collect();
         Producer {
             host,
             scenario,
             book,
+            newer,
             env,
             queues,
         }
@@ -53,13 +62,14 @@ impl Producer {
 
     /// A queue, opened as often as it takes.
     async fn queue(&self, n: usize) -> &Queue {
-        let open = || open(&self.book, &self.host, self.env.clone(), n);
+        let open = || open(&self.book, &self.host, self.newer, self.env.clone(), n);
         self.queues[n].get_or_init(open).await
     }
 
     /// Submits one object and notes the answer.
     pub async fn submit(&self, n: usize) {
         let submission = &self.scenario.submissions[n];
+        self.book.notes().asked.insert(n);
         let queue = self.queue(submission.queue).await;
         self.book
             .store
@@ -97,10 +107,11 @@ impl Producer {
         let Some(task) = self.known(n, index) else {
             return;
         };
-        let queue = self.queue(self.scenario.submissions[n].queue).await;
+        let of = self.scenario.submissions[n].queue;
+        let queue = self.queue(of).await;
         let asked = self.book.store.elapsed();
         let seen = sight(queue.get(task).await);
-        self.saw(n, task, asked, seen);
+        self.saw(of, task, asked, seen);
     }
 
     /// Waits for one task and notes what that shows.
@@ -108,21 +119,22 @@ impl Producer {
         let Some(task) = self.known(n, index) else {
             return;
         };
-        let queue = self.queue(self.scenario.submissions[n].queue).await;
+        let of = self.scenario.submissions[n].queue;
+        let queue = self.queue(of).await;
         let asked = self.book.store.elapsed();
         match queue.wait(task, Duration::from_secs(60)).await {
             Err(Error::TimedOut(_)) => {}
-            answer => self.saw(n, task, asked, sight(answer)),
+            answer => self.saw(of, task, asked, sight(answer)),
         }
     }
 
-    fn saw(&self, n: usize, task: TaskId, asked: Duration, seen: Sight) {
+    fn saw(&self, queue: usize, task: TaskId, asked: Duration, seen: Sight) {
         self.book
             .store
             .tell(|| format!("{:>3} sees {task}: {seen:?}", self.host.id()));
         let at = self.book.store.elapsed();
         self.book.notes().looks.push(Look {
-            submission: n,
+            queue,
             task,
             asked,
             at,
@@ -150,8 +162,75 @@ impl Producer {
     }
 }
 
+/// What users do besides; what fails is left.
+impl Producer {
+    /// Tries one task again, if it failed.
+    pub async fn retry(&self, n: usize, index: usize) {
+        let Some(task) = self.known(n, index) else {
+            return;
+        };
+        let of = self.scenario.submissions[n].queue;
+        let queue = self.queue(of).await;
+        if let Ok(new) = queue.retry(task).await {
+            let at = self.book.store.elapsed();
+            self.book.trouble(self.host.id(), What::Retried);
+            self.book.notes().retries.push(Retried {
+                queue: of,
+                old: task,
+                new: new.id,
+                at,
+            });
+        }
+    }
+
+    /// Cancels everything of one priority.
+    pub async fn cancel_many(&self, n: usize, priority: u8) {
+        let Ok(priority) = Priority::new(priority) else {
+            return;
+        };
+        let filter = Filter::new().priority(priority);
+        let answer = self.queue(n).await.cancel_many(filter, None).await;
+        if answer.is_ok() {
+            self.book.trouble(self.host.id(), What::CancelledMany);
+        }
+    }
+
+    /// Lists a queue and notes the outcomes that it shows.
+    pub async fn list(&self, n: usize, filtered: bool) {
+        let mut filter = Filter::new();
+        if filtered {
+            filter = filter.state(TaskState::Failed).state(TaskState::Completed);
+            filter = filter.limit(20);
+        }
+        let asked = self.book.store.elapsed();
+        let listing = match self.queue(n).await.list(filter) {
+            Ok(listing) => listing.all().await,
+            Err(e) => panic!("a filter that may be asked for: {e}"),
+        };
+        let Ok(found) = listing else { return };
+        self.book.trouble(self.host.id(), What::Relisted);
+        for found in found {
+            let Listed::Task(view) = found else { continue };
+            let task = view.id;
+            // A listing is of no one moment: only what it shows as over must be so.
+            if let Sight::Outcome(ending, _) = sight(Ok(*view)) {
+                self.saw(n, task, asked, Sight::Listed(ending));
+            }
+        }
+    }
+}
+
 /// What operators do, until it succeeds.
 impl Producer {
+    /// Purges a queue.
+    pub async fn purge(&self, n: usize) {
+        let queue = self.queue(n).await;
+        while queue.purge().await.is_err() {
+            self.env.sleep(Duration::from_secs(1)).await;
+        }
+        self.book.trouble(self.host.id(), What::Purged);
+    }
+
     /// Pauses a queue for a while, but not beyond the end of the trouble.
     pub async fn pause(&self, n: usize, length: Duration) {
         let queue = self.queue(n).await;
@@ -201,8 +280,8 @@ impl Producer {
 }
 
 /// Opens queue number `n` for the client on `host`, as often as it takes.
-pub async fn open(book: &Notebook, host: &Arc<SimHost>, env: Env, n: usize) -> Queue {
-    let root = Root::new(book.store.client(host), env.clone());
+pub async fn open(book: &Notebook, host: &Arc<SimHost>, newer: bool, env: Env, n: usize) -> Queue {
+    let root = Root::new(book.client(host, newer), env.clone());
     loop {
         match Queue::open(root.clone(), queue_name(n)).await {
             Ok(queue) => return queue,

@@ -19,7 +19,7 @@ pub struct Stage {
     pub scenario: Arc<Scenario>,
     pub book: Notebook,
     /// Asks for the death of a worker.
-    crash: UnboundedSender<u16>,
+    pub crash: UnboundedSender<u16>,
     quiet: AtomicBool,
     laters: Mutex<BTreeMap<TaskId, u32>>,
 }

@@ -6,6 +6,7 @@ use oq_core::record::{Done, Key, Live, decode};
 use oq_core::testing::sim_store::Applied;
 
 use crate::check::{Name, Violation, name_of};
+use crate::linear::Asked;
 use crate::play::Played;
 use crate::producer::queue_name;
 
@@ -47,9 +48,37 @@ pub fn tell(run: &Played, violations: &[Violation]) -> String {
             text.push_str(&format!("  {:>9.3} {line}\n", at.as_secs_f64()));
         }
     }
+    if let Some(broken) = violations.iter().find(|v| v.invariant == "linear") {
+        text.push_str(&requests(run, broken));
+    }
     text.push_str(&format!(
         "replay: cargo run -p oq-sim --profile sim -- --seed {seed} --trace\n"
     ));
+    text
+}
+
+/// What was asked and told of an object whose history cannot be explained.
+fn requests(run: &Played, broken: &Violation) -> String {
+    let mut text = String::new();
+    let histories = crate::check::linear::histories(run);
+    let key = histories
+        .iter()
+        .find(|(key, ..)| broken.what.starts_with(&format!("{key}:")));
+    for call in key.into_iter().flat_map(|(_, calls, _)| calls) {
+        let asked = match &call.asked {
+            Asked::Read => "GET".into(),
+            Asked::Create(body) => format!("create, {} bytes", body.len()),
+            Asked::Update(body, seen) => format!("update of {seen:?}, {} bytes", body.len()),
+            Asked::Delete => "DELETE".into(),
+            Asked::DeleteIf(seen) => format!("DELETE of {seen:?}"),
+        };
+        let (sent, answered) = (call.sent.as_secs_f64(), call.answered);
+        let answered = answered.map_or("-".into(), |t| format!("{:.3}", t.as_secs_f64()));
+        let (client, saw) = (call.client, &call.saw);
+        text.push_str(&format!(
+            "  {sent:>9.3} {client:>3} {asked}: {saw:?} at {answered}\n"
+        ));
+    }
     text
 }
 

@@ -9,22 +9,28 @@ use oq_core::testing::sim_clock::SimHost;
 use oq_core::{Context, TaskError, Worker};
 use tokio_util::sync::CancellationToken;
 
+use crate::clone::Cloned;
 use crate::producer::{TASK_TYPE, open, queue_name};
 use crate::scenario::{Kind, Machine};
 use crate::small::Small;
 use crate::stage::{Call, Reply, Stage};
 
-/// Works until `stop` says so.
+/// Works until `stop` says so. `original` is the worker that the machine is a clone of.
 pub async fn work(
     host: Arc<SimHost>,
     stage: Arc<Stage>,
     machine: Machine,
+    original: Option<u16>,
     stop: CancellationToken,
 ) {
-    let env = host.env(stage.scenario.seed);
+    let seed = stage.scenario.seed;
+    let mut env = host.env(seed);
+    if let Some(original) = original {
+        env.entropy = Arc::new(Cloned::new(seed, original, host.id()));
+    }
     match stage.scenario.kind {
         Kind::Small => {
-            let root = Root::new(stage.book.store.client(&host), env);
+            let root = Root::new(stage.book.client(&host, machine.newer), env);
             let queues = (0..stage.scenario.queues).map(queue_name).collect();
             let (concurrency, poll) = (machine.concurrency, machine.poll);
             let small = Small {
@@ -57,7 +63,7 @@ async fn real(
         builder = tokio::select! {
             biased;
             () = stop.cancelled() => return,
-            queue = open(&stage.book, &host, env.clone(), n) => builder.queue(&queue),
+            queue = open(&stage.book, &host, machine.newer, env.clone(), n) => builder.queue(&queue),
         };
     }
     let worker = builder

@@ -14,6 +14,8 @@ enum Fate {
     Refused,
     LostBefore,
     LostAfter,
+    /// Something on the way sends it twice and passes on the second answer.
+    SentTwice,
     Denied,
 }
 
@@ -54,6 +56,10 @@ impl Store for Scripted {
             Some(Fate::LostAfter) => {
                 self.inner.create(key, body).await?;
                 Ok(Write::Unknown)
+            }
+            Some(Fate::SentTwice) => {
+                self.inner.create(key, body.clone()).await?;
+                self.inner.create(key, body).await
             }
             Some(Fate::Denied) => Err(StoreError::Denied("no".into())),
         }
@@ -97,6 +103,7 @@ async fn a_lost_answer_is_settled_by_looking() {
         &[Fate::LostAfter][..],
         &[Fate::LostBefore, Fate::LostAfter],
         &[Fate::Refused, Fate::LostBefore, Fate::Refused],
+        &[Fate::SentTwice],
     ] {
         let queue = scripted(fates).await;
         let id = queue.submit(task("x")).await.unwrap().id;

@@ -42,6 +42,7 @@ const ON_WRITES: &[Fault] = &[
     Fault::Duplicate,
     Fault::SlowAnswer,
     Fault::SlowRequest,
+    Fault::HiddenRetry,
 ];
 const ON_DELETES: &[Fault] = &[
     Fault::DeleteError,
@@ -66,6 +67,7 @@ const ON_LISTS: &[Fault] = &[
     Fault::LostRequest,
     Fault::SlowAnswer,
     Fault::SplitList,
+    Fault::StaleList,
 ];
 
 /// Draws what will become of `op`, and counts it as sent.
@@ -92,10 +94,7 @@ pub(super) fn fate(store: &SimStore, host: &SimHost, op: &Op) -> Fate {
         place: world.dice.unit(),
     };
     if fate.fault.is_none() {
-        fate.fault = world.modes_fault(op).or_else(|| {
-            let drawn = |f: &&Fault| world.dice.chance(world.plan.rate(**f));
-            faults.iter().find(drawn).copied()
-        });
+        fate.fault = faults.iter().copied().find(|f| world.draws(*f));
     }
     fate.late = lateness(&mut world.dice, fate.fault);
     fate
@@ -126,12 +125,22 @@ fn spell(world: &mut World, host: &SimHost, op: &Op) -> Option<Fault> {
 }
 
 impl World {
-    fn modes_fault(&mut self, op: &Op) -> Option<Fault> {
-        if self.modes.stale.is_some() && op.is_read() && self.dice.chance(0.1) {
-            return Some(Fault::Stale);
+    /// Whether this fault happens to a request that it can happen to.
+    fn draws(&mut self, fault: Fault) -> bool {
+        let possible = match fault {
+            Fault::StaleList => self.modes.stale_lists.is_some(),
+            Fault::HiddenRetry => self.modes.hidden_retry,
+            _ => true,
+        };
+        let rate = if possible { self.plan.rate(fault) } else { 0.0 };
+        // A body that is not there cannot be damaged; those are counted where they happen.
+        if !matches!(
+            fault,
+            Fault::EmptyBody | Fault::CutBody | Fault::CorruptBody
+        ) {
+            self.expected.add(fault, rate);
         }
-        let repeated = self.modes.hidden_retry && op.is_conditional() && self.dice.chance(0.02);
-        repeated.then_some(Fault::HiddenRetry)
+        self.dice.chance(rate)
     }
 }
 

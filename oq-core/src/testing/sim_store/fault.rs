@@ -65,7 +65,7 @@ faults! {
     /// The two halves of a page of a listing are taken at different times.
     SplitList = "split list", 0.20;
     /// Some keys of a batch are not deleted.
-    PartialDelete = "partial delete", 0.20;
+    PartialDelete = "partial delete", 0.50;
     /// For 5 to 60 seconds most requests of everybody are refused.
     ThrottleStorm = "throttle storm", 0.002;
     /// For 5 to 60 seconds the client's credentials are refused.
@@ -76,11 +76,11 @@ faults! {
     CutOut = "partition, requests", 0.0;
     /// The machine is cut off: answers to it vanish.
     CutBack = "partition, answers", 0.0;
-    /// A read or listing shows the past; only in a store that is [`Modes::stale`].
-    Stale = "stale read", 0.0;
+    /// A listing shows the past; only in a store with [`Modes::stale_lists`].
+    StaleList = "stale list", 0.30;
     /// A second delivery's refusal hides the first one's success; only with
     /// [`Modes::hidden_retry`].
-    HiddenRetry = "hidden retry", 0.0;
+    HiddenRetry = "hidden retry", 0.05;
 }
 
 /// How often each kind of fault happens, per request.
@@ -141,13 +141,12 @@ pub struct Modes {
     pub write_interval: Option<Duration>,
     /// Pages of listings hold no more than this, whatever was asked for.
     pub page_limit: Option<u16>,
-    /// Reads and listings may show the past, at most so long ago. S3 has been strongly consistent
-    /// since 2020 and oq's promises are not made for a store that is not, so this is off unless a
-    /// test asks for it.
-    pub stale: Option<Duration>,
-    /// Something between client and store repeats writes and passes on the last answer, so that a
-    /// write that landed is answered with 412. Against the contract of
-    /// [`Store`](crate::store::Store), so this is off unless a test asks for it.
+    /// Listings may show the past, at most so long ago. Reads never do: what oq promises is not
+    /// promised for a store whose reads are stale. (S3 is strongly consistent in both since 2020.)
+    pub stale_lists: Option<Duration>,
+    /// Something between client and store, a proxy perhaps, repeats writes and passes on the last
+    /// answer, so that a write that landed is answered with 412. Nothing is lost for it; claims and
+    /// attempts may be.
     pub hidden_retry: bool,
 }
 
@@ -159,7 +158,7 @@ impl Default for Modes {
             delete_if: true,
             write_interval: None,
             page_limit: None,
-            stale: None,
+            stale_lists: None,
             hidden_retry: false,
         }
     }
@@ -177,9 +176,25 @@ impl Modes {
             delete_if: dice.chance(0.5),
             write_interval: slow_key.then_some(Duration::from_secs(1)),
             page_limit: short_pages.then_some(limit as u16),
-            stale: None,
-            hidden_retry: false,
+            stale_lists: dice.chance(0.2).then_some(Duration::from_secs(10)),
+            hidden_retry: dice.chance(0.08),
         }
+    }
+}
+
+/// How often each kind of fault was to be expected, by the rates of the requests that were sent.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Expected([f64; Fault::ALL.len()]);
+
+impl Expected {
+    /// One more request to which this may happen.
+    pub fn add(&mut self, fault: Fault, rate: f64) {
+        self.0[fault as usize] += rate;
+    }
+
+    /// How many of this kind were to be expected.
+    pub fn of(&self, fault: Fault) -> f64 {
+        self.0[fault as usize]
     }
 }
 

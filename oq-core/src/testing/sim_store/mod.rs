@@ -20,7 +20,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 pub use client::SimClient;
-pub use fault::{EtagKind, Fault, Fired, Modes, Plan};
+pub use fault::{EtagKind, Expected, Fault, Fired, Modes, Plan};
 pub use log::{Applied, Requests, Trace};
 
 use super::sim_clock::SimHost;
@@ -109,6 +109,28 @@ impl SimStore {
             last_modified,
         };
         world.objects.insert(key, object);
+    }
+
+    /// What stands under these keys is gone, as if somebody had deleted it by hand: client 0 in the
+    /// log. Returns how many there were.
+    pub fn vanish(&self, gone: impl Fn(&StoreKey) -> bool) -> usize {
+        let mut world = self.world();
+        let at = world.elapsed();
+        let keys: Vec<_> = world.objects.keys().filter(|k| gone(k)).cloned().collect();
+        for key in &keys {
+            world.remove(0, at, key);
+        }
+        keys.len()
+    }
+
+    /// Puts a backup in the place of everything that is stored. The log and the clock go on.
+    pub fn restore(&self, backup: BTreeMap<StoreKey, Object>) {
+        self.world().objects = backup;
+    }
+
+    /// How often each kind of fault was to be expected so far.
+    pub fn expected(&self) -> Expected {
+        self.world().expected.clone()
     }
 
     /// How often each kind of fault happened.

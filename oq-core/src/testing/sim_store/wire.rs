@@ -198,11 +198,11 @@ impl Wire<'_> {
                 sleep_until(now() + fate.back).await;
                 self.answer(caller, Ok(answer));
             }
-            Fault::Stale => {
+            Fault::StaleList => {
                 sleep_until(now() + fate.there).await;
                 let answer = {
                     let world = &mut *self.store.world();
-                    let most = world.modes.stale.unwrap_or_default();
+                    let most = world.modes.stale_lists.unwrap_or_default();
                     let (client, sent, op) = (self.host.id(), self.sent, self.op);
                     world.in_the_past(most.mul_f64(fate.place), |w| w.apply(client, sent, op))
                 };

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::fault::{EtagKind, Fault, Fired, Modes, Plan};
+use super::fault::{EtagKind, Expected, Fault, Fired, Modes, Plan};
 use super::log::{Applied, Requests, Trace};
 use crate::store::{Changed, Dated, Etag, List, Listed, Object, Page, StoreError, StoreKey, Write};
 use crate::testing::sim_clock::now;
@@ -81,6 +81,7 @@ pub(super) struct World {
     pub(super) log: Vec<Applied>,
     pub(super) trace: Trace,
     pub(super) fired: Fired,
+    pub(super) expected: Expected,
     pub(super) requests: BTreeMap<u16, Requests>,
     pub(super) in_flight: usize,
     pub(super) late: usize,
@@ -102,6 +103,7 @@ impl World {
             log: Vec::new(),
             trace: Trace::default(),
             fired: Fired::default(),
+            expected: Expected::default(),
             requests: BTreeMap::new(),
             in_flight: 0,
             late: 0,
@@ -253,7 +255,7 @@ impl World {
         }
     }
 
-    fn remove(&mut self, client: u16, sent: Duration, key: &StoreKey) {
+    pub(super) fn remove(&mut self, client: u16, sent: Duration, key: &StoreKey) {
         if let Some(old) = self.objects.remove(key) {
             self.record(client, sent, key, Some(old), None);
         }

@@ -1,15 +1,16 @@
 //! What clients were told: I1 (what was accepted ends), I2 (what was read stays), I9 (answers tell
 //! the truth), I18 (one task for a key), I19 (cancelled means cancelled).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use oq_core::record::{Done, Ending, ObjectId};
 
 use super::{Change, Histories, History, Name, Violation};
-use crate::observe::{Answer, Cancelled, Sight, Submit};
+use crate::observe::{Answer, Cancelled, Retry, Sight, Submit};
 use crate::play::Played;
 use crate::producer::queue_name;
+use crate::scenario::Event;
 
 /// Checks what clients were told.
 pub fn check(run: &Played, all: &Histories, bad: &mut Vec<Violation>) {
@@ -17,7 +18,7 @@ pub fn check(run: &Played, all: &Histories, bad: &mut Vec<Violation>) {
     for submit in &run.observed.submits {
         submitted(run, all, &scripts, submit, bad);
     }
-    let answered: BTreeSet<usize> = run.observed.submits.iter().map(|s| s.submission).collect();
+    let asked = &run.observed.asked;
     for (name, scripts) in &scripts {
         for script in scripts {
             let known = run
@@ -25,7 +26,7 @@ pub fn check(run: &Played, all: &Histories, bad: &mut Vec<Violation>) {
                 .submissions
                 .iter()
                 .position(|s| s.tasks.contains(script));
-            if known.is_none_or(|n| !answered.contains(&n)) {
+            if known.is_none_or(|n| !asked.contains(&n)) {
                 let what = format!("{} holds a task that nobody submitted", name.1);
                 bad.push(Violation::new(
                     "I9",
@@ -36,6 +37,7 @@ pub fn check(run: &Played, all: &Histories, bad: &mut Vec<Violation>) {
             }
         }
     }
+    retried(run, all, bad);
     looked(run, all, bad);
     cancelled(run, all, bad);
     keys(run, all, bad);
@@ -45,6 +47,10 @@ pub fn check(run: &Played, all: &Histories, bad: &mut Vec<Violation>) {
 fn written(all: &Histories) -> BTreeMap<Name, Vec<usize>> {
     let created = |h: &History| {
         let live = h.live.iter().find_map(|c| c.new.clone())?;
+        // Tasks that are tried again are answered for elsewhere.
+        if live.retry_of.is_some() {
+            return None;
+        }
         Some(
             live.tasks
                 .iter()
@@ -102,7 +108,7 @@ fn submitted(
                     "accepted as one object, and there are others of it",
                 );
             }
-            if outcome(history).is_none() {
+            if outcome(history).is_none() && !all.purged(&name, Duration::MAX) {
                 fault(
                     "I1",
                     Some(*id),
@@ -110,6 +116,8 @@ fn submitted(
                 );
             }
         }
+        // Under a key it may be the other submission's.
+        Answer::Refused if twice(run, submit) => {}
         Answer::Refused => {
             if let Some(id) = lives.first() {
                 fault("I9", Some(*id), "refused, and there it is");
@@ -126,6 +134,24 @@ fn submitted(
                     "in doubt under one id, and it is there under another",
                 );
             }
+        }
+    }
+}
+
+fn twice(run: &Played, submit: &Submit) -> bool {
+    let n = submit.submission;
+    let again = |(_, e): &(Duration, Event)| matches!(e, Event::Again(m) if *m == n);
+    run.scenario.events.iter().any(again)
+}
+
+/// I1 for tasks that were tried again.
+fn retried(run: &Played, all: &Histories, bad: &mut Vec<Violation>) {
+    for Retry { queue, new, at, .. } in &run.observed.retries {
+        let (name, task) = ((queue_name(*queue), new.object()), new);
+        let over = all.objects.get(&name).and_then(outcome).is_some();
+        if !over && !all.purged(&name, Duration::MAX) {
+            let what = format!("{task} was accepted as another try, and has no outcome");
+            bad.push(Violation::new("I1", Some(name), *at, what));
         }
     }
 }
@@ -158,7 +184,7 @@ pub fn swept(history: &History) -> Option<Duration> {
 fn looked(run: &Played, all: &Histories, bad: &mut Vec<Violation>) {
     let end = run.ended;
     for look in &run.observed.looks {
-        let queue = queue_name(run.scenario.submissions[look.submission].queue);
+        let queue = queue_name(look.queue);
         let name = (queue, look.task.object());
         let Some(history) = all.objects.get(&name) else {
             continue;
@@ -190,6 +216,17 @@ fn looked(run: &Played, all: &Histories, bad: &mut Vec<Violation>) {
                 }
             }
             Sight::Unknown if swept(history).is_some_and(|at| at <= look.at) => {}
+            Sight::Listed(ending) => {
+                let task = recorded.and_then(|d| d.tasks.get(look.task.index()));
+                if task.is_none_or(|t| t.outcome.ending != *ending) {
+                    let is = task.map(|t| t.outcome.ending);
+                    fault(
+                        "I2",
+                        format!("it was listed as {ending:?}, at the end it is {is:?}"),
+                    );
+                }
+            }
+            _ if all.purged(&name, look.at) => {}
             Sight::Unknown if first < look.asked => fault("I1", "it was unknown".into()),
             Sight::Open if over.is_some_and(|c| c.at < look.asked) => {
                 fault("I2", "it was open although its outcome was recorded".into());
@@ -247,7 +284,9 @@ fn keys(run: &Played, all: &Histories, bad: &mut Vec<Violation>) {
                 let done = c.new.as_ref().filter(|d| !d.is_seal())?;
                 Some((c.at, done.tasks.first()?.outcome.ending))
             });
-            let allowed = over.is_some_and(|(t, ending)| t <= *at && ending != Ending::Completed);
+            let purged = all.purged(first, *at);
+            let allowed =
+                purged || over.is_some_and(|(t, ending)| t <= *at && ending != Ending::Completed);
             if !allowed {
                 let what = format!(
                     "{} was created while its key stood for {}",

@@ -1,17 +1,21 @@
 //! The log of applied writes, decoded and sorted by the object it is about.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use oq_core::StoreTime;
 use oq_core::record::{
-    Dead, Done, Idempotency, Key, KeyHash, Live, ObjectId, QueueName, Record, Stamp, decode,
+    Dead, Done, Idempotency, Key, KeyHash, Live, ObjectId, QueueName, Record, Settings, Stamp,
+    TaskId, decode,
 };
 use oq_core::store::{Object, StoreKey};
 use oq_core::testing::sim_store::Applied;
 use serde::Deserialize;
 
 use super::Violation;
+use crate::foreign;
+use crate::newer::FIELD;
 
 /// One change of one key.
 #[derive(Debug, Clone)]
@@ -41,6 +45,18 @@ pub type Name = (QueueName, ObjectId);
 pub struct Histories {
     pub objects: BTreeMap<Name, History>,
     pub keys: BTreeMap<(QueueName, KeyHash), Vec<Change<Idempotency>>>,
+    /// When queues were purged, and of what.
+    pub purges: Vec<Purge>,
+    /// Tasks that somebody tried again, answered or not.
+    pub retried: BTreeSet<(QueueName, TaskId)>,
+}
+
+/// A purge: what was submitted before a moment may be gone from now on.
+#[derive(Debug, Clone)]
+pub struct Purge {
+    pub queue: QueueName,
+    pub at: Duration,
+    pub before: StoreTime,
 }
 
 #[derive(Deserialize)]
@@ -55,6 +71,9 @@ impl Histories {
         let mut all = Histories::default();
         let mut bad = Vec::new();
         for (seq, change) in log.iter().enumerate() {
+            if foreign::is_one(&change.key) {
+                continue;
+            }
             let Some(key) = Key::parse(change.key.as_str()) else {
                 let what = format!("{} is not a key of oq", change.key);
                 bad.push(Violation::new("I20", None, change.at, what));
@@ -75,12 +94,32 @@ impl Histories {
         (all, bad)
     }
 
+    /// Tasks that somebody tried again, which takes their dead letters away.
+    pub fn retried(&self, queue: &QueueName, task: TaskId) -> bool {
+        self.retried.contains(&(queue.clone(), task))
+    }
+
+    /// Whether an object may be gone at a moment because its queue was purged.
+    pub fn purged(&self, name: &Name, at: Duration) -> bool {
+        let history = self.objects.get(name);
+        let created = history.and_then(|h| h.live.iter().find_map(|c| c.new.as_ref()));
+        created.is_some_and(|live| {
+            let of = |p: &&Purge| p.queue == name.0 && p.at <= at;
+            let mut purges = self.purges.iter().filter(of);
+            purges.any(|p| live.write.created < p.before)
+        })
+    }
+
     fn add(&mut self, seq: usize, key: &Key, change: &Applied) -> Result<(), String> {
         let object = |q: &QueueName, id: &ObjectId| (q.clone(), *id);
         match key {
             Key::Live(q, id) => {
                 let list = &mut self.objects.entry(object(q, id)).or_default().live;
-                push(list, seq, change)
+                push(list, seq, change)?;
+                let live = list.last().and_then(|c| c.new.as_ref());
+                let again = live.and_then(|l| l.retry_of);
+                self.retried.extend(again.map(|task| (q.clone(), task)));
+                Ok(())
             }
             Key::Done(q, id) => {
                 let list = &mut self.objects.entry(object(q, id)).or_default().done;
@@ -95,6 +134,15 @@ impl Histories {
                 seq,
                 change,
             ),
+            Key::Settings(q) => {
+                let settings = change.new.as_ref().map(|o| record(&change.key, o));
+                let settings: Option<Arc<Settings>> = settings.transpose()?;
+                if let Some(before) = settings.and_then(|s| s.purged_before) {
+                    let (queue, at) = (q.clone(), change.at);
+                    self.purges.push(Purge { queue, at, before });
+                }
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
@@ -162,12 +210,34 @@ fn lineage(change: &Applied) -> Result<(), String> {
         && new.created_by == old.created_by
         && new.created == old.created;
     if builds_on {
-        return Ok(());
+        return kept(change);
     }
     Err(format!(
         "a write of {key} read version {before:?} and replaced {:?}",
         old.last()
     ))
+}
+
+/// What programs of a newer version put into a record stays there.
+fn kept(change: &Applied) -> Result<(), String> {
+    let fields = |object: &Option<Object>| {
+        let body = object.as_ref().map_or(&[][..], |o| &o.body[..]);
+        let record: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+        let tasks = record["tasks"].as_array().cloned().unwrap_or_default();
+        let in_tasks = tasks.iter().filter(|t| t.get(FIELD).is_some()).count();
+        (record.get(FIELD).is_some(), in_tasks)
+    };
+    let (old, new) = (fields(&change.old), fields(&change.new));
+    // An outcome takes the place of a seal, a key passes to another task: that is another record.
+    let key = Key::parse(change.key.as_str());
+    let same = key.is_some_and(|k| !matches!(k, Key::Done(..) | Key::Idempotency(..)));
+    if same && (old.0 && !new.0 || old.1 > new.1) {
+        return Err(format!(
+            "a write of {} lost a field of a newer version",
+            change.key
+        ));
+    }
+    Ok(())
 }
 
 fn queue_of(key: &Key) -> Option<&QueueName> {

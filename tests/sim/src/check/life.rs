@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use oq_core::record::{Done, Ending, Live, LiveState, Outcome};
 
-use super::{Change, History, Name, Violation};
+use super::{Change, Histories, History, Name, Violation};
 
 enum Step<'a> {
     Live(&'a Change<Live>),
@@ -25,7 +25,7 @@ struct Now {
 }
 
 /// Checks one object.
-pub fn check(name: &Name, history: &History, bad: &mut Vec<Violation>) {
+pub fn check(all: &Histories, name: &Name, history: &History, bad: &mut Vec<Violation>) {
     let live = history.live.iter().map(|c| (c.seq, Step::Live(c)));
     let done = history.done.iter().map(|c| (c.seq, Step::Done(c)));
     let mut steps: Vec<_> = live.chain(done).collect();
@@ -33,18 +33,24 @@ pub fn check(name: &Name, history: &History, bad: &mut Vec<Violation>) {
     let mut now = Now::default();
     for (_, step) in steps {
         let found = match step {
-            Step::Live(change) => now.live_changes(history, change),
+            Step::Live(change) => now.live_changes(all, name, history, change),
             Step::Done(change) => now.done_changes(change),
         };
         for (invariant, at, what) in found {
+            // A purge is the one exception: what it took along may be gone, and may come back late.
+            if all.purged(name, at) {
+                continue;
+            }
             bad.push(Violation::new(invariant, Some(name.clone()), at, what));
         }
     }
-    dead_letters(name, history, bad);
+    if !all.purged(name, Duration::MAX) {
+        dead_letters(all, name, history, bad);
+    }
 }
 
 /// Dead letters come after the outcome that they are made from, and go when its retention is over.
-fn dead_letters(name: &Name, history: &History, bad: &mut Vec<Violation>) {
+fn dead_letters(all: &Histories, name: &Name, history: &History, bad: &mut Vec<Violation>) {
     let mut fault = |at, what: &str| {
         bad.push(Violation::new("I13", Some(name.clone()), at, what));
     };
@@ -54,7 +60,14 @@ fn dead_letters(name: &Name, history: &History, bad: &mut Vec<Violation>) {
     });
     let never = (usize::MAX, Duration::MAX, Duration::ZERO);
     let (seq, at, keep) = outcomes.next().unwrap_or(never);
-    for change in history.dead.values().flatten() {
+    for (index, change) in history
+        .dead
+        .iter()
+        .flat_map(|(i, l)| l.iter().map(move |c| (i, c)))
+    {
+        if all.retried(&name.0, name.1.task(*index)) {
+            continue;
+        }
         if change.seq < seq {
             fault(
                 change.at,
@@ -70,7 +83,13 @@ fn dead_letters(name: &Name, history: &History, bad: &mut Vec<Violation>) {
 type Found = Vec<(&'static str, Duration, String)>;
 
 impl Now {
-    fn live_changes(&mut self, history: &History, change: &Change<Live>) -> Found {
+    fn live_changes(
+        &mut self,
+        all: &Histories,
+        name: &Name,
+        history: &History,
+        change: &Change<Live>,
+    ) -> Found {
         let mut found = Found::new();
         let at = change.at;
         match (&change.old, &change.new) {
@@ -94,9 +113,12 @@ impl Now {
                 }
             }
             (Some(old), Some(new)) => {
-                // A claim that was sent before and landed late on a late copy starts nothing.
+                // A claim that was sent before and landed late on a late copy starts nothing. Nor does
+                // one whose reads took long: it looks once more, finds the outcome and deletes the copy.
                 let claimed = old.state == LiveState::Pending && new.state == LiveState::Running;
-                if claimed && self.recorded_at.is_some_and(|t| t < change.sent) {
+                let next = history.live.iter().find(|c| c.seq > change.seq);
+                let cleared = next.is_some_and(|c| c.new.is_none());
+                if claimed && !cleared && self.recorded_at.is_some_and(|t| t < change.sent) {
                     found.push((
                         "I6",
                         at,
@@ -124,6 +146,9 @@ impl Now {
                     ));
                 }
                 for index in self.failed() {
+                    if all.retried(&name.0, name.1.task(index)) {
+                        continue;
+                    }
                     let dead = history
                         .dead
                         .get(&index)

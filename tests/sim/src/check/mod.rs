@@ -5,6 +5,7 @@ mod answers;
 mod history;
 mod leases;
 mod life;
+pub mod linear;
 mod prompt;
 mod rest;
 mod slots;
@@ -58,9 +59,12 @@ impl fmt::Display for Violation {
 /// Everything that is wrong with a run, the first first.
 pub fn check(run: &Played) -> Vec<Violation> {
     let queues: Vec<QueueName> = (0..run.scenario.queues).map(queue_name).collect();
-    let (all, mut bad) = Histories::of(&run.log, &queues);
+    let (mut all, mut bad) = Histories::of(&run.log, &queues);
+    let retried = run.observed.retries.iter();
+    all.retried
+        .extend(retried.map(|r| (queue_name(r.queue), r.old)));
     for (name, history) in &all.objects {
-        life::check(name, history, &mut bad);
+        life::check(&all, name, history, &mut bad);
         slots::check(name, history, &mut bad);
         leases::check(run, name, history, &mut bad);
     }
@@ -69,6 +73,7 @@ pub fn check(run: &Played) -> Vec<Violation> {
     rest::check(run, &all, &mut bad);
     wasted::check(run, &all, &mut bad);
     prompt::check(run, &all, &mut bad);
+    linear::check(run, &mut bad);
     bad.sort_by_key(|v| v.at);
     bad
 }

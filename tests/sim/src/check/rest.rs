@@ -5,7 +5,9 @@ use oq_core::record::{Dead, Done, Ending, Key, decode};
 
 use super::answers::{outcome, recorded_at, swept};
 use super::{Histories, Violation};
+use crate::foreign;
 use crate::play::Played;
+use crate::producer::queue_name;
 
 /// How many requests a run may need: so many for each task and fault, and so many a second for
 /// each worker.
@@ -66,7 +68,17 @@ pub fn check(run: &Played, all: &Histories, bad: &mut Vec<Violation>) {
 }
 
 fn stored(run: &Played, all: &Histories, bad: &mut Vec<Violation>) {
+    // A purge takes along what is old, readable or not.
+    let purged = all.purges.iter().any(|p| p.queue == queue_name(0));
+    if run.scenario.foreign && !purged && foreign::changed(&run.objects) > 0 {
+        let (n, at) = (foreign::changed(&run.objects), run.ended);
+        let what = format!("{n} objects that nobody could read were changed");
+        bad.push(Violation::new("I20", None, at, what));
+    }
     for (key, object) in &run.objects {
+        if foreign::is_one(key) {
+            continue;
+        }
         let parsed = Key::parse(key.as_str());
         let name = parsed.as_ref().and_then(super::name_of);
         let history = name.as_ref().and_then(|n| all.objects.get(n));
@@ -74,7 +86,9 @@ fn stored(run: &Played, all: &Histories, bad: &mut Vec<Violation>) {
             let what = format!("{key}: {what}");
             bad.push(Violation::new("I13", name.clone(), run.ended, what));
         };
+        let purged = name.as_ref().is_some_and(|n| all.purged(n, run.ended));
         match parsed {
+            Some(Key::Done(..) | Key::Dead(..)) if purged => {}
             Some(Key::Live(..)) => fault("it is still there"),
             Some(Key::Done(..)) => match decode::<Done>(key, &object.body) {
                 Ok(done) if done.is_seal() => fault("a seal is left and no outcome"),
@@ -97,7 +111,7 @@ fn stored(run: &Played, all: &Histories, bad: &mut Vec<Violation>) {
         }
     }
     for (name, history) in &all.objects {
-        if swept(history).is_some() {
+        if swept(history).is_some() || all.purged(name, run.ended) {
             continue;
         }
         let mut fault = |invariant, what: String| {
@@ -121,7 +135,8 @@ fn stored(run: &Played, all: &Histories, bad: &mut Vec<Violation>) {
         }
         for (index, task) in done.tasks.iter().enumerate() {
             let dead = Key::Dead(name.0.clone(), name.1.task(index)).store_key();
-            if task.outcome.ending == Ending::Failed && !run.objects.contains_key(&dead) {
+            let again = all.retried(&name.0, name.1.task(index));
+            if task.outcome.ending == Ending::Failed && !again && !run.objects.contains_key(&dead) {
                 fault("I13", format!("task {index} failed and has no dead letter"));
             }
         }

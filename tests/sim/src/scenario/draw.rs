@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use oq_core::testing::sim_entropy::Dice;
 
-use super::{Event, MS, Machine, S, Scenario, Script, Submission, Who};
+use super::{Event, Kind, MS, Machine, S, Scenario, Script, Submission, Who};
 
 impl Scenario {
     /// Draws everything but what the theme adds.
@@ -18,9 +18,42 @@ impl Scenario {
         self.draw_work(d);
         self.draw_trouble(d);
         self.draw_operators(d);
+        self.draw_machines(d);
+    }
+
+    /// Machines that are not like the others.
+    fn draw_machines(&mut self, d: &mut Dice) {
+        let (versions, clones) = (d.chance(0.25), d.chance(0.1));
+        for machine in self.workers.iter_mut().chain(&mut self.producers) {
+            machine.newer = versions && d.chance(0.5);
+        }
+        for n in 1..self.workers.len() {
+            let twin = d.below(n as u64) as usize;
+            self.workers[n].twin = (clones && d.chance(0.7)).then_some(twin);
+        }
     }
 
     fn draw_operators(&mut self, d: &mut Dice) {
+        if self.kind == Kind::Real && d.chance(0.1) {
+            let queue = d.below(self.queues as u64) as usize;
+            let at = d.between(20 * S, self.quiet_at);
+            self.events.push((at, Event::Purge(queue)));
+        }
+        for _ in 0..if d.chance(0.3) { d.range(1, 4) } else { 0 } {
+            let queue = d.below(self.queues as u64) as usize;
+            let at = d.between(S, self.quiet_at);
+            self.events.push((at, Event::List(queue, d.chance(0.5))));
+        }
+        if d.chance(0.15) {
+            let queue = d.below(self.queues as u64) as usize;
+            let at = d.between(S, self.quiet_at);
+            let priority = if d.chance(0.5) { 16 } else { d.below(32) as u8 };
+            self.events.push((at, Event::CancelMany(queue, priority)));
+        }
+        for _ in 0..if d.chance(0.2) { d.range(1, 3) } else { 0 } {
+            self.events
+                .push((d.between(S, self.quiet_at), Event::Vanish));
+        }
         for queue in 0..self.queues {
             if d.chance(0.15) {
                 let at = d.between(Duration::ZERO, self.quiet_at);
@@ -69,6 +102,10 @@ impl Scenario {
                 retention: 24 * 3600 * S,
             });
             self.events.push((at, Event::Submit(n)));
+            if key.is_some() && d.chance(0.5) {
+                let later = d.log_between(MS, 60 * S);
+                self.events.push((at + later, Event::Again(n)));
+            }
             for index in 0..count as usize {
                 if d.chance(0.12) {
                     let later = d.log_between(50 * MS, 60 * S);
@@ -77,6 +114,10 @@ impl Scenario {
                 if d.chance(0.1) {
                     self.events
                         .push((at + d.between(S, 9 * S), Event::Wait(n, index)));
+                }
+                if d.chance(0.08) {
+                    let later = d.between(S, 120 * S);
+                    self.events.push((at + later, Event::Retry(n, index)));
                 }
                 for _ in 0..d.below(3) {
                     let later = d.log_between(50 * MS, 120 * S);
@@ -109,8 +150,18 @@ impl Scenario {
         for _ in 0..if d.chance(0.4) { d.range(1, 2) } else { 0 } {
             let (n, at) = (worker(d, w), moment(d, quiet));
             self.events.push((at, Event::Stop(n)));
+            if d.chance(0.3) {
+                let later = d.log_between(MS, 10 * S);
+                self.events.push((at + later, Event::Kill(n)));
+            }
             self.events
                 .push((at + d.between(S, 40 * S), Event::Start(n)));
+        }
+        for _ in 0..if d.chance(0.4) { d.range(1, 3) } else { 0 } {
+            if p > 1 {
+                let n = 1 + worker(d, p - 1);
+                self.events.push((moment(d, quiet), Event::Bereave(n)));
+            }
         }
         for _ in 0..if d.chance(0.5) { d.range(1, 3) } else { 0 } {
             let who = if d.chance(0.85) {
@@ -143,6 +194,8 @@ fn machine(d: &mut Dice) -> Machine {
     let drifts = d.chance(0.5);
     let ppm = d.range(0, 20_000) as i64 - 10_000;
     Machine {
+        newer: false,
+        twin: None,
         concurrency: d.range(1, 6) as usize,
         drift_ppm: if drifts { ppm } else { 0 },
         poll: d.between(500 * MS, 2 * S),

@@ -1,5 +1,6 @@
 //! What one seed says: which store, which machines, which tasks, and what happens when.
 
+mod cut;
 mod draw;
 mod theme;
 
@@ -8,6 +9,8 @@ use std::time::Duration;
 
 use oq_core::testing::sim_entropy::Dice;
 use oq_core::testing::sim_store::{Modes, Plan};
+
+pub use cut::Cut;
 
 /// One run, before it is played.
 #[derive(Debug, Clone)]
@@ -19,9 +22,14 @@ pub struct Scenario {
     pub plan: Plan,
     pub queues: usize,
     pub workers: Vec<Machine>,
+    /// The first is the operators' as well, and does not die.
     pub producers: Vec<Machine>,
+    /// Objects of a newer format, and damaged ones, lie in the way.
+    pub foreign: bool,
     pub submissions: Vec<Submission>,
     pub scripts: Vec<Script>,
+    /// The first process of this machine dies when it is about to go on for the so-many-th time.
+    pub crash: Option<(Who, u64)>,
     /// In the order of time.
     pub events: Vec<(Duration, Event)>,
     /// From here on nothing new goes wrong.
@@ -56,11 +64,17 @@ pub enum Theme {
     Calm,
     /// Hours without workers, in which outcomes come to the end of their retention.
     Long,
+    /// Whoever repairs what another left behind dies over it, again and again.
+    Relapse,
 }
 
 /// A machine and the program on it.
 #[derive(Debug, Clone)]
 pub struct Machine {
+    /// Its program is of a newer version, see [`crate::newer`].
+    pub newer: bool,
+    /// It is a clone of the worker machine with this number: both draw the same at first.
+    pub twin: Option<usize>,
     pub concurrency: usize,
     pub drift_ppm: i64,
     pub poll: Duration,
@@ -116,10 +130,26 @@ pub enum Event {
     Crash(usize),
     /// It is asked to stop.
     Stop(usize),
+    /// It dies while it stops.
+    Kill(usize),
+    /// A producer's process dies, and another takes its place.
+    Bereave(usize),
+    /// Objects that oq can do without are deleted by hand: bells and the lists of who is present.
+    Vanish,
     Stall(Who, Duration),
     CutOut(Who, Duration),
     CutBack(Who, Duration),
     Submit(usize),
+    /// Somebody submits the same again; only under a key.
+    Again(usize),
+    /// Somebody tries a task of a submission again.
+    Retry(usize, usize),
+    /// Somebody cancels all tasks of a queue that have this priority.
+    CancelMany(usize, u8),
+    /// Somebody lists a queue, with or without a filter.
+    List(usize, bool),
+    /// An operator purges a queue.
+    Purge(usize),
     /// Somebody cancels a task of a submission.
     Cancel(usize, usize),
     /// Somebody looks a task of a submission up.
@@ -134,8 +164,8 @@ pub enum Event {
     Sweep(usize),
 }
 
-const MS: Duration = Duration::from_millis(1);
-const S: Duration = Duration::from_secs(1);
+pub(crate) const MS: Duration = Duration::from_millis(1);
+pub(crate) const S: Duration = Duration::from_secs(1);
 
 impl Scenario {
     /// What this seed says.
@@ -153,8 +183,10 @@ impl Scenario {
             queues: if d.chance(0.3) { 2 } else { 1 },
             workers: Vec::new(),
             producers: Vec::new(),
+            foreign: d.chance(0.15),
             submissions: Vec::new(),
             scripts: Vec::new(),
+            crash: None,
             events: Vec::new(),
             quiet_at: d.between(60 * S, 360 * S),
             idle: 40 * S,

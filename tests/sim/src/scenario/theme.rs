@@ -11,7 +11,8 @@ impl Theme {
     /// Half of the seeds are mixed.
     pub(super) fn draw(d: &mut Dice) -> Theme {
         match d.below(40) {
-            0..=18 => Theme::Mixed,
+            0..=15 => Theme::Mixed,
+            16..=18 => Theme::Relapse,
             19..=24 => Theme::Late,
             25..=27 => Theme::Cancels,
             28..=32 => Theme::CutOff,
@@ -33,6 +34,11 @@ impl Scenario {
             Theme::Storm => self.storm(),
             Theme::Calm => self.calm(d),
             Theme::Long => self.long(d),
+            Theme::Relapse => self.relapse(d),
+        }
+        if self.kind == Kind::Small {
+            // It knows nothing of purges.
+            self.events.retain(|(_, e)| !matches!(e, Event::Purge(_)));
         }
     }
 
@@ -113,6 +119,11 @@ impl Scenario {
         self.kind = Kind::Real;
         self.plan = Plan::calm();
         self.modes.write_interval = None;
+        self.modes.stale_lists = None;
+        self.foreign = false;
+        for machine in &mut self.workers {
+            machine.twin = None;
+        }
         self.events.retain(|(_, e)| {
             let trouble = matches!(
                 e,
@@ -122,6 +133,10 @@ impl Scenario {
                     | Event::CutOut(..)
                     | Event::CutBack(..)
                     | Event::Shards(..)
+                    | Event::Kill(_)
+                    | Event::Bereave(_)
+                    | Event::Vanish
+                    | Event::Purge(_)
             );
             !trouble
         });
@@ -205,5 +220,33 @@ impl Scenario {
             }
         }
         self.idle = d.between(3600 * S, 3 * 3600 * S);
+    }
+
+    /// Leases are short and tasks long, so that there is always something to take over. Whoever
+    /// does so dies soon after, and the store fails all the while.
+    fn relapse(&mut self, d: &mut Dice) {
+        self.kind = if d.chance(0.7) {
+            Kind::Real
+        } else {
+            Kind::Small
+        };
+        for submission in &mut self.submissions {
+            submission.lease = 15 * S;
+            submission.delay = None;
+        }
+        for script in self.scripts.iter_mut().step_by(2) {
+            script.run = d.between(5 * S, 30 * S);
+        }
+        let mut at = d.between(5 * S, 15 * S);
+        while at < self.quiet_at {
+            for n in 0..self.workers.len() {
+                let dies = at + d.between(Duration::ZERO, 2 * S);
+                self.events.push((dies, Event::Crash(n)));
+                self.events
+                    .push((dies + d.between(100 * MS, 3 * S), Event::Start(n)));
+            }
+            // A lease and its margin later what was left is taken over: then, or just after.
+            at += 20 * S + d.log_between(50 * MS, 10 * S);
+        }
     }
 }

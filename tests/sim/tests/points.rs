@@ -1,0 +1,28 @@
+//! Every point at which a process can die in a small scenario, one after the other.
+
+#![allow(missing_docs)]
+
+use oq_sim::points::{WHO, all, died};
+use oq_sim::scenario::Kind;
+use oq_sim::story;
+use oq_sim::sweep::cores;
+
+#[test]
+fn a_process_may_die_at_any_point() {
+    for kind in [Kind::Real, Kind::Small] {
+        for who in WHO {
+            let (points, failed) = all(kind, who, cores());
+            assert!(points >= 50, "{kind:?} {who:?}: only {points} points");
+            for (point, judged) in failed {
+                assert!(
+                    died(&judged),
+                    "{kind:?} {who:?} did not die at point {point}"
+                );
+                panic!(
+                    "{kind:?} {who:?} dies at point {point} of {points}:\n{}",
+                    story::tell(&judged.played, &judged.violations)
+                );
+            }
+        }
+    }
+}
