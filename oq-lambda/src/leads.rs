@@ -41,6 +41,9 @@ impl Ignored {
 /// An object, as its queue and id.
 pub type Object = (QueueName, ObjectId);
 
+/// The objects that a message is about, or why it cannot be read.
+pub type About = Result<Vec<Object>, String>;
+
 /// What an event asks for.
 #[derive(Debug, Default)]
 pub struct Asked {
@@ -48,8 +51,8 @@ pub struct Asked {
     pub leads: Vec<Lead>,
     /// When each was written, as far as the event tells.
     pub written: BTreeMap<Object, StoreTime>,
-    /// For each message: the objects it is about, or why it cannot be read.
-    pub messages: Vec<(Option<String>, Result<Vec<Object>, String>)>,
+    /// Each message, by the id that its source knows it by.
+    pub messages: Vec<(Option<String>, About)>,
     /// What was left out.
     pub ignored: Ignored,
 }

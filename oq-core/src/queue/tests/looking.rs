@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::protocol::write::create;
-use crate::record::{Fingerprint, Presence, Priority, V1};
+use crate::record::{Fingerprint, Presence, Priority, TaskId, V1};
 use crate::store::Metered;
 
 #[tokio::test(start_paused = true)]
