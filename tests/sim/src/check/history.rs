@@ -242,7 +242,7 @@ fn kept(change: &Applied) -> Result<(), String> {
 
 fn queue_of(key: &Key) -> Option<&QueueName> {
     match key {
-        Key::Format | Key::Probe(_) => None,
+        Key::Format | Key::Probe(..) => None,
         Key::Settings(q)
         | Key::Live(q, _)
         | Key::Done(q, _)
