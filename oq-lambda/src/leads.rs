@@ -41,6 +41,9 @@ impl Ignored {
 /// An object, as its queue and id.
 pub type Object = (QueueName, ObjectId);
 
+/// A message's id, and the objects it is about or why it cannot be read.
+pub type Said = (Option<String>, Result<Vec<Object>, String>);
+
 /// What an event asks for.
 #[derive(Debug, Default)]
 pub struct Asked {
@@ -48,8 +51,8 @@ pub struct Asked {
     pub leads: Vec<Lead>,
     /// When each was written, as far as the event tells.
     pub written: BTreeMap<Object, StoreTime>,
-    /// For each message: the objects it is about, or why it cannot be read.
-    pub messages: Vec<(Option<String>, Result<Vec<Object>, String>)>,
+    /// What each message says.
+    pub messages: Vec<Said>,
     /// What was left out.
     pub ignored: Ignored,
 }
