@@ -198,7 +198,7 @@ pub fn sweep(plan: Plan, failed: impl Fn(&Judged) + Sync) -> Summary {
                         mutant: plan.mutant,
                         story: false,
                     };
-                    let twice = plan.twice_every > 0 && seed % plan.twice_every == 0;
+                    let twice = plan.twice_every > 0 && seed.is_multiple_of(plan.twice_every);
                     let judged = catch_unwind(AssertUnwindSafe(|| {
                         let mut judged = judge(seed, &Cut::default(), how);
                         if twice {
