@@ -1,5 +1,8 @@
 //! `oq demo`, `oq bench` and `oq top --once` as programs.
 
+// Its helpers are not in test functions themselves.
+#![allow(clippy::unwrap_used)]
+
 use std::path::Path;
 use std::process::{Command, Output};
 

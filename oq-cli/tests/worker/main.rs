@@ -1,4 +1,7 @@
 //! `oq worker` with real programs on a real store: what becomes of their tasks, and of them.
+
+// Its helpers are not in test functions themselves.
+#![allow(clippy::unwrap_used)]
 #![cfg(unix)]
 
 mod endings;
