@@ -23,10 +23,14 @@ async fn a_killed_workers_task_is_run_by_another() {
     assert_eq!(first.ended().await, None);
     // Nobody hears of it; it is the silence that tells.
     let second = world.worker(&["--task", &slow]);
-    assert_eq!(world.output(id).await, "\"attempt 2\"");
+    // One crash charges nobody: its neighbours may have been to blame.
+    assert_eq!(world.output(id).await, "\"attempt 1\"");
     assert_eq!(world.appears("deliveries").await, "1\n2");
     let view = world.view(id).await;
-    assert_eq!((view.state, view.attempts), (TaskState::Completed, 2));
+    assert_eq!(
+        (view.state, view.attempts, view.delivery),
+        (TaskState::Completed, 1, 2)
+    );
     assert!(world.log().contains("taken over"), "{}", world.log());
     second.signal(Signal::TERM);
     assert_eq!(second.ended().await, Some(0));

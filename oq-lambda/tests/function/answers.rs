@@ -117,7 +117,9 @@ async fn what_a_killed_function_left_is_taken_over_by_a_tick() {
         ticks += 1;
     }
     assert!(ticks <= 3, "{ticks}");
-    assert_eq!(queue.get(id).await.unwrap().attempts, 2);
+    // One crash charges nobody: a neighbour may have been to blame.
+    let view = queue.get(id).await.unwrap();
+    assert_eq!((view.attempts, view.delivery), (1, 2));
 }
 
 #[tokio::test(start_paused = true)]
