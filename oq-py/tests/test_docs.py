@@ -14,6 +14,7 @@ from conftest import worker
 from mypy import api
 
 PAGE = Path(__file__).parents[2] / "docs/python.md"
+README = PAGE.parents[1] / "README.md"
 EXAMPLES = Path(__file__).parents[1] / "examples"
 BLOCK = re.compile(r"^```(python|text)\n(.*?)^```$", re.M | re.S)
 
@@ -61,6 +62,17 @@ def test_the_blocks_of_a_section_run(title, tmp_path, monkeypatch):
     else:
         done = run(sys.executable, files[-1], cwd=tmp_path, url=url)
     assert (done.returncode, done.stdout) == (0, prints), done.stderr
+
+
+def test_the_example_of_the_readme_runs_and_passes_mypy(tmp_path, monkeypatch):
+    (language, text), *more = [b for b in BLOCK.findall(README.read_text()) if b[0] == "python"]
+    assert not more
+    files, _ = write([(language, text)], tmp_path)
+    done = run(sys.executable, files[-1], cwd=tmp_path, url="unused:")
+    assert (done.returncode, done.stdout) == (0, "hello a@x.io of t1\n"), done.stderr
+    monkeypatch.chdir(tmp_path)
+    out, err, code = api.run(["--strict", files[-1].name])
+    assert code == 0, out + err
 
 
 def test_the_blocks_pass_mypy(tmp_path, monkeypatch):

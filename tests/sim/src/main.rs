@@ -146,7 +146,7 @@ fn points() -> bool {
     let mut fine = true;
     for kind in [Kind::Real, Kind::Small] {
         for who in WHO {
-            let (points, failed) = all(kind, who, cores());
+            let (points, failed) = all(kind, who, 1, cores());
             println!(
                 "{kind:?} workers, {who:?} dies: {points} points, {} failed",
                 failed.len()

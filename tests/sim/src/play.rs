@@ -145,6 +145,8 @@ struct Game {
     producers: Vec<Arc<Producer>>,
     /// What each producer is about.
     calls: Vec<JoinSet<()>>,
+    /// The scripts of tasks that somebody asked to try again.
+    retried: BTreeSet<usize>,
     hosts: Vec<Arc<SimHost>>,
 }
 
@@ -178,6 +180,7 @@ impl Game {
             stopping: Vec::new(),
             producers: Vec::new(),
             calls: Vec::new(),
+            retried: BTreeSet::new(),
             hosts: Vec::new(),
             scenario: scenario.clone(),
             book: book.clone(),
@@ -294,7 +297,11 @@ impl Game {
             Event::Cancel(n, i) => self.user(n, move |p| async move { p.cancel(n, i).await }),
             Event::Look(n, i) => self.user(n, move |p| async move { p.look(n, i).await }),
             Event::Wait(n, i) => self.user(n, move |p| async move { p.wait(n, i).await }),
-            Event::Retry(n, i) => self.user(n, move |p| async move { p.retry(n, i).await }),
+            Event::Retry(n, i) => {
+                let scripts = self.scenario.submissions[n].tasks.clone();
+                self.retried.extend(scripts.skip(i).take(1));
+                self.user(n, move |p| async move { p.retry(n, i).await });
+            }
             Event::CancelMany(q, priority) => {
                 self.operator(move |p| async move { p.cancel_many(q, priority).await });
             }
@@ -522,6 +529,10 @@ impl Game {
             if !answered.contains(&n) {
                 left.extend(submission.tasks.clone());
             }
+        }
+        // Who asked for it may still be at it.
+        if self.calls.iter().any(|calls| !calls.is_empty()) {
+            left.extend(&self.retried);
         }
         left
     }

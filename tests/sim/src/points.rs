@@ -142,15 +142,16 @@ pub fn crash(kind: Kind, who: Who, point: u64) -> Judged {
     judge_scenario(scenario, How::default())
 }
 
-/// The runs in which the process dies, one for each point, those that failed with their points.
-pub fn all(kind: Kind, who: Who, threads: usize) -> (u64, Vec<(u64, Judged)>) {
+/// The runs in which the process dies at the first point and each `apart` behind it; those that failed
+/// with their points.
+pub fn all(kind: Kind, who: Who, apart: u64, threads: usize) -> (u64, Vec<(u64, Judged)>) {
     let points = count(kind, who);
     let (next, failed) = (AtomicU64::new(1), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..threads.max(1) {
             scope.spawn(|| {
                 loop {
-                    let point = next.fetch_add(1, Ordering::Relaxed);
+                    let point = next.fetch_add(apart, Ordering::Relaxed);
                     if point > points {
                         return;
                     }
