@@ -229,7 +229,9 @@ def test_tasks_of_a_bulk_share_objects(here: Here) -> None:
     double = here.script("double.py", "print(2 * int(input()))")
     assert here.drain(f"double={double}")["completed"] == 250
     assert (here.keys("live"), len(here.keys("done"))) == ([], 3)
-    assert here.wait(tasks[123]) == "246"
+    # Ids come as their objects are accepted, which are on their way together.
+    found = {int(here.wait(task)) for task in tasks[::25]}
+    assert len(found) == 10 and found <= {2 * n for n in range(250)}
 
 
 def test_a_killed_worker_is_replaced(here: Here) -> None:
@@ -256,7 +258,8 @@ print(os.environ["OQ_DELIVERY"])
     tokens = {(here.folder / f"delivery-{n}").read_text() for n in (1, 2)}
     assert len(tokens) == 2
     view = here.get(task)
-    assert (view["state"], view["attempts"], view["delivery"]) == ("completed", 2, 2)
+    # One crash charges nobody: its neighbours may have been to blame.
+    assert (view["state"], view["attempts"], view["delivery"]) == ("completed", 1, 2)
     until(lambda: live not in here.keys("live"))
     events = (here.folder / "worker-1").read_text().splitlines()
     assert "taken_over" in [json.loads(line)["event"] for line in events]

@@ -7,12 +7,13 @@ use oq_sim::scenario::Kind;
 use oq_sim::story;
 use oq_sim::sweep::cores;
 
-/// All of them take five minutes on two cores; CI tries every seventh. `OQ_POINTS=1` tries each.
+/// With `OQ_POINTS=7` every seventh is tried.
 fn apart() -> u64 {
-    std::env::var("OQ_POINTS").map_or(7, |n| n.parse().expect("OQ_POINTS is a number from 1"))
+    std::env::var("OQ_POINTS").map_or(1, |n| n.parse().expect("OQ_POINTS is a number from 1"))
 }
 
 #[test]
+#[ignore = "it takes more than ten minutes"]
 fn a_process_may_die_at_any_point() {
     let apart = apart().max(1);
     for kind in [Kind::Real, Kind::Small] {
