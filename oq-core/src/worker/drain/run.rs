@@ -206,6 +206,10 @@ pub(super) struct Drainer {
     report: Arc<Mutex<Drained>>,
 }
 
+/// What was submitted just now may seem to be due only this much later: of dates without fractions
+/// two programs read the store's time so differently.
+const CLOCKS: Duration = Duration::from_millis(1500);
+
 /// What is being tried.
 pub(super) struct Try {
     source: usize,
@@ -258,7 +262,7 @@ impl Drainer {
     fn worth_waiting(&self, linger: Duration) -> Option<Duration> {
         let (now, left) = (self.sources[0].lane.root.now(), self.time_left());
         let wait = self.next?.since(now);
-        (wait <= linger && wait < left).then_some(wait.max(Duration::from_millis(20)))
+        (wait <= linger.max(CLOCKS) && wait < left).then_some(wait.max(Duration::from_millis(20)))
     }
 
     pub fn time_left(&self) -> Duration {
