@@ -338,11 +338,11 @@ def test_a_worker_that_stops_lets_tasks_end_and_gives_back_the_rest(app):
         began.release()
         await asyncio.sleep(3600)
 
-    with worker(app, grace=1) as stop:
+    with worker(app, grace=4) as stop:
         short, long = ends.enqueue_sync(), endless.enqueue_sync()
         assert began.acquire(timeout=10) and began.acquire(timeout=10)
         stop()
-    assert short.result_sync("1s") == "ended"
+    assert short.result_sync("30s") == "ended"
     view = long.status_sync()
     assert (view.state, view.attempts) == ("pending", 0)
 
