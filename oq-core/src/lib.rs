@@ -11,6 +11,7 @@ mod error;
 pub mod explain;
 pub mod health;
 pub mod measure;
+pub mod metric;
 pub mod protocol;
 pub mod queue;
 pub mod record;

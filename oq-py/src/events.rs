@@ -32,6 +32,7 @@ impl Event {
                 task_type,
                 ending,
                 failure,
+                ..
             } => (
                 ending.as_str(),
                 queue,
@@ -44,6 +45,7 @@ impl Event {
                 id,
                 task_type,
                 failure,
+                ..
             } => ("retried", queue, id, Some(task_type), Some(failure)),
             Of::Rescheduled { queue, id, .. } => ("snoozed", queue, id, None, None),
             _ => return None,

@@ -32,24 +32,43 @@ impl EventLine {
                 id,
                 task_type,
                 ending,
+                attempts,
+                ran,
                 failure,
-            } => EventLine::new(ending.as_str())
-                .with("id", id)
-                .with("type", task_type)
-                .with("queue", queue)
-                .failed(failure.as_ref()),
+            } => {
+                let line = EventLine::new(ending.as_str())
+                    .with("id", id)
+                    .with("type", task_type)
+                    .with("queue", queue)
+                    .with_value("attempts", (*attempts).into());
+                let line = match ran {
+                    Some(ran) => line.with_value("ran_s", ran.as_secs_f64().into()),
+                    None => line,
+                };
+                line.failed(failure.as_ref())
+            }
             Event::Retried {
                 queue,
                 id,
                 task_type,
+                attempt,
+                delay,
                 failure,
             } => EventLine::new("retried")
                 .with("id", id)
                 .with("type", task_type)
                 .with("queue", queue)
+                .with_value("attempt", (*attempt).into())
+                .with_value("delay_s", delay.as_secs_f64().into())
                 .failed(Some(failure)),
-            Event::Rescheduled { queue, id, delay } => EventLine::new("rescheduled")
+            Event::Rescheduled {
+                queue,
+                id,
+                task_type,
+                delay,
+            } => EventLine::new("rescheduled")
                 .with("id", id)
+                .with("type", task_type)
                 .with("queue", queue)
                 .with_value("delay_s", delay.as_secs_f64().into()),
             Event::Released { queue, id, tasks } => EventLine::new("released")
@@ -128,7 +147,8 @@ impl EventLine {
                     text.push_str(&format!("  {shown}{more}"))
                 }
                 "queue" if shown == oq_core::queue::DEFAULT_QUEUE => {}
-                "delivery" if shown == "1" => {}
+                "delivery" | "attempts" | "attempt" if shown == "1" => {}
+                "ran_s" => {}
                 "after_s" => text.push_str(&format!("  again after {shown} s")),
                 "delay_s" => text.push_str(&format!("  in {shown} s")),
                 name => text.push_str(&format!("  {name} {shown}{more}")),

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use futures::future::join;
+use tracing::Instrument;
 
+use super::finish::{self, Finished};
 use super::hold::{Hold, Renewed};
 use super::lookup::{outcome, read_done};
 use super::root::Root;
+use super::seal;
 use super::write::{Settled, update, update_while};
-use super::{finish, seal};
 use crate::env::Mono;
 use crate::error::{Error, Result};
 use crate::record::{
@@ -39,8 +41,9 @@ pub enum Claimed {
         /// The version that says so.
         etag: Etag,
     },
-    /// It was over, and what was left of recording that was done now.
-    Repaired,
+    /// It was over, and what was left of recording that was done now. If it was this call that
+    /// recorded the outcomes: of these tasks.
+    Repaired(Option<Box<Live>>),
     /// It is not there.
     Gone,
     /// Others were faster.
@@ -86,6 +89,7 @@ const PROMPT: Duration = Duration::from_millis(200);
 
 /// Tries to claim one object. `listed` is the version that a listing showed, if one did; without it
 /// the outcome is looked for behind the live object, which takes no request more and a little longer.
+#[tracing::instrument(level = "debug", skip_all, fields(queue = %how.queue, %id))]
 pub async fn claim(
     root: &Root,
     how: Claiming<'_>,
@@ -153,7 +157,7 @@ pub async fn claim(
     };
     if let Some(over) = over {
         finish::clear(root, how.queue, id, &over.record).await?;
-        return Ok(Claimed::Repaired);
+        return Ok(Claimed::Repaired(None));
     }
     decide(
         root,
@@ -209,8 +213,7 @@ async fn decide(
         .is_some_and(|before| record.write.created < before);
     match record.state {
         LiveState::Terminal if at.date.since(at.last_modified) >= LEFT_BEHIND => {
-            finish::terminal(root, how.queue, id, record, seal).await?;
-            return Ok(Claimed::Repaired);
+            return record_over(root, how.queue, id, live.record, seal).await;
         }
         LiveState::Terminal => {
             return Ok(Claimed::Running {
@@ -239,7 +242,6 @@ async fn decide(
     if purged {
         return purge(root, how.queue, id).await;
     }
-    let taking_over = record.state == LiveState::Running;
     let next = match state::take_over(record, who, at.last_modified, at.date, now) {
         Ok(next) => next,
         Err(Refusal::NotYet(until)) => return Ok(Claimed::Waiting { until, etag }),
@@ -257,53 +259,94 @@ async fn decide(
     if !admitted(&next, how) {
         return Ok(Claimed::Crowded { etag });
     }
-    let sent = root.env().now();
-    let key = Key::Live(how.queue.clone(), id);
-    // A claim is cheap to lose: it is not worth sending for longer than a fraction of the lease.
-    let patience = next.options.lease / 3;
-    let may_send = |_| root.env().now().since(sent) < patience;
-    let (seen, recovered) = match update_while(root, &key, &live, next, may_send).await? {
-        Settled::Won { seen, recovered } => (seen, recovered),
-        Settled::Lost(_) => return Ok(Claimed::LostRace),
-        Settled::Doubt => return Ok(Claimed::Doubt(who.token.clone())),
+    let take = Take {
+        began: at.began,
+        taking_over: record.state == LiveState::Running,
+        live,
+        next,
+        seal,
     };
-    if !holds(&seen.record, &who.token) {
-        return Ok(Claimed::LostRace);
+    if take.taking_over {
+        let span = tracing::debug_span!("take_over", queue = %how.queue, %id);
+        return take.write(root, how.queue, id, who).instrument(span).await;
     }
-    let sent = if mutated(Mutant::LeaseFromAnswer) {
-        root.env().now()
-    } else {
-        sent
-    };
-    let mut hold = Hold::new(root.clone(), how.queue.clone(), id, seen, sent);
-    if taking_over && !mutated(Mutant::TakeOverWithoutSeal) {
-        match seal::put(root, how.queue, id, &hold, seal).await? {
-            seal::Sealed::In(seal) => hold.seal = Some(*seal),
-            seal::Sealed::Over(done) => {
-                finish::clear(root, how.queue, id, &done).await?;
-                return Ok(Claimed::Repaired);
-            }
-            seal::Sealed::Not => return Ok(Claimed::LostRace),
+    take.write(root, how.queue, id, who).await
+}
+
+/// A claim that is worth sending.
+struct Take {
+    began: Mono,
+    taking_over: bool,
+    live: Seen<Live>,
+    next: Live,
+    seal: Option<Seen<Done>>,
+}
+
+impl Take {
+    /// The write, for a take-over the seal, and what makes sure that it may start.
+    async fn write(
+        self,
+        root: &Root,
+        queue: &QueueName,
+        id: ObjectId,
+        who: &Claimant,
+    ) -> Result<Claimed> {
+        let Take {
+            began,
+            taking_over,
+            live,
+            next,
+            seal,
+        } = self;
+        let sent = root.env().now();
+        let key = Key::Live(queue.clone(), id);
+        // A claim is cheap to lose: it is not worth sending for longer than a fraction of the lease.
+        let patience = next.options.lease / 3;
+        let may_send = |_| root.env().now().since(sent) < patience;
+        let (seen, recovered) = match update_while(root, &key, &live, next, may_send).await? {
+            Settled::Won { seen, recovered } => (seen, recovered),
+            Settled::Lost(_) => return Ok(Claimed::LostRace),
+            Settled::Doubt => return Ok(Claimed::Doubt(who.token.clone())),
+        };
+        if !holds(&seen.record, &who.token) {
+            return Ok(Claimed::LostRace);
         }
-    } else {
-        hold.seal = seal;
-        if !at_once(root, at.began) {
-            match outcome(root, how.queue, id).await {
-                Ok(Some(done)) if !done.record.is_seal() => {
-                    finish::clear(root, how.queue, id, &done.record).await?;
-                    return Ok(Claimed::Repaired);
+        let sent = if mutated(Mutant::LeaseFromAnswer) {
+            root.env().now()
+        } else {
+            sent
+        };
+        let mut hold = Hold::new(root.clone(), queue.clone(), id, seen, sent);
+        if taking_over && !mutated(Mutant::TakeOverWithoutSeal) {
+            match seal::put(root, queue, id, &hold, seal).await? {
+                seal::Sealed::In(seal) => hold.seal = Some(*seal),
+                seal::Sealed::Over(done) => {
+                    finish::clear(root, queue, id, &done).await?;
+                    return Ok(Claimed::Repaired(None));
                 }
-                Ok(_) => {}
-                Err(e @ Error::Unreadable { .. }) => return Err(e),
-                // It is ours, but whether it may be started will be seen when it is met again.
-                Err(_) => return Ok(Claimed::Doubt(who.token.clone())),
+                seal::Sealed::Not => return Ok(Claimed::LostRace),
+            }
+        } else {
+            hold.seal = seal;
+            if !at_once(root, began) {
+                match outcome(root, queue, id).await {
+                    Ok(Some(done)) if !done.record.is_seal() => {
+                        finish::clear(root, queue, id, &done.record).await?;
+                        return Ok(Claimed::Repaired(None));
+                    }
+                    Ok(_) => {}
+                    Err(e @ Error::Unreadable { .. }) => return Err(e),
+                    // It is ours, but whether it may be started will be seen when it is met again.
+                    Err(_) => return Ok(Claimed::Doubt(who.token.clone())),
+                }
             }
         }
+        if recovered && !mutated(Mutant::RenewIgnoresDoubt) && hold.renew().await? == Renewed::Lost
+        {
+            return Ok(Claimed::LostRace);
+        }
+        Ok(Claimed::Held(Box::new(hold)))
     }
-    if recovered && !mutated(Mutant::RenewIgnoresDoubt) && hold.renew().await? == Renewed::Lost {
-        return Ok(Claimed::LostRace);
-    }
-    Ok(Claimed::Held(Box::new(hold)))
 }
 
 /// It was submitted before a purge: it goes instead of being run.
@@ -361,6 +404,19 @@ fn holds(live: &Live, token: &Token) -> bool {
     live.state == LiveState::Running && live.lease.as_ref().is_some_and(|l| l.token == *token)
 }
 
+/// Records what a terminal record says.
+async fn record_over(
+    root: &Root,
+    queue: &QueueName,
+    id: ObjectId,
+    live: Live,
+    seal: Option<Seen<Done>>,
+) -> Result<Claimed> {
+    let finished = finish::terminal(root, queue, id, &live, seal).await?;
+    let ours = finished == Finished::Recorded;
+    Ok(Claimed::Repaired(ours.then(|| Box::new(live))))
+}
+
 async fn expire(
     root: &Root,
     queue: &QueueName,
@@ -373,8 +429,7 @@ async fn expire(
     match update(root, &key, &live, run::expire(&live.record, now)).await? {
         Settled::Won { seen, .. } => {
             debug_assert!(seen.record.stamp().generation > 0);
-            finish::terminal(root, queue, id, &seen.record, seal).await?;
-            Ok(Claimed::Repaired)
+            record_over(root, queue, id, seen.record, seal).await
         }
         _ => Ok(Claimed::LostRace),
     }

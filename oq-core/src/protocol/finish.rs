@@ -6,6 +6,7 @@ use super::lookup::outcome;
 use super::root::Root;
 use super::write::{Settled, create, create_while, read, update, update_while};
 use crate::error::Result;
+use crate::metric;
 use crate::record::{Dead, Done, Key, Live, ObjectId, QueueName, Seen, Token};
 use crate::state::record_outcome::{self, dead_tasks};
 use crate::testing::mutant::{Mutant, mutated};
@@ -13,9 +14,11 @@ use crate::testing::mutant::{Mutant, mutated};
 /// What came of finishing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finished {
-    /// The outcomes are recorded; the live object may be deleted (its key is given when that is
-    /// left to the caller).
+    /// The outcomes are recorded, by this call; the live object may be deleted (its key is given
+    /// when that is left to the caller).
     Recorded,
+    /// They are recorded, and somebody else was faster.
+    Found,
     /// The hold was lost before; somebody else decides the outcomes.
     Lost,
     /// Nobody knows yet; whoever meets the object settles it.
@@ -31,6 +34,7 @@ const ROUNDS: u32 = 4;
 
 /// All tasks completed: one PUT of the outcome while the lease lasts. The caller deletes the live
 /// object, alone or in a batch.
+#[tracing::instrument(name = "finish", level = "debug", skip_all, fields(queue = %hold.queue, id = %hold.id))]
 pub async fn completed(hold: &mut Hold) -> Result<Finished> {
     let key = Key::Done(hold.queue.clone(), hold.id);
     // A send that times out may still land this much later and must find the lease alive.
@@ -56,7 +60,10 @@ pub async fn completed(hold: &mut Hold) -> Result<Finished> {
             }
         };
         match settled {
-            Settled::Won { .. } => return Ok(Finished::Recorded),
+            Settled::Won { seen, .. } => {
+                metric::finished(&hold.queue, &seen.record);
+                return Ok(Finished::Recorded);
+            }
             // Not ours, in doubt, or not sent for want of lease: what is there decides.
             Settled::Lost(_) | Settled::Doubt => {
                 match outcome(&root, &hold.queue, hold.id).await? {
@@ -64,7 +71,10 @@ pub async fn completed(hold: &mut Hold) -> Result<Finished> {
                     Some(done) if hold.seal.as_ref().is_some_and(|s| s.etag == done.etag) => {}
                     Some(done) if done.record.is_seal() => return Ok(Finished::Lost),
                     Some(done) if done.record.token != *hold.token() => return Ok(Finished::Lost),
-                    Some(_) => return Ok(Finished::Recorded),
+                    Some(done) => {
+                        metric::finished(&hold.queue, &done.record);
+                        return Ok(Finished::Recorded);
+                    }
                     None => {}
                 }
             }
@@ -74,6 +84,7 @@ pub async fn completed(hold: &mut Hold) -> Result<Finished> {
 }
 
 /// Not all tasks completed: the record becomes terminal first, so that anyone can go on from there.
+#[tracing::instrument(name = "finish", level = "debug", skip_all, fields(queue = %hold.queue, id = %hold.id))]
 pub async fn over(hold: &mut Hold) -> Result<Finished> {
     match hold.terminate().await? {
         Renewed::Held => {}
@@ -85,6 +96,7 @@ pub async fn over(hold: &mut Hold) -> Result<Finished> {
 }
 
 /// Records what a terminal record says, writes its dead letters and deletes it. Anyone may.
+#[tracing::instrument(name = "record", level = "debug", skip_all, fields(%queue, %id))]
 pub async fn terminal(
     root: &Root,
     queue: &QueueName,
@@ -115,7 +127,16 @@ pub async fn terminal(
         };
         match there {
             Some(done) if done.record.is_seal() => seal = Some(done),
-            Some(done) => return clear(root, queue, id, &done.record).await,
+            Some(done) => {
+                let ours = done.record.token == token;
+                if ours {
+                    metric::finished(queue, &done.record);
+                }
+                return Ok(match clear(root, queue, id, &done.record).await? {
+                    Finished::Recorded if !ours => Finished::Found,
+                    finished => finished,
+                });
+            }
             None => seal = None,
         }
     }

@@ -130,6 +130,7 @@ impl Hold {
     }
 
     /// Writes what the holder knows and extends the lease.
+    #[tracing::instrument(level = "debug", skip_all, fields(queue = %self.queue, id = %self.id))]
     pub async fn renew(&mut self) -> Result<Renewed> {
         let next = self.mine.clone();
         self.write(next).await
@@ -137,6 +138,7 @@ impl Hold {
 
     /// Declares further tasks, in a write. Returns those that may start now; none if the write did
     /// not win.
+    #[tracing::instrument(name = "renew", level = "debug", skip_all, fields(queue = %self.queue, id = %self.id))]
     pub async fn declare(&mut self) -> Result<(Renewed, Vec<usize>)> {
         let mut next = self.mine.clone();
         let declared = declare(&mut next, self.root.now());
@@ -148,6 +150,7 @@ impl Hold {
 
     /// Gives back what has no outcome: the tasks become pending. Tried again while the answer is in
     /// doubt and the lease lasts; afterwards whoever takes the object over finds it.
+    #[tracing::instrument(level = "debug", skip_all, fields(queue = %self.queue, id = %self.id))]
     pub async fn give_back(&mut self, step: Step, reason: Option<String>) -> Result<Renewed> {
         for _ in 0..MERGES {
             // Made anew each time: a write that failed may have learned flags that others set.

@@ -279,7 +279,7 @@ async fn decide(
             };
             let seal = seal.map(|seal| *seal);
             match finish::terminal(root, how.queue, id, &over, seal).await? {
-                Finished::Recorded | Finished::Lost => Ok(Decision::Again),
+                Finished::Recorded | Finished::Found | Finished::Lost => Ok(Decision::Again),
                 Finished::Doubt => Err(unanswered(&Key::Done(how.queue.clone(), id))),
             }
         }

@@ -46,6 +46,18 @@ impl Pages {
         }))
     }
 
+    /// Goes on behind the key that `from` makes of the one behind which the next page would begin
+    /// (`None`: at the beginning); without one, not at all.
+    pub fn go_on(&mut self, from: impl FnOnce(Option<String>) -> Option<Option<String>>) {
+        self.list = self.list.take().and_then(|list| {
+            let start_after = from(list.start_after)?;
+            Some(List {
+                start_after,
+                ..list
+            })
+        });
+    }
+
     /// Whether there is another page.
     pub fn has_more(&self) -> bool {
         self.list.is_some()

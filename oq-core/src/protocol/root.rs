@@ -9,11 +9,19 @@ use bytes::Bytes;
 
 use super::health::{Health, Kind};
 use crate::env::{Env, Mono};
-use crate::store::{Changed, Dated, Etag, List, Object, Page, Store, StoreError, StoreKey, Write};
+use crate::store::{
+    Changed, Dated, Etag, List, Meter, Metered, Object, Page, Requests, Store, StoreError,
+    StoreKey, Write,
+};
 use crate::time::StoreTime;
 
-/// How long one request may take before it counts as unanswered: a sixth of the default lease.
-pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long one request may take before it counts as unanswered, unless the store says otherwise: a
+/// sixth of the default lease.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Whatever the store says. An outcome is sent while so much of the lease is left, 4 s more for the
+/// largest record and 1 s beyond; of the shortest lease, 15 s, that leaves 2 s for a renewal.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// How often a read or deletion is tried in all.
 const READ_ATTEMPTS: u32 = 5;
@@ -32,7 +40,10 @@ pub struct Root {
 
 #[derive(Debug)]
 struct Shared {
+    given: Arc<dyn Store>,
+    /// The same, its requests counted.
     store: Arc<dyn Store>,
+    meter: Meter,
     env: Env,
     attempt_timeout: Duration,
     date: Mutex<Option<(StoreTime, Mono)>>,
@@ -40,22 +51,31 @@ struct Shared {
 }
 
 impl Root {
-    /// A client of this store.
+    /// A client of this store. Its requests are counted, unless the store counts them already.
     pub fn new(store: Arc<dyn Store>, env: Env) -> Root {
+        let (given, told) = (store.clone(), store.attempt_timeout());
+        let (store, meter) = Metered::once(store);
         Root {
             shared: Arc::new(Shared {
+                given,
                 store,
+                meter,
                 env,
-                attempt_timeout: ATTEMPT_TIMEOUT,
+                attempt_timeout: told.unwrap_or(ATTEMPT_TIMEOUT).min(LONGEST_TIMEOUT),
                 date: Mutex::new(None),
                 health: Health::default(),
             }),
         }
     }
 
-    /// The store itself.
+    /// The store itself, as it was given.
     pub fn store(&self) -> &Arc<dyn Store> {
-        &self.shared.store
+        &self.shared.given
+    }
+
+    /// The requests made so far.
+    pub fn requests(&self) -> Requests {
+        self.shared.meter.snapshot()
     }
 
     /// The injected surroundings.

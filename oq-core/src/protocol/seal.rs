@@ -23,6 +23,7 @@ pub enum Sealed {
 const ROUNDS: u32 = 4;
 
 /// Seals for the delivery that `hold` stands for, over `old` if there is one.
+#[tracing::instrument(name = "seal", level = "debug", skip_all, fields(%queue, %id))]
 pub async fn put(
     root: &Root,
     queue: &QueueName,

@@ -50,6 +50,7 @@ pub struct Swept {
 ///
 /// `thorough` looks for dangling dead letters and orphaned payloads although no outcome is due; once
 /// a day is enough.
+#[tracing::instrument(name = "sweep", level = "debug", skip_all, fields(%queue, shard = %shard.code()))]
 pub async fn sweep_outcomes(
     root: &Root,
     queue: &QueueName,
@@ -121,6 +122,7 @@ pub async fn sweep_outcomes(
 
 /// Sweeps one page of idempotency keys whose tasks are long forgotten, where the store can delete
 /// conditionally: one LIST, and for each key that is due a GET, a look-up and a DELETE.
+#[tracing::instrument(level = "debug", skip_all, fields(%queue))]
 pub async fn sweep_keys(root: &Root, queue: &QueueName, after: Option<&str>) -> Result<Swept> {
     let mut swept = Swept::default();
     if !root.store().abilities().delete_if {

@@ -115,12 +115,11 @@ impl Queue {
                     Settled::Won { seen, .. } => {
                         match self.settle(id, &seen.record, seal).await? {
                             Finished::Doubt => return Ok(Cancelled::Requested),
-                            Finished::Recorded | Finished::Lost => {}
+                            Finished::Recorded | Finished::Found | Finished::Lost => {}
                         }
                         return match lookup(self.root(), self.name(), id.object()).await? {
                             Some(Found::Done { done, .. }) => match over(id, &done.record)? {
                                 Cancelled::AlreadyOver(Ending::Cancelled) => {
-                                    self.count("oq_cancelled_total", which.len() as u64);
                                     Ok(Cancelled::Cancelled)
                                 }
                                 other => Ok(other),

@@ -7,6 +7,8 @@ use serde::Serialize;
 
 use super::Queue;
 use super::filter::Filter;
+use super::list::Place;
+use super::skip;
 use crate::error::{Error, Result};
 use crate::protocol::pages::Pages;
 use crate::record::{Dead, Fingerprint, Key, TaskId, TaskType, decode, prefix};
@@ -152,12 +154,14 @@ pub struct DeadLetters {
 impl Queue {
     /// Lists dead letters. Of the filter count types, tags, times, priority and limit.
     pub fn dead(&self, filter: Filter) -> DeadLetters {
+        let mut pages = Pages::new(self.root(), prefix::dead(self.name()));
+        pages.go_on(|after| skip::next(&filter, Place::Dead, self.name(), after));
         DeadLetters {
             queue: self.clone(),
             left: filter.limit.unwrap_or(u64::MAX),
             filter,
             fingerprints: Vec::new(),
-            pages: Pages::new(self.root(), prefix::dead(self.name())),
+            pages,
             entries: VecDeque::new(),
             ready: VecDeque::new(),
             unreadable: 0,
@@ -190,6 +194,9 @@ impl DeadLetters {
                 let Some(page) = self.pages.next().await? else {
                     return Ok(None);
                 };
+                let (filter, queue) = (&self.filter, self.queue.name());
+                self.pages
+                    .go_on(|after| skip::next(filter, Place::Dead, queue, after));
                 self.entries.extend(page.value);
             }
             self.read().await?;

@@ -18,9 +18,9 @@ pub struct Filter {
     types: Vec<TaskType>,
     tags: BTreeMap<String, String>,
     states: Vec<TaskState>,
-    priority: Option<Priority>,
-    from: Option<StoreTime>,
-    until: Option<StoreTime>,
+    pub(super) priority: Option<Priority>,
+    pub(super) from: Option<StoreTime>,
+    pub(super) until: Option<StoreTime>,
     pub(super) limit: Option<u64>,
     pub(super) cursor: Option<String>,
 }
@@ -49,13 +49,16 @@ impl Filter {
         self
     }
 
-    /// Only this urgent.
+    /// Only this urgent. Live tasks of other priorities are not even listed, where there are more
+    /// than fit into a page.
     pub fn priority(mut self, priority: Priority) -> Filter {
         self.priority = Some(priority);
         self
     }
 
-    /// Only first due at this moment or later. An id carries that time, so this costs nothing.
+    /// Only first due at this moment or later: for a task without a delay, submitted then; a retry
+    /// or a reschedule does not change it. An id carries that time and keys are in its order, so what
+    /// is earlier is neither read nor, where there is more than fits into a page, listed.
     pub fn from(mut self, from: StoreTime) -> Filter {
         self.from = Some(from);
         self
@@ -102,6 +105,11 @@ impl Filter {
     /// Whether failed tasks are all that is asked for: then their pointers are enough to find them.
     pub(super) fn only_failed(&self) -> bool {
         !self.states.is_empty() && self.states.iter().all(|s| *s == TaskState::Failed)
+    }
+
+    /// Whether it leaves out what an id shows: then stretches of a listing can be passed over.
+    pub(super) fn narrows(&self) -> bool {
+        self.priority.is_some() || self.from.is_some() || self.until.is_some()
     }
 
     /// Whether an object can hold such tasks, judged by its id.

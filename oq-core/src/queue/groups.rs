@@ -32,6 +32,13 @@ pub(super) struct Pack {
     pub(super) tasks: Vec<Task>,
 }
 
+impl Pack {
+    /// About how many bytes it has.
+    pub(super) fn bytes(&self) -> usize {
+        self.tasks.iter().map(weight).sum()
+    }
+}
+
 #[derive(Debug)]
 struct Group {
     shape: Shape,
@@ -150,7 +157,7 @@ impl Groups {
 
     fn leave(&mut self, pack: &Pack) {
         self.waiting -= pack.tasks.len();
-        self.bytes -= pack.tasks.iter().map(weight).sum::<usize>();
+        self.bytes -= pack.bytes();
     }
 }
 

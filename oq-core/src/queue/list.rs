@@ -8,6 +8,7 @@ use futures::stream::Stream;
 
 use super::Queue;
 use super::filter::Filter;
+use super::skip;
 use super::view::{TaskState, TaskView};
 use crate::error::{Error, Result};
 use crate::protocol::lookup::read_done;
@@ -33,14 +34,14 @@ pub enum Listed {
 
 /// Where a listing is: live tasks first, then outcomes, or dead letters alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Place {
+pub(super) enum Place {
     Live,
     Done,
     Dead,
 }
 
 impl Place {
-    fn prefix(self, queue: &QueueName) -> String {
+    pub(super) fn prefix(self, queue: &QueueName) -> String {
         match self {
             Place::Live => prefix::live(queue),
             Place::Done => prefix::done(queue),
@@ -52,8 +53,10 @@ impl Place {
 /// Tasks that match a filter, read as they are asked for.
 ///
 /// One LIST for a thousand objects, and one GET for each object that may hold such a task: type and
-/// tags are inside, while time and priority show in the id and the state roughly in the size. Failed
-/// tasks are found through their dead letters (one more GET each).
+/// tags are inside, while time and priority show in the id and the state roughly in the size. What
+/// lies outside a filter's times is not listed either (about a LIST for each shard and place), nor
+/// are live tasks of other priorities. Failed tasks are found through their dead letters (one more
+/// GET each).
 ///
 /// The order is that of keys: live before done, then by shard; a task that ends while it is listed
 /// may show twice or, rarely, not at all.
@@ -225,7 +228,12 @@ impl Listing {
 
     async fn turn(&mut self, place: Place) -> Result<()> {
         let mut list = List::prefix(place.prefix(self.queue.name())).limit(MAX_PAGE);
-        if let Some(after) = self.after.take() {
+        let Some(after) = skip::next(&self.filter, place, self.queue.name(), self.after.take())
+        else {
+            self.more = false;
+            return Ok(());
+        };
+        if let Some(after) = after {
             list = list.after(after);
         }
         let page = self.queue.root().list(&list).await?.value;

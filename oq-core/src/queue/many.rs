@@ -20,6 +20,10 @@ pub const DEFAULT_IN_FLIGHT: usize = 32;
 /// More is of no use to any store.
 const MAX_IN_FLIGHT: usize = 10_000;
 
+/// Objects that are being written hold no more bytes of inputs than this, whatever their number; a
+/// single one may. While one is written there are a few copies of it.
+const IN_FLIGHT_BYTES: usize = 64 << 20;
+
 /// How long tasks wait for others to be packed with when the stream has none to give…
 const LINGER: Duration = Duration::from_millis(100);
 
@@ -91,7 +95,9 @@ pub struct SubmitMany<'a> {
     /// Since when there is something in the groups.
     waiting: Option<Mono>,
     ready: VecDeque<Pack>,
-    writing: FuturesUnordered<BoxFuture<'static, Batch>>,
+    writing: FuturesUnordered<BoxFuture<'static, (usize, Batch)>>,
+    /// How many bytes of inputs are being written.
+    writing_bytes: usize,
     refused: VecDeque<Batch>,
 }
 
@@ -136,6 +142,7 @@ impl Queue {
             waiting: None,
             ready: VecDeque::new(),
             writing: FuturesUnordered::new(),
+            writing_bytes: 0,
             refused: VecDeque::new(),
         }
     }
@@ -158,8 +165,9 @@ impl SubmitMany<'_> {
         )
     }
 
-    /// How many objects are written at a time, 1 to 10,000; 32 unless set. Another number is an
-    /// error: nothing is read or sent then.
+    /// How many objects are written at a time, 1 to 10,000; 32 unless set, and fewer where their
+    /// inputs have more than 64 MiB together. Another number is an error: nothing is read or sent
+    /// then.
     pub fn in_flight(mut self, objects: usize) -> Self {
         if (1..=MAX_IN_FLIGHT).contains(&objects) {
             self.in_flight = objects;
@@ -200,10 +208,13 @@ impl SubmitMany<'_> {
                     });
                 }
             }
-            while self.writing.len() < self.in_flight
+            while self.has_room()
                 && let Some(pack) = self.ready.pop_front()
             {
-                self.writing.push(Box::pin(write(self.queue.clone(), pack)));
+                let (queue, bytes) = (self.queue.clone(), pack.bytes());
+                self.writing_bytes += bytes;
+                self.writing
+                    .push(Box::pin(async move { (bytes, write(queue, pack).await) }));
             }
             if self.is_over() {
                 return None;
@@ -216,14 +227,15 @@ impl SubmitMany<'_> {
             }
             let room = self.may_read();
             // What was read just now may be sent or reported before there is anything to wait for.
-            let can_write = !self.ready.is_empty() && self.writing.len() < self.in_flight;
+            let can_write = !self.ready.is_empty() && self.has_room();
             if can_write || !self.refused.is_empty() || self.is_over() {
                 continue;
             }
             let linger = self.linger();
             tokio::select! {
                 biased;
-                Some(batch) = self.writing.next(), if !self.writing.is_empty() => {
+                Some((bytes, batch)) = self.writing.next(), if !self.writing.is_empty() => {
+                    self.writing_bytes -= bytes;
                     if let Err(e) = &batch.ids && stops(e) {
                         self.broken = Some(e.clone());
                         self.ended = true;
@@ -237,6 +249,13 @@ impl SubmitMany<'_> {
                 }
             }
         }
+    }
+
+    /// Whether the next pack may be sent: not too many objects, and not too many bytes.
+    fn has_room(&self) -> bool {
+        let next = self.ready.front().map_or(0, Pack::bytes);
+        let fits = self.writing.is_empty() || self.writing_bytes + next <= IN_FLIGHT_BYTES;
+        self.writing.len() < self.in_flight && fits
     }
 
     fn is_over(&self) -> bool {

@@ -13,6 +13,7 @@ mod names;
 mod purge;
 mod retry;
 mod settings;
+mod skip;
 mod spec;
 mod stats;
 mod submit;
@@ -43,12 +44,13 @@ pub use workers::WorkerView;
 
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::metric::{self, Metric};
 use crate::protocol::Root;
 use crate::protocol::bell::{Ringer, bump_view};
 use crate::protocol::payload::{DEFAULT_INLINE, MAX_INLINE};
 use crate::protocol::write::{Settled, create, read};
 use crate::record::{Format, Key, QueueName, Shard, V1};
-use crate::store::{self, Meter, Metered, Requests};
+use crate::store::{self, Requests};
 
 /// The queue that a program uses which names none.
 pub const DEFAULT_QUEUE: &str = "default";
@@ -78,8 +80,6 @@ struct Inner {
     label: Arc<str>,
     /// Longer inputs get an object of their own.
     inline: usize,
-    /// Of a store that was opened by its URL.
-    meter: Option<Meter>,
     settings: Mutex<settings::Cached>,
     /// Held while the settings are read again.
     refreshing: tokio::sync::Mutex<()>,
@@ -91,12 +91,8 @@ impl Queue {
     /// Opens the store that a URL names (`memory:`, `sqlite:path`, `s3://bucket/prefix`) and the
     /// queue `default` in it.
     pub async fn connect(url: &str) -> Result<Queue> {
-        let store = Metered::new(store::open(url).await?);
-        let meter = store.meter();
-        let root = Root::new(Arc::new(store), Env::system());
-        check_format(&root).await?;
-        let name = QueueName::new(DEFAULT_QUEUE)?;
-        Queue::with(root, name, DEFAULT_INLINE, Some(meter), true).await
+        let root = Root::new(store::open(url).await?, Env::system());
+        Queue::open(root, QueueName::new(DEFAULT_QUEUE)?).await
     }
 
     /// The same for programs that only look things up: nothing is made or written. Fails with
@@ -113,9 +109,7 @@ impl Queue {
     /// # }
     /// ```
     pub async fn connect_existing(url: &str) -> Result<Queue> {
-        let store = Metered::new(store::open_existing(url).await?);
-        let meter = store.meter();
-        let root = Root::new(Arc::new(store), Env::system());
+        let root = Root::new(store::open_existing(url).await?, Env::system());
         if read::<Format>(&root, &Key::Format).await?.is_none() {
             return Err(Error::Unusable(
                 "there is no oq store there (no object oq.json); correct the URL, or submit a \
@@ -124,14 +118,14 @@ impl Queue {
             ));
         }
         let name = QueueName::new(DEFAULT_QUEUE)?;
-        Queue::with(root, name, DEFAULT_INLINE, Some(meter), true).await
+        Queue::with(root, name, DEFAULT_INLINE, true).await
     }
 
     /// A queue in an opened store: checks or writes the mark `oq.json` and reads the settings,
     /// which also tells the store's time.
     pub async fn open(root: Root, name: QueueName) -> Result<Queue> {
         check_format(&root).await?;
-        Queue::with(root, name, DEFAULT_INLINE, None, true).await
+        Queue::with(root, name, DEFAULT_INLINE, true).await
     }
 
     /// Another queue of the same store.
@@ -185,23 +179,16 @@ impl Queue {
     }
 
     async fn like(&self, name: QueueName, inline: usize, rings: bool) -> Result<Queue> {
-        let inner = &self.inner;
-        Queue::with(inner.root.clone(), name, inline, inner.meter.clone(), rings).await
+        Queue::with(self.inner.root.clone(), name, inline, rings).await
     }
 
-    async fn with(
-        root: Root,
-        name: QueueName,
-        inline: usize,
-        meter: Option<Meter>,
-        rings: bool,
-    ) -> Result<Queue> {
+    async fn with(root: Root, name: QueueName, inline: usize, rings: bool) -> Result<Queue> {
+        metric::describe();
         let settings = settings::Cached::read(&root, &name).await?;
         Ok(Queue {
             inner: Arc::new(Inner {
                 label: name.as_str().into(),
                 inline,
-                meter,
                 rings,
                 settings: Mutex::new(settings),
                 refreshing: tokio::sync::Mutex::default(),
@@ -222,8 +209,8 @@ impl Queue {
         &self.inner.root
     }
 
-    /// The requests made so far through the store that [`Queue::connect`] opened, by this queue and
-    /// by all others of the same store; zero for a store that the program brought.
+    /// The requests made so far by this queue and by all others of the same [`Root`], which are those
+    /// that came of it by [`Queue::named`] and its like, and the workers that were given one of them.
     ///
     /// ```
     /// # use oq_core::queue::{Queue, Task};
@@ -238,11 +225,7 @@ impl Queue {
     /// # Ok(()) }
     /// ```
     pub fn requests(&self) -> Requests {
-        self.inner
-            .meter
-            .as_ref()
-            .map(Meter::snapshot)
-            .unwrap_or_default()
+        self.root().requests()
     }
 
     /// Tells the owner of this shard that there is work, in the background. Lost rings are found by
@@ -277,8 +260,8 @@ impl Queue {
     }
 
     /// Counts into a metric of this queue; free when no recorder is installed.
-    fn count(&self, metric: &'static str, n: u64) {
-        metrics::counter!(metric, "queue" => self.inner.label.clone()).increment(n);
+    fn count(&self, metric: Metric, n: u64) {
+        metrics::counter!(metric.name, "queue" => self.inner.label.clone()).increment(n);
     }
 }
 

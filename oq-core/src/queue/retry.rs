@@ -6,6 +6,7 @@ use super::Queue;
 use super::submit::Submitted;
 use super::task::Task;
 use crate::error::{Error, Result};
+use crate::metric;
 use crate::protocol::lookup::{Found, lookup};
 use crate::protocol::payload;
 use crate::record::{Done, Ending, Key, ObjectId, Seen, Settings, Shard, TaskId};
@@ -97,7 +98,7 @@ impl Queue {
             },
         };
         if !submitted.existing {
-            self.count("oq_retried_total", 1);
+            self.count(metric::RESUBMITTED, 1);
             self.accepted(new, due);
         }
         Ok(submitted)

@@ -65,7 +65,7 @@ pub struct TaskSpec {
     /// When a failed attempt is tried again.
     #[serde(default)]
     pub retry: Option<RetrySpec>,
-    /// How often its handler may answer "later".
+    /// How often its handler may answer "later"; once more ends it as failed.
     #[serde(default)]
     pub max_reschedules: Option<u32>,
     /// The submitter's W3C trace context.

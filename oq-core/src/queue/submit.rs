@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Queue;
 use super::task::Task;
 use crate::error::{Error, Result};
+use crate::metric;
 use crate::protocol::keyed::{Keying, submit_keyed};
 use crate::protocol::payload::{self, Place};
 use crate::protocol::submit::{self, Submitted as Verdict};
@@ -69,7 +70,7 @@ impl Queue {
             }
         };
         if submitted.existing {
-            self.count("oq_submit_existing_total", 1);
+            self.count(metric::SUBMIT_EXISTING, 1);
         } else {
             self.accepted(submitted.id.object(), due);
         }
@@ -101,7 +102,7 @@ impl Queue {
 
     /// An object was accepted: counts its tasks and rings for them.
     pub(super) fn accepted(&self, id: ObjectId, due: StoreTime) {
-        self.count("oq_submitted_total", id.count() as u64);
+        self.count(metric::SUBMITTED, id.count() as u64);
         if due <= self.root().now().plus(RING_AHEAD) {
             self.ring(id.shard());
         }

@@ -222,7 +222,8 @@ impl Task {
         self
     }
 
-    /// How often its handler may answer "later" before that counts as a failure.
+    /// How often its handler may answer "later"; as often as it likes unless set. Once more ends the
+    /// task as failed at once (`rescheduled_too_often`), however many attempts are left.
     pub fn max_reschedules(mut self, times: u32) -> Task {
         self.shape.max_reschedules = Some(times);
         self

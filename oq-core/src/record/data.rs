@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::finite::not_finite;
-use super::id::Token;
 use super::key::Part;
+use super::token::Token;
 use crate::error::Error;
 
 /// A JSON text, kept byte for byte. Cheap to clone.

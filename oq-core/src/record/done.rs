@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use super::codec::{Hint, Record, Stamp, V1};
 use super::data::Data;
-use super::id::{TaskId, Token, WriteId};
+use super::id::TaskId;
 use super::live::{Event, Keyed};
 use super::name::TaskType;
 use super::options::Options;
 use super::outcome::Outcome;
+use super::token::{Token, WriteId};
 use crate::time::{StoreTime, millis};
 
 /// The body of an outcome object.

@@ -5,8 +5,9 @@
 
 use std::fmt;
 
-use super::id::{ObjectId, Priority, Shard, TaskId, Token, WorkerId};
+use super::id::{ObjectId, Priority, Shard, TaskId};
 use super::name::QueueName;
+use super::token::{Token, WorkerId};
 use crate::store::StoreKey;
 
 /// The key of one object, below the root.
@@ -207,6 +208,11 @@ pub mod prefix {
     /// The same among the outcomes of a shard.
     pub fn done_since(q: &QueueName, s: Shard, due: StoreTime) -> String {
         format!("{q}/done/{}/{}", s.code(), since(due))
+    }
+
+    /// The same among the dead letters of a shard.
+    pub fn dead_since(q: &QueueName, s: Shard, due: StoreTime) -> String {
+        format!("{q}/dead/{}/{}", s.code(), since(due))
     }
 
     /// The first ten characters of an id, which are its time.

@@ -10,11 +10,12 @@ use serde::{Deserialize, Serialize};
 
 use super::codec::{Hint, Record, Seen, Stamp, V1, seen};
 use super::data::{Data, Json};
-use super::id::{ObjectId, TaskId, Token, WorkerId};
+use super::id::{ObjectId, TaskId};
 use super::key::KeyHash;
 use super::name::TaskType;
 use super::options::Options;
 use super::outcome::{Failure, Outcome};
+use super::token::{Token, WorkerId};
 use crate::error::Error;
 use crate::store::{Object, StoreKey};
 use crate::time::{StoreTime, millis};

@@ -19,6 +19,7 @@ mod outcome;
 mod presence;
 mod role;
 mod settings;
+mod token;
 
 pub use bell::{Bell, Help};
 pub use codec::{Hint, Record, Seen, Stamp, V1, decode, encode, seen};
@@ -28,7 +29,7 @@ pub use done::{Done, DoneTask};
 pub use fingerprint::Fingerprint;
 pub use format::Format;
 pub(crate) use id::CROCKFORD;
-pub use id::{MAX_PACK, ObjectId, Priority, Shard, ShardCode, TaskId, Token, WorkerId, WriteId};
+pub use id::{MAX_PACK, ObjectId, Priority, Shard, ShardCode, TaskId};
 pub use idempotency::Idempotency;
 pub use key::{Key, KeyHash, Part, prefix};
 pub use live::{Event, Keyed, Lease, Live, LiveState, MAX_HISTORY, Progress, Slot, Step};
@@ -40,6 +41,9 @@ pub use outcome::{Ending, Failure, MAX_MESSAGE, Outcome};
 pub use presence::Presence;
 pub use role::{Access, Role, Space};
 pub use settings::{DEFAULT_SHARDS, Settings};
+pub use token::{Token, WorkerId, WriteId};
 
+#[cfg(test)]
+mod round_trip;
 #[cfg(test)]
 mod tests;

@@ -26,7 +26,8 @@ pub struct Options {
     /// How long the outcome is kept at least; one hour at the least.
     #[serde(with = "millis", rename = "retention_ms")]
     pub retention: Duration,
-    /// How often a handler may answer "later" before that counts as a failure.
+    /// How often a handler may answer "later". Once more ends the task as failed at once, however
+    /// many attempts are left.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_reschedules: Option<u32>,
 }

@@ -20,6 +20,14 @@ pub enum Ending {
 }
 
 impl Ending {
+    /// All of them, in order.
+    pub const ALL: [Ending; 4] = [
+        Ending::Completed,
+        Ending::Failed,
+        Ending::Cancelled,
+        Ending::Expired,
+    ];
+
     /// The word for it, the same everywhere.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,6 +1,7 @@
 //! A store that fails as often as it is told, to see what a program makes of that.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -8,7 +9,8 @@ use bytes::Bytes;
 use super::latency::unit;
 use super::limits::fits;
 use super::{
-    Abilities, Changed, Dated, Etag, List, Object, Page, Place, Store, StoreError, StoreKey, Write,
+    Abilities, Changed, Dated, Etag, List, Meter, Object, Page, Place, Store, StoreError, StoreKey,
+    Write,
 };
 use crate::env::Env;
 
@@ -132,6 +134,14 @@ impl Store for Faulty {
 
     fn place(&self) -> Option<Place> {
         self.inner.place()
+    }
+
+    fn attempt_timeout(&self) -> Option<Duration> {
+        self.inner.attempt_timeout()
+    }
+
+    fn meter(&self) -> Option<Meter> {
+        self.inner.meter()
     }
 
     fn reconnect(&self) {

@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::{
-    Abilities, Changed, Dated, Etag, List, Object, Page, Place, Store, StoreError, StoreKey, Write,
+    Abilities, Changed, Dated, Etag, List, Meter, Object, Page, Place, Store, StoreError, StoreKey,
+    Write,
 };
 use crate::env::Env;
 
@@ -167,6 +168,14 @@ impl Store for Delayed {
 
     fn place(&self) -> Option<Place> {
         self.inner.place()
+    }
+
+    fn attempt_timeout(&self) -> Option<Duration> {
+        self.inner.attempt_timeout()
+    }
+
+    fn meter(&self) -> Option<Meter> {
+        self.inner.meter()
     }
 
     fn reconnect(&self) {

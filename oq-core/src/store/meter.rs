@@ -3,10 +3,13 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use metrics::Counter;
+
+use crate::metric;
 
 use super::{
     Abilities, Changed, Dated, Etag, List, Object, Page, Place, Store, StoreError, StoreKey, Write,
@@ -63,7 +66,7 @@ impl Meter {
     fn count(&self, verb: Verb, outcome: Outcome) {
         self.0.cells[verb as usize][outcome as usize].add(1, || {
             metrics::counter!(
-                "oq_requests_total",
+                metric::REQUESTS.name,
                 "verb" => verb.as_str(),
                 "outcome" => outcome.as_str()
             )
@@ -71,12 +74,12 @@ impl Meter {
     }
 
     fn read(&self, bytes: usize) {
-        let register = || metrics::counter!("oq_bytes_total", "direction" => "in");
+        let register = || metrics::counter!(metric::BYTES.name, "direction" => "in");
         self.0.bytes_in.add(bytes as u64, register);
     }
 
     fn sent(&self, bytes: usize) {
-        let register = || metrics::counter!("oq_bytes_total", "direction" => "out");
+        let register = || metrics::counter!(metric::BYTES.name, "direction" => "out");
         self.0.bytes_out.add(bytes as u64, register);
     }
 }
@@ -101,6 +104,18 @@ impl Metered {
         Metered {
             inner,
             meter: Meter::default(),
+        }
+    }
+
+    /// Counts the requests to `inner` unless something does that already; the counts.
+    pub fn once(inner: Arc<dyn Store>) -> (Arc<dyn Store>, Meter) {
+        match inner.meter() {
+            Some(meter) => (inner, meter),
+            None => {
+                let metered = Metered::new(inner);
+                let meter = metered.meter();
+                (Arc::new(metered), meter)
+            }
         }
     }
 
@@ -138,6 +153,14 @@ impl Store for Metered {
 
     fn place(&self) -> Option<Place> {
         self.inner.place()
+    }
+
+    fn attempt_timeout(&self) -> Option<Duration> {
+        self.inner.attempt_timeout()
+    }
+
+    fn meter(&self) -> Option<Meter> {
+        Some(self.meter.clone())
     }
 
     fn reconnect(&self) {

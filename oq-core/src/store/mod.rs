@@ -276,6 +276,18 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         None
     }
 
+    /// How long it lets one request take, where it was told; [`Root`](crate::protocol::Root) goes by
+    /// it.
+    fn attempt_timeout(&self) -> Option<Duration> {
+        None
+    }
+
+    /// What counts the requests that are made through this handle, if something does. A store that
+    /// passes requests on passes this on, or they are counted twice.
+    fn meter(&self) -> Option<Meter> {
+        None
+    }
+
     /// Uses no connection any more that is open now: the machine was frozen, and they are dead.
     fn reconnect(&self) {}
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::record::{Ending, Failure, ObjectId, QueueName, TaskId, TaskType, WorkerId};
+use crate::record::{Ending, Failure, Live, ObjectId, QueueName, TaskId, TaskType, WorkerId};
 
 /// Something that happened in a worker.
 #[derive(Debug, Clone)]
@@ -28,7 +28,19 @@ pub enum Event {
         /// Whether it was taken over from a worker that fell silent.
         taken_over: bool,
     },
-    /// A task has an outcome, which is recorded.
+    /// An attempt begins: its input is read, then its handler called.
+    TaskStarted {
+        /// The queue.
+        queue: QueueName,
+        /// The task.
+        id: TaskId,
+        /// Its type.
+        task_type: TaskType,
+        /// Which attempt this is, from 1.
+        attempt: u32,
+    },
+    /// A task has an outcome, which is recorded: by the worker that ran it, or by one that met it
+    /// when it had expired or its worker was gone.
     Finished {
         /// The queue.
         queue: QueueName,
@@ -38,6 +50,10 @@ pub enum Event {
         task_type: TaskType,
         /// How it ended.
         ending: Ending,
+        /// How many attempts it was charged with.
+        attempts: u32,
+        /// How long its last attempt ran, if this worker ran one.
+        ran: Option<Duration>,
         /// What went wrong, if anything.
         failure: Option<Failure>,
     },
@@ -49,6 +65,10 @@ pub enum Event {
         id: TaskId,
         /// Its type.
         task_type: TaskType,
+        /// Which attempt failed, from 1.
+        attempt: u32,
+        /// In how long the next one may begin.
+        delay: Duration,
         /// What went wrong.
         failure: Failure,
     },
@@ -58,6 +78,8 @@ pub enum Event {
         queue: QueueName,
         /// The task.
         id: TaskId,
+        /// Its type.
+        task_type: TaskType,
         /// In how long.
         delay: Duration,
     },
@@ -121,6 +143,32 @@ impl Hooks {
             if std::panic::catch_unwind(call).is_err() {
                 tracing::error!(?event, "a hook panicked");
             }
+        }
+    }
+}
+
+impl Hooks {
+    /// Tells that the tasks of an object have outcomes, which are recorded. `ran` says how long.
+    pub fn tell_finished(
+        &self,
+        queue: &QueueName,
+        id: ObjectId,
+        live: &Live,
+        ran: impl Fn(usize) -> Option<Duration>,
+    ) {
+        for (index, slot) in live.tasks.iter().enumerate() {
+            let Some(outcome) = &slot.outcome else {
+                continue;
+            };
+            self.tell(|| Event::Finished {
+                queue: queue.clone(),
+                id: id.task(index),
+                task_type: live.task_type.clone(),
+                ending: outcome.ending,
+                attempts: outcome.attempts,
+                ran: ran(index),
+                failure: outcome.failure.clone(),
+            });
         }
     }
 }

@@ -107,7 +107,10 @@ impl Lane {
                 tried.news = self.run(shared, *hold, slot).await;
             }
             Ok(other) => {
-                tried.repaired = matches!(other, Claimed::Repaired);
+                tried.repaired = matches!(other, Claimed::Repaired(_));
+                if let Claimed::Repaired(Some(live)) = &other {
+                    shared.hooks.tell_finished(&self.queue, id, live, |_| None);
+                }
                 tried.crowded = matches!(other, Claimed::Crowded { .. });
                 tried.news = self.not_ours(shared, other);
             }
@@ -169,7 +172,7 @@ impl Lane {
                 until,
                 etag: Some(etag),
             },
-            Claimed::Held(_) | Claimed::Repaired | Claimed::Gone => News::Gone,
+            Claimed::Held(_) | Claimed::Repaired(_) | Claimed::Gone => News::Gone,
             Claimed::LostRace => {
                 self.meters.lost_races.increment(1);
                 News::LostRace

@@ -49,6 +49,8 @@ pub(super) struct Runner {
     waiting: VecDeque<usize>,
     running: JoinSet<(usize, Verdict, Duration)>,
     attempts: BTreeMap<usize, Arc<Attempt>>,
+    /// How long the last attempt of each task ran.
+    ran: BTreeMap<usize, Duration>,
     flush: Arc<Notify>,
     renew_at: Mono,
     step: Step,
@@ -79,6 +81,7 @@ impl Runner {
             waiting,
             running: JoinSet::new(),
             attempts: BTreeMap::new(),
+            ran: BTreeMap::new(),
             flush: Arc::new(Notify::new()),
             renew_at,
             step: Step::Released,
@@ -184,6 +187,12 @@ impl Runner {
             attempt = attempt.attempt,
             traceparent = attempt.trace.as_deref(),
         );
+        self.shared.hooks.tell(|| Event::TaskStarted {
+            queue: attempt.queue.clone(),
+            id: attempt.id,
+            task_type: attempt.task_type.clone(),
+            attempt: attempt.attempt,
+        });
         self.attempts.insert(index, attempt);
         self.meters.running.increment(1);
         let run = async move {
@@ -223,6 +232,7 @@ impl Runner {
             return;
         };
         self.meters.run_time.record(took.as_secs_f64());
+        self.ran.insert(index, took);
         self.keep_said(index);
         self.attempts.remove(&index);
         self.settle(index, verdict);
@@ -286,6 +296,7 @@ impl Runner {
                 self.shared.hooks.tell(|| Event::Rescheduled {
                     queue: queue.clone(),
                     id,
+                    task_type: self.hold.live().task_type.clone(),
                     delay,
                 });
             }
@@ -297,6 +308,8 @@ impl Runner {
                     queue: queue.clone(),
                     id,
                     task_type: self.hold.live().task_type.clone(),
+                    attempt: slot.attempts(),
+                    delay: slot.available_at.unwrap_or(now).since(now),
                     failure: failure.clone(),
                 });
             }
@@ -419,8 +432,10 @@ impl Runner {
         };
         drop(finishing);
         match finished {
-            Ok(Finished::Recorded) => {
-                self.tell_outcomes();
+            Ok(Finished::Recorded | Finished::Found) => {
+                let (queue, id, live) = (self.hold.queue(), self.hold.id(), self.hold.live());
+                let ran = |index| self.ran.get(&index).copied();
+                self.shared.hooks.tell_finished(queue, id, live, ran);
                 let key = Key::Live(self.hold.queue().clone(), self.hold.id()).store_key();
                 Ended::Recorded(all_completed.then_some(key))
             }
@@ -430,23 +445,6 @@ impl Runner {
                 tracing::warn!(id = %self.hold.id(), %error, "an outcome could not be recorded; the task is taken over when its lease ends");
                 self.in_doubt()
             }
-        }
-    }
-
-    fn tell_outcomes(&self) {
-        let live = self.hold.live();
-        for (index, slot) in live.tasks.iter().enumerate() {
-            let Some(outcome) = &slot.outcome else {
-                continue;
-            };
-            self.meters.finished(outcome.ending);
-            self.shared.hooks.tell(|| Event::Finished {
-                queue: self.hold.queue().clone(),
-                id: self.hold.id().task(index),
-                task_type: live.task_type.clone(),
-                ending: outcome.ending,
-                failure: outcome.failure.clone(),
-            });
         }
     }
 

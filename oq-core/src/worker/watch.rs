@@ -5,6 +5,7 @@ use tokio::task::JoinSet;
 
 use super::hooks::{Event, Hooks};
 use crate::error::Error;
+use crate::metric;
 use crate::protocol::Root;
 use crate::protocol::health::Condition;
 
@@ -17,7 +18,7 @@ pub(super) async fn stores(roots: Vec<Root>, hooks: Hooks) -> Error {
 
 async fn store(root: Root, hooks: &Hooks) -> Error {
     let mut seen = Condition::default();
-    let gauge = metrics::gauge!("oq_store_failing");
+    let gauge = metrics::gauge!(metric::STORE_FAILING.name);
     loop {
         let now = root.health().other_than(&seen).await;
         match (&seen.outage, &now.outage) {

@@ -325,7 +325,14 @@ async fn hooks_are_told_and_their_panics_survived() {
     let told = told.lock().unwrap().clone();
     assert_eq!(
         told,
-        ["Started", "Claimed", "Finished", "Stopping", "Stopped"]
+        [
+            "Started",
+            "Claimed",
+            "TaskStarted",
+            "Finished",
+            "Stopping",
+            "Stopped"
+        ]
     );
 }
 

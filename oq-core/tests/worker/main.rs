@@ -5,8 +5,12 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_objects;
+mod bad_records;
 mod drain;
 mod failing_store;
 mod lifecycle;
 mod outcomes;
+mod recorder;
+mod spans;
+mod watching;
 mod world;

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicUsize;
 use futures::StreamExt;
 
 use super::*;
-use crate::store::{Metered, Prices};
+use crate::store::{Delayed, Latency, Metered, Prices};
 
 fn numbers(n: u64) -> impl Iterator<Item = Task> {
     (0..n).map(|i| Task::new("count", &i).unwrap())
@@ -132,4 +132,31 @@ async fn nothing_is_nothing() {
     let queue = queue().await;
     assert!(queue.submit_many([]).run().await.is_complete());
     assert!(keys(&queue).await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn large_inputs_are_not_all_in_memory_at_once() {
+    const EACH: usize = 8 << 20;
+    const ALL: usize = 16;
+    static READ: AtomicUsize = AtomicUsize::new(0);
+    // As slow as S3, or nothing would ever be under way.
+    let env = client(store(), 7).env().clone();
+    let slow = Delayed::new(store(), Latency::S3, env);
+    let queue = queue_on(Arc::new(slow), 1).await;
+    let large = (0..ALL).map(|_| {
+        READ.fetch_add(1, Ordering::Relaxed);
+        Task::new("store", &"x".repeat(EACH)).unwrap()
+    });
+    let mut many = queue.submit_many(large);
+    let (mut accepted, mut most) = (0, 0);
+    while let Some(batch) = many.next().await {
+        most = most.max(READ.load(Ordering::Relaxed) - accepted);
+        accepted += batch.ids.unwrap().len();
+    }
+    assert_eq!(accepted, ALL);
+    // 64 MiB being written, and what was read ahead: 8 MiB and one more.
+    assert!(
+        (4..=(64 + 8 + 8) * (1 << 20) / EACH).contains(&most),
+        "{most} in memory"
+    );
 }

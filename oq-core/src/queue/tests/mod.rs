@@ -7,6 +7,7 @@ mod keyed;
 mod listing;
 mod looking;
 mod many;
+mod narrow;
 mod operators;
 mod tail;
 

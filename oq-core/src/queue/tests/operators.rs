@@ -146,7 +146,7 @@ async fn an_expired_task_that_is_tried_again_may_run() {
     queue.root().env().sleep(secs(6)).await;
     assert!(matches!(
         claimed(&queue, id.object()).await,
-        Claimed::Repaired
+        Claimed::Repaired(_)
     ));
     assert_eq!(
         queue.cancel(id).await.unwrap(),

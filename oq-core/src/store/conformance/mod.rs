@@ -97,6 +97,7 @@ macro_rules! __each_store_check {
             lists_nothing_that_was_deleted
             lists_what_sorts_after_any_text
             pages_hold_what_was_asked_for_and_continue
+            full_pages_lose_nothing_at_their_ends_and_can_be_deleted
             folds_folders
             pages_through_folders
         }

@@ -21,6 +21,42 @@ pub async fn pages_hold_what_was_asked_for_and_continue(ground: Ground) {
     assert_eq!(ground.keys(rest).await, keys[20..]);
 }
 
+/// Around the largest page every key is shown once, and what a page shows can be deleted as a batch.
+pub async fn full_pages_lose_nothing_at_their_ends_and_can_be_deleted(ground: Ground) {
+    let full = usize::from(MAX_PAGE);
+    let keys: Vec<String> = (0..full + 3).map(|n| format!("full/{n:05}")).collect();
+    ground.fill(keys.iter().rev().cloned()).await;
+    ground.create("full0", "behind").await;
+    let list = ground.below("full/");
+    for limit in [MAX_PAGE - 1, MAX_PAGE] {
+        let first = ground.page(&list.clone().limit(limit)).await;
+        assert_eq!(first.entries.len(), usize::from(limit));
+        assert!(first.next.is_some(), "a page of {limit} ends the listing");
+        assert_eq!(ground.keys(list.clone().limit(limit)).await, keys);
+    }
+    for at in [full - 2, full - 1, full, full + 2] {
+        let after = ground.key(&keys[at]);
+        let rest = list.clone().after(after.as_str());
+        assert_eq!(ground.keys(rest).await, keys[at + 1..], "behind key {at}");
+    }
+    let delete = async |keys: &[String]| {
+        let keys: Vec<StoreKey> = keys.iter().map(|key| ground.key(key)).collect();
+        let left = ground.store.delete_many(&keys).await;
+        assert_eq!(left.expect("a deletion is answered").value, []);
+    };
+    // A listing that is exactly full is whole.
+    delete(&keys[full..]).await;
+    let whole = ground.page(&list).await;
+    assert_eq!((whole.entries.len(), whole.next), (full, None));
+    let shown: Vec<String> = whole
+        .entries
+        .iter()
+        .map(|e| ground.bare(e.key.as_str()).to_owned())
+        .collect();
+    delete(&shown).await;
+    assert_eq!(ground.keys(ground.below("full")).await, ["full0"]);
+}
+
 async fn tree(ground: &Ground) {
     let keys = [
         "t/a", "t/b-1/x", "t/b/1", "t/b/2", "t/b/c/3", "t/b0", "t/d/1", "t/d/2", "t/e", "u/x",

@@ -18,6 +18,7 @@ enum Broken {
     Order,
     Limit,
     Fold,
+    FullPageLosesOne,
     ListLags,
     ListedTime,
     AlwaysChanged,
@@ -25,7 +26,7 @@ enum Broken {
     DeleteManyStopsEarly,
 }
 
-const ALL: [Broken; 15] = [
+const ALL: [Broken; 16] = [
     Broken::IfNoneMatch,
     Broken::IfMatch,
     Broken::IfMatchOnMissing,
@@ -36,6 +37,7 @@ const ALL: [Broken; 15] = [
     Broken::Order,
     Broken::Limit,
     Broken::Fold,
+    Broken::FullPageLosesOne,
     Broken::ListLags,
     Broken::ListedTime,
     Broken::AlwaysChanged,
@@ -150,6 +152,11 @@ impl Store for Careless {
         match self.1 {
             Broken::Order => page.value.entries.reverse(),
             Broken::ListLags => drop(page.value.entries.pop()),
+            Broken::FullPageLosesOne
+                if page.value.entries.len() == usize::from(super::super::MAX_PAGE) =>
+            {
+                drop(page.value.entries.pop());
+            }
             Broken::ListedTime => {
                 for entry in &mut page.value.entries {
                     entry.last_modified = page.date;

@@ -32,7 +32,8 @@ const POOL_IDLE: Duration = Duration::from_secs(15);
 #[non_exhaustive]
 pub struct S3Options {
     /// How long one request may take, 5 s unless set. Bodies above 1 MiB get one more second for
-    /// each MiB. Keep it at or below a sixth of the lease.
+    /// each MiB. A [`Queue`](crate::Queue) waits 8 s at most whatever is set here: longer, and no
+    /// outcome could be recorded under the shortest lease.
     pub attempt_timeout: Duration,
     /// How long connecting may take, 2 s unless set.
     pub connect_timeout: Duration,

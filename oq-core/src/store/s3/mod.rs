@@ -212,6 +212,10 @@ impl Store for S3Store {
         })
     }
 
+    fn attempt_timeout(&self) -> Option<Duration> {
+        Some(self.timeout)
+    }
+
     /// A new pool of connections. One that the program brought is replaced as well.
     fn reconnect(&self) {
         let config = self.client().config().to_builder();

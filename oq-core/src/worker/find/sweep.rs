@@ -103,6 +103,7 @@ impl Finder {
             .is_some()
     }
 
+    #[tracing::instrument(name = "sweep_for_work", level = "debug", skip_all, fields(queue = %self.queue))]
     async fn sweep(&self, sweep: &mut Sweep) {
         for _ in 0..PAGES {
             if self.sweep_page(sweep, false).await != Some(true) {

@@ -68,6 +68,11 @@ async fn in_turn() -> Arc<dyn Store> {
 
 crate::store_conformance!(in_turn());
 
+#[tokio::test]
+async fn several_stores_on_one_file_never_give_an_etag_twice() {
+    conformance::check(in_turn().await, conformance::etags_never_repeat).await;
+}
+
 const PROCESSES: usize = 4;
 const RACES: usize = 50;
 const STEPS: usize = 50;
@@ -117,6 +122,23 @@ async fn racer() {
             }
         }
     }
+    // Lives of one key, with the same bytes each time.
+    let key = StoreKey::listed("again");
+    let same = || Bytes::from_static(b"same");
+    for life in 0..STEPS {
+        let first = loop {
+            if let Write::Won { etag, .. } = store.create(&key, same()).await.unwrap() {
+                break etag;
+            }
+        };
+        let Write::Won { etag, .. } = store.update(&key, same(), &first).await.unwrap() else {
+            panic!("nobody else changes what is ours");
+        };
+        store.delete(&key).await.unwrap();
+        let process = std::process::id();
+        println!("life {process} {life} begins {}", first.as_str());
+        println!("life {process} {life} goes on {}", etag.as_str());
+    }
 }
 
 #[tokio::test]
@@ -130,7 +152,8 @@ async fn processes_race_on_one_file() {
         let text = String::from_utf8(output.stdout).unwrap();
         let shown = text.lines().filter_map(|line| {
             // The test harness puts its own words before the first.
-            let at = line.find("won ").or_else(|| line.find("step "))?;
+            let words = ["won ", "step ", "life "];
+            let at = words.iter().find_map(|word| line.find(word))?;
             Some(line[at..].to_owned())
         });
         lines.extend(shown);
@@ -143,8 +166,12 @@ async fn processes_race_on_one_file() {
         .iter()
         .map(|l| l.rsplit_once(' ').unwrap().0.to_owned())
         .collect();
-    let total = RACES + PROCESSES * STEPS;
-    assert_eq!(lines.len(), total, "each race and each step has one winner");
+    let total = RACES + PROCESSES * STEPS * 3;
+    assert_eq!(
+        lines.len(),
+        total,
+        "each race, step and life has one winner"
+    );
     for all in [&mut etags, &mut feats] {
         all.sort();
         all.dedup();
