@@ -40,9 +40,9 @@ pub struct Root {
 
 #[derive(Debug)]
 struct Shared {
-    given: Arc<dyn Store>,
-    /// The same, its requests counted.
     store: Arc<dyn Store>,
+    /// The same, its requests counted: every request goes this way.
+    counted: Arc<dyn Store>,
     meter: Meter,
     env: Env,
     attempt_timeout: Duration,
@@ -53,12 +53,12 @@ struct Shared {
 impl Root {
     /// A client of this store. Its requests are counted, unless the store counts them already.
     pub fn new(store: Arc<dyn Store>, env: Env) -> Root {
-        let (given, told) = (store.clone(), store.attempt_timeout());
-        let (store, meter) = Metered::once(store);
+        let told = store.attempt_timeout();
+        let (counted, meter) = Metered::once(store.clone());
         Root {
             shared: Arc::new(Shared {
-                given,
                 store,
+                counted,
                 meter,
                 env,
                 attempt_timeout: told.unwrap_or(ATTEMPT_TIMEOUT).min(LONGEST_TIMEOUT),
@@ -70,7 +70,7 @@ impl Root {
 
     /// The store itself, as it was given.
     pub fn store(&self) -> &Arc<dyn Store> {
-        &self.shared.given
+        &self.shared.store
     }
 
     /// The requests made so far.
@@ -188,7 +188,7 @@ impl Root {
         bytes: usize,
     ) -> Result<Dated<Option<Object>>, StoreError> {
         self.repeat(Kind::Get, self.time_for(bytes), || {
-            self.shared.store.get(key)
+            self.shared.counted.get(key)
         })
         .await
     }
@@ -200,7 +200,7 @@ impl Root {
         seen: &Etag,
     ) -> Result<Dated<Changed>, StoreError> {
         self.repeat(Kind::Get, self.attempt_timeout(), || {
-            self.shared.store.get_if_changed(key, seen)
+            self.shared.counted.get_if_changed(key, seen)
         })
         .await
     }
@@ -208,7 +208,7 @@ impl Root {
     /// One page of a listing.
     pub async fn list(&self, list: &List) -> Result<Dated<Page>, StoreError> {
         self.repeat(Kind::List, self.attempt_timeout(), || {
-            self.shared.store.list(list)
+            self.shared.counted.list(list)
         })
         .await
     }
@@ -216,7 +216,7 @@ impl Root {
     /// Deletes one object.
     pub async fn delete(&self, key: &StoreKey) -> Result<(), StoreError> {
         self.repeat(Kind::Delete, self.attempt_timeout(), || {
-            self.shared.store.delete(key)
+            self.shared.counted.delete(key)
         })
         .await
         .map(|_| ())
@@ -225,7 +225,7 @@ impl Root {
     /// Deletes one version of an object, where the store can check that. Sent once: a lost answer
     /// is [`Write::Unknown`].
     pub async fn delete_if(&self, key: &StoreKey, seen: &Etag) -> Result<Write, StoreError> {
-        let delete = self.shared.store.delete_if(key, seen);
+        let delete = self.shared.counted.delete_if(key, seen);
         let answer = self.env().within(self.attempt_timeout(), delete).await;
         self.watch(Kind::Delete, answer)
     }
@@ -236,7 +236,7 @@ impl Root {
         keys: &[StoreKey],
     ) -> Result<Vec<(StoreKey, StoreError)>, StoreError> {
         self.repeat(Kind::Delete, self.attempt_timeout(), || {
-            self.shared.store.delete_many(keys)
+            self.shared.counted.delete_many(keys)
         })
         .await
         .map(|a| a.value)
@@ -249,7 +249,7 @@ impl Root {
         body: Bytes,
         seen: Option<&Etag>,
     ) -> Result<Write, StoreError> {
-        let store = &self.shared.store;
+        let store = &self.shared.counted;
         let limit = self.time_for(body.len());
         let sent = self.env().now();
         let write = match seen {

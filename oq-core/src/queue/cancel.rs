@@ -196,14 +196,14 @@ impl Queue {
     }
 }
 
-fn over(id: TaskId, done: &Done) -> Result<Cancelled> {
+pub(super) fn over(id: TaskId, done: &Done) -> Result<Cancelled> {
     let task = done.tasks.get(id.index());
     let task = task.ok_or_else(|| Error::NotFound(id.to_string()))?;
     Ok(Cancelled::AlreadyOver(task.outcome.ending))
 }
 
 /// The task of a held object was asked for before, or has an outcome that is not recorded yet.
-fn nothing(id: TaskId, live: &Live) -> Result<Cancelled> {
+pub(super) fn nothing(id: TaskId, live: &Live) -> Result<Cancelled> {
     let slot = live.tasks.get(id.index());
     let slot = slot.ok_or_else(|| Error::NotFound(id.to_string()))?;
     Ok(match &slot.outcome {

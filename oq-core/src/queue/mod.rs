@@ -2,6 +2,7 @@
 //! settings of a queue.
 
 mod cancel;
+mod cancel_ids;
 mod dead;
 mod filter;
 mod find;

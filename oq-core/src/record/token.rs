@@ -96,7 +96,7 @@ mod tests {
             assert_eq!(serde_json::from_str::<Token>(&json).unwrap().as_str(), good);
         }
         let long = "A".repeat(65);
-        for bad in ["", "..", "../x", "a/b", ".a", "a b", "ä", "a\u0000", &long] {
+        for bad in ["", "..", "../x", "a/b", ".a", "a b", "ä", "a\u{0}", &long] {
             let json = serde_json::to_string(bad).unwrap();
             assert!(serde_json::from_str::<Token>(&json).is_err(), "{bad:?}");
             assert!(serde_json::from_str::<WriteId>(&json).is_err(), "{bad:?}");

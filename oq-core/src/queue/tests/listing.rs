@@ -257,6 +257,65 @@ async fn cancelling_one_task_of_a_waiting_pack_asks_for_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_list_of_ids_is_cancelled_with_one_write_an_object_and_an_answer_for_each() {
+    let queue = queue().await;
+    let numbers = || (0..3).map(|i| Task::new("t", &i).unwrap());
+    let pack = queue.submit_many(numbers()).ids().await.unwrap();
+    let part = queue.submit_many(numbers()).ids().await.unwrap();
+    let lone = queue.submit(task("x")).await.unwrap().id;
+    let over = queue.submit(task("y")).await.unwrap().id;
+    run(&queue, over.object(), ok("x")).await;
+    let unknown = ObjectId::from_parts(StoreTime(1), 1, Priority::NORMAL, 1, Default::default());
+    let unknown = unknown.task(0);
+    queue.flush().await;
+
+    let ids = [
+        lone, pack[0], part[1], over, pack[2], unknown, pack[1], lone,
+    ];
+    let before = queue.requests();
+    let answers = queue.cancel_ids(&ids, Some("why not")).await;
+    let used = queue.requests() - before;
+    assert_eq!(answers.iter().map(|(id, _)| *id).collect::<Vec<_>>(), ids);
+    let said: Vec<String> = answers
+        .into_iter()
+        .map(|(_, answer)| match answer {
+            Ok(answer) => format!("{answer:?}"),
+            Err(e) => e.code().to_owned(),
+        })
+        .collect();
+    let expected = [
+        "Cancelled",
+        "Cancelled",
+        "Requested",
+        "AlreadyOver(Completed)",
+        "Cancelled",
+        "OQ-NOT-FOUND",
+        "Cancelled",
+        "Cancelled",
+    ];
+    assert_eq!(said, expected);
+    // Two that became terminal with an outcome each, and one flag.
+    assert_eq!((used.put(), used.delete()), (5, 2), "{used}");
+    for id in pack {
+        let view = queue.get(id).await.unwrap();
+        assert_eq!(view.state, TaskState::Cancelled);
+        assert!(
+            view.history
+                .iter()
+                .any(|e| e.reason.as_deref() == Some("why not"))
+        );
+    }
+    let again = queue.cancel_ids(&[part[1], lone], None).await;
+    let again: Vec<_> = again
+        .into_iter()
+        .map(|(_, answer)| answer.unwrap())
+        .collect();
+    let cancelled = Cancelled::AlreadyOver(crate::record::Ending::Cancelled);
+    assert_eq!(again, [Cancelled::Requested, cancelled]);
+    assert!(queue.cancel_ids(&[], None).await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn stats_count_what_is_there() {
     let queue = queue().await;
     assert_eq!(queue.stats().await.unwrap(), Stats::default());
