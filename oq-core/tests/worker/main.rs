@@ -8,5 +8,8 @@ mod bad_objects;
 mod drain;
 mod failing_store;
 mod lifecycle;
+mod meddled;
 mod outcomes;
+mod oversized;
+mod passing;
 mod world;
