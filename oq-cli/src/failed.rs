@@ -113,6 +113,10 @@ impl From<Error> for Failed {
                 Exit::TimedOut,
                 "the task goes on; see where it stands: oq get ID".into(),
             ),
+            Error::InDoubt { ids } if ids.is_empty() => (
+                Exit::Unusable,
+                "look whether it was done: oq queue show".into(),
+            ),
             Error::InDoubt { ids } => {
                 let some: Vec<String> = ids.iter().take(5).map(|id| id.to_string()).collect();
                 let more = if ids.len() > some.len() { " …" } else { "" };

@@ -30,12 +30,11 @@ pub enum Error {
     /// The store did not answer within the attempts made. Nothing was accepted; try again.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
-    /// The store's answer was lost. The tasks named may or may not have been accepted: `get` them.
-    #[error(
-        "no answer for {} of the tasks, which may have been accepted or not: look them up", ids.len()
-    )]
+    /// The store's answer was lost. What was asked for may or may not have been done: `get` the tasks
+    /// named, or look at the settings if none is.
+    #[error("{}", doubt(ids.len()))]
     InDoubt {
-        /// The ids under which they exist, if they were accepted.
+        /// Of tasks that were submitted the ids under which they exist, if they were accepted.
         ids: Vec<TaskId>,
     },
     /// The store or its configuration cannot be used: wrong URL, bucket, region, or missing ability.
@@ -80,6 +79,18 @@ impl Error {
             what: what.into(),
             why: why.into(),
         }
+    }
+}
+
+fn doubt(tasks: usize) -> String {
+    match tasks {
+        0 => {
+            "no answer: what was asked for may have been done or not: look, then decide".to_owned()
+        }
+        n => format!(
+            "no answer for {n} of the tasks: what was asked for may have been done or not: look \
+             them up"
+        ),
     }
 }
 

@@ -45,7 +45,7 @@ pub const CODES: &[Explained] = &[
     },
     Explained {
         code: "OQ-IN-DOUBT",
-        what: "The store's answer was lost: the task may have been accepted or not.",
+        what: "The store's answer was lost: what was asked for may have been done or not.",
         why: "The connection broke after the request was sent, and reading back did not tell. A \
               late request may still land for an hour.",
         next: "Look the named ids up with `oq get ID`. To be able to repeat a submission without \

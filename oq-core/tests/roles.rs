@@ -1,5 +1,5 @@
 //! What each role asks of the store: every role does its work on a store that writes down what it is
-//! asked, and the table of `record::Space::grants` must say just that.
+//! asked and refuses what is not granted, and the table of `record::Space::grants` must say just that.
 
 // A test that cannot go on says where.
 #![allow(clippy::unwrap_used)]
@@ -11,7 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use oq_core::protocol::Root;
-use oq_core::queue::{Filter, Listed, Queue, Task, TaskState, TaskView, Watch};
+use oq_core::queue::{Filter, Listed, Queue, Task, TaskState, TaskView, Watch, WhyWaits};
 use oq_core::record::{Access, Key, QueueName, Retry, Role, Space, TaskId};
 use oq_core::store::probe::{Plan, probe};
 use oq_core::store::{
@@ -25,21 +25,31 @@ use tokio_util::sync::CancellationToken;
 const S: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// A store that one program asks, which writes down what is asked.
+type Seen = Arc<Mutex<BTreeSet<(Space, Access)>>>;
+
+/// A store that one program asks, which writes down what is asked and what it refused.
 #[derive(Debug)]
 struct Recorded {
     inner: Arc<dyn Store>,
-    asked: Arc<Mutex<BTreeSet<(Space, Access)>>>,
+    role: Role,
+    asked: Seen,
+    refused: Seen,
 }
 
 impl Recorded {
-    fn note(&self, key: &StoreKey, access: Access) {
+    fn note(&self, key: &StoreKey, access: Access) -> Result<(), StoreError> {
         let parsed = Key::parse(key.as_str());
         let parsed = parsed.unwrap_or_else(|| panic!("{key} is in no space"));
-        self.asked
-            .lock()
-            .unwrap()
-            .insert((Space::of(&parsed), access));
+        self.ask(Space::of(&parsed), access)
+    }
+
+    fn ask(&self, space: Space, access: Access) -> Result<(), StoreError> {
+        if space.grants(self.role).contains(&access) {
+            self.asked.lock().unwrap().insert((space, access));
+            return Ok(());
+        }
+        self.refused.lock().unwrap().insert((space, access));
+        Err(StoreError::Denied(format!("{access:?} of {space:?}")))
     }
 }
 
@@ -50,7 +60,7 @@ impl Store for Recorded {
     }
 
     async fn get(&self, key: &StoreKey) -> Result<Dated<Option<Object>>, StoreError> {
-        self.note(key, Access::Read);
+        self.note(key, Access::Read)?;
         self.inner.get(key).await
     }
 
@@ -59,24 +69,24 @@ impl Store for Recorded {
         key: &StoreKey,
         seen: &Etag,
     ) -> Result<Dated<Changed>, StoreError> {
-        self.note(key, Access::Read);
+        self.note(key, Access::Read)?;
         self.inner.get_if_changed(key, seen).await
     }
 
     async fn create(&self, key: &StoreKey, body: Bytes) -> Result<Write, StoreError> {
-        self.note(key, Access::Write);
+        self.note(key, Access::Write)?;
         self.inner.create(key, body).await
     }
 
     async fn update(&self, key: &StoreKey, body: Bytes, seen: &Etag) -> Result<Write, StoreError> {
         // S3 asks for both where a request has If-Match.
-        self.note(key, Access::Read);
-        self.note(key, Access::Write);
+        self.note(key, Access::Read)?;
+        self.note(key, Access::Write)?;
         self.inner.update(key, body, seen).await
     }
 
     async fn delete(&self, key: &StoreKey) -> Result<Dated<()>, StoreError> {
-        self.note(key, Access::Delete);
+        self.note(key, Access::Delete)?;
         self.inner.delete(key).await
     }
 
@@ -84,21 +94,84 @@ impl Store for Recorded {
         &self,
         keys: &[StoreKey],
     ) -> Result<Dated<Vec<(StoreKey, StoreError)>>, StoreError> {
-        keys.iter().for_each(|key| self.note(key, Access::Delete));
+        keys.iter()
+            .try_for_each(|key| self.note(key, Access::Delete))?;
         self.inner.delete_many(keys).await
     }
 
     async fn delete_if(&self, key: &StoreKey, seen: &Etag) -> Result<Write, StoreError> {
-        self.note(key, Access::Read);
-        self.note(key, Access::Delete);
+        self.note(key, Access::Read)?;
+        self.note(key, Access::Delete)?;
         self.inner.delete_if(key, seen).await
     }
 
     async fn list(&self, list: &List) -> Result<Dated<Page>, StoreError> {
         let space = Space::of_prefix(&list.prefix);
         let space = space.unwrap_or_else(|| panic!("a listing of '{}'", list.prefix));
-        self.asked.lock().unwrap().insert((space, Access::List));
+        self.ask(space, Access::List)?;
         self.inner.list(list).await
+    }
+}
+
+/// A store that never answers a deletion of a live object: whoever asks it dies over it.
+#[derive(Debug)]
+struct Deadly(Arc<dyn Store>);
+
+impl Deadly {
+    async fn meet(&self, key: &StoreKey) {
+        if matches!(Key::parse(key.as_str()), Some(Key::Live(..))) {
+            std::future::pending().await
+        }
+    }
+}
+
+#[async_trait]
+impl Store for Deadly {
+    fn abilities(&self) -> Abilities {
+        self.0.abilities()
+    }
+
+    async fn get(&self, key: &StoreKey) -> Result<Dated<Option<Object>>, StoreError> {
+        self.0.get(key).await
+    }
+
+    async fn get_if_changed(
+        &self,
+        key: &StoreKey,
+        seen: &Etag,
+    ) -> Result<Dated<Changed>, StoreError> {
+        self.0.get_if_changed(key, seen).await
+    }
+
+    async fn create(&self, key: &StoreKey, body: Bytes) -> Result<Write, StoreError> {
+        self.0.create(key, body).await
+    }
+
+    async fn update(&self, key: &StoreKey, body: Bytes, seen: &Etag) -> Result<Write, StoreError> {
+        self.0.update(key, body, seen).await
+    }
+
+    async fn delete(&self, key: &StoreKey) -> Result<Dated<()>, StoreError> {
+        self.meet(key).await;
+        self.0.delete(key).await
+    }
+
+    async fn delete_many(
+        &self,
+        keys: &[StoreKey],
+    ) -> Result<Dated<Vec<(StoreKey, StoreError)>>, StoreError> {
+        for key in keys {
+            self.meet(key).await;
+        }
+        self.0.delete_many(keys).await
+    }
+
+    async fn delete_if(&self, key: &StoreKey, seen: &Etag) -> Result<Write, StoreError> {
+        self.0.delete_if(key, seen).await
+    }
+
+    async fn list(&self, list: &List) -> Result<Dated<Page>, StoreError> {
+        self.0.list(list).await
     }
 }
 
@@ -131,18 +204,38 @@ impl World {
 
     /// A program of this role, and what it asks from now on.
     async fn member(&self, role: Role) -> (Arc<dyn Store>, Asked) {
-        let asked = Arc::new(Mutex::new(BTreeSet::new()));
+        let (asked, refused) = (Seen::default(), Seen::default());
         let recorded = Recorded {
             inner: self.store.clone(),
+            role,
             asked: asked.clone(),
+            refused: refused.clone(),
         };
-        (Arc::new(recorded), Asked { role, asked })
+        let asked = Asked {
+            role,
+            asked,
+            refused,
+        };
+        (Arc::new(recorded), asked)
+    }
+
+    /// A worker dies when it has recorded an outcome and not deleted the live object yet.
+    async fn leave_behind(&self, host: u16) {
+        let live = self.live().await;
+        work(self, Arc::new(Deadly(self.store.clone())), host, 0, true).await;
+        assert_eq!(self.live().await, live);
+    }
+
+    async fn live(&self) -> usize {
+        let page = self.store.list(&List::prefix("mail/live/")).await;
+        page.unwrap().value.entries.len()
     }
 }
 
 struct Asked {
     role: Role,
-    asked: Arc<Mutex<BTreeSet<(Space, Access)>>>,
+    asked: Seen,
+    refused: Seen,
 }
 
 impl Asked {
@@ -153,13 +246,17 @@ impl Asked {
             .flat_map(|space| space.grants(self.role).iter().map(move |a| (space, *a)))
             .collect();
         let asked = self.asked.lock().unwrap().clone();
-        let missing: Vec<_> = asked.difference(&granted).collect();
+        let missing = self.refused();
         let unused: Vec<_> = granted.difference(&asked).collect();
         assert!(
             missing.is_empty() && unused.is_empty(),
             "{}: needed and not granted {missing:?}; granted and not needed {unused:?}",
             self.role
         );
+    }
+
+    fn refused(&self) -> Vec<(Space, Access)> {
+        self.refused.lock().unwrap().iter().copied().collect()
     }
 }
 
@@ -239,6 +336,58 @@ async fn a_producer_asks_what_is_granted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_producer_goes_on_where_a_worker_died() {
+    let world = World::laid_out().await;
+    let (store, asked) = world.member(Role::Producer).await;
+    let queue = world.queue(store, 2).await;
+    let done = queue.submit(task("ok").key("done")).await.unwrap().id;
+    let failed = queue.submit(task("fail").key("failed").retry(Retry::fixed(1, S)));
+    let failed = failed.await.unwrap().id;
+    world.leave_behind(3).await;
+    let again = queue.submit(task("ok").key("done")).await.unwrap();
+    assert_eq!((again.id, again.existing), (done, true));
+    let again = queue.submit(task("ok").key("failed")).await.unwrap();
+    assert!(again.id != failed && !again.existing);
+    // It tried to clear away what was left, and may not.
+    let refused = [(Space::Live, Access::Delete), (Space::Dead, Access::Write)];
+    assert_eq!(asked.refused(), refused);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_producer_waits_for_a_worker_to_record_that_a_key_is_free() {
+    let world = World::laid_out().await;
+    let (store, asked) = world.member(Role::Producer).await;
+    let queue = world.queue(store, 2).await;
+    let expires = || task("ok").key("k").delay(S).expires_in(S * 2);
+    let first = queue.submit(expires()).await.unwrap().id;
+    pause(S * 10).await;
+    let nobody = queue.submit(task("ok").key("k")).await.unwrap_err();
+    assert!(nobody.is_transient(), "{nobody}");
+    // Outcomes are not the producer's to write.
+    assert_eq!(asked.refused(), [(Space::Done, Access::Write)]);
+    work(&world, world.store.clone(), 3, 0, true).await;
+    let again = queue.submit(task("ok").key("k")).await.unwrap();
+    assert!(again.id != first && !again.existing);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_goes_on_where_another_died() {
+    let world = World::laid_out().await;
+    let queue = world.queue(world.store.clone(), 2).await;
+    for kind in ["ok", "fail"] {
+        queue
+            .submit(task(kind).retry(Retry::fixed(1, S)))
+            .await
+            .unwrap();
+    }
+    world.leave_behind(3).await;
+    assert_eq!(queue.dead(Filter::new()).all().await.unwrap().len(), 1);
+    let (store, asked) = world.member(Role::Worker).await;
+    work(&world, store, 4, 1, false).await;
+    assert_eq!((world.live().await, asked.refused()), (0, vec![]));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_worker_asks_what_is_granted() {
     let world = World::laid_out().await;
     let queue = world.queue(world.store.clone(), 2).await;
@@ -260,6 +409,8 @@ async fn a_worker_asks_what_is_granted() {
     // One dies while it holds a task, another takes it over and clears away for eight hours.
     queue.submit(task("hang").timeout(S * 300)).await.unwrap();
     work(&world, store.clone(), 4, 0, true).await;
+    queue.submit(task("fail")).await.unwrap();
+    world.leave_behind(6).await;
     queue.submit(task("ok")).await.unwrap();
     work(&world, store, 5, 8, false).await;
     asked.assert_is_what_is_granted();
@@ -277,12 +428,14 @@ async fn views(queue: &Queue, filter: Filter) -> Vec<TaskView> {
 /// Tasks in every state, as somebody finds them who looks.
 async fn populated(world: &World) -> Vec<TaskId> {
     let queue = world.queue(world.store.clone(), 2).await;
-    for kind in ["ok", "fail"] {
-        queue.submit(task(kind)).await.unwrap();
+    for task in [task("ok"), task("fail"), task("fail").key("failed")] {
+        queue.submit(task).await.unwrap();
     }
     let halves = ["a", "b"].map(|start| Task::new("half", &format!("{start}{}", large())).unwrap());
     let halves = queue.submit_many(halves).pack(2).ids().await.unwrap();
     work(world, world.store.clone(), 3, 1, false).await;
+    // One that died is still listed, and taken for present for a minute.
+    work(world, world.store.clone(), 8, 0, true).await;
     queue.submit(task("ok").key("k")).await.unwrap();
     let waiting = queue.submit(task("ok").delay(HOUR)).await.unwrap().id;
     // The other half of this pack has failed: who cancels this one records both.
@@ -295,10 +448,19 @@ async fn look_around(store: Arc<dyn Store>, queue: &Queue) {
     health::examine(&root, queue.name()).await.unwrap();
     queue.stats().await.unwrap();
     views(queue, Filter::new().state(TaskState::Failed)).await;
+    let mut why = Vec::new();
     for view in views(queue, Filter::new()).await {
         queue.input(&view).await.unwrap();
         queue.output(&view).await.unwrap();
+        why.extend(queue.why_waits(&view).await.unwrap());
+        if view.id.object().count() == 1 {
+            let begins = &view.id.to_string()[..20];
+            assert_eq!(queue.find(begins).await.unwrap(), view.id);
+        }
     }
+    assert!(why.contains(&WhyWaits::InLine { workers: 1 }), "{why:?}");
+    assert_eq!(queue.workers().await.unwrap().len(), 1);
+    assert!(queue.dead(Filter::new()).all().await.unwrap().len() >= 2);
     let mut tail = queue.tail(Watch::new(), None).await.unwrap();
     tail.poll().await.unwrap();
 }
@@ -328,7 +490,8 @@ async fn an_operator_asks_what_is_granted() {
     for id in open {
         queue.cancel(id).await.unwrap();
     }
-    for dead in views(&queue, Filter::new().state(TaskState::Failed)).await {
+    let failed = views(&queue, Filter::new().state(TaskState::Failed)).await;
+    for dead in failed {
         queue.retry(dead.id).await.unwrap();
     }
     pause(HOUR).await;

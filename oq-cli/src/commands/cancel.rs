@@ -90,7 +90,7 @@ impl Cancel {
             oq.print.note("nothing was cancelled");
             return Ok(Exit::Ok);
         }
-        let done = queue.cancel_many(filter, self.reason.as_deref()).await?;
+        let done = queue.cancel_many(filter, self.reason.as_deref()).await;
         let sum = Sum {
             cancelled: done.cancelled,
             requested: done.requested,
@@ -107,6 +107,9 @@ impl Cancel {
                 .field("failed", sum.failed.to_string())
                 .field("unreadable", sum.unreadable.to_string())
                 .print(oq.print)?,
+        }
+        if let Some(error) = done.error {
+            return Err(error.into());
         }
         match sum.failed + sum.unreadable {
             0 => Ok(Exit::Ok),

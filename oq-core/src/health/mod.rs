@@ -188,11 +188,13 @@ async fn stale_leases(root: &Root, queue: &QueueName, live: &Part, idle: bool) -
             continue;
         };
         let key = Key::Live(queue.clone(), id).store_key();
-        let Some(object) = root.get(&key).await?.value else {
-            continue;
+        let object = match root.get(&key).await {
+            Ok(got) => got.value,
+            Err(Error::Unreadable { .. }) => None,
+            Err(e) => return Err(e),
         };
         // What cannot be read is reported as such.
-        let Ok(seen) = Live::in_object(id, &key, object) else {
+        let Some(Ok(seen)) = object.map(|object| Live::in_object(id, &key, object)) else {
             continue;
         };
         let silent = live.date.since(seen.last_modified.unwrap_or(live.date));

@@ -5,7 +5,7 @@ use super::hold::{Hold, Renewed};
 use super::lookup::outcome;
 use super::root::Root;
 use super::write::{Settled, create, create_while, read, update, update_while};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::metric;
 use crate::record::{Dead, Done, Key, Live, ObjectId, QueueName, Seen, Token};
 use crate::state::record_outcome::{self, dead_tasks};
@@ -154,6 +154,15 @@ pub async fn clear(root: &Root, queue: &QueueName, id: ObjectId, done: &Done) ->
     Ok(Finished::Recorded)
 }
 
+/// Whether there is a dead letter. One that cannot be read is there, too, and is left as it is.
+async fn is_there(root: &Root, key: &Key) -> Result<bool> {
+    match read::<Dead>(root, key).await {
+        Ok(letter) => Ok(letter.is_some()),
+        Err(Error::Unreadable { .. }) => Ok(true),
+        Err(e) => Err(e),
+    }
+}
+
 /// Writes the dead letters that an outcome asks for; whether all of them are there.
 async fn dead_letters(root: &Root, queue: &QueueName, id: ObjectId, done: &Done) -> Result<bool> {
     for (task, entry) in dead_tasks(id, done) {
@@ -165,7 +174,7 @@ async fn dead_letters(root: &Root, queue: &QueueName, id: ObjectId, done: &Done)
         {
             Settled::Won { .. } | Settled::Lost(Some(_)) => {}
             // Either it is there, or the store refused to take it every time.
-            Settled::Lost(None) if read::<Dead>(root, &key).await?.is_some() => {}
+            Settled::Lost(None) if is_there(root, &key).await? => {}
             Settled::Lost(None) | Settled::Doubt if mutated(Mutant::DeleteBeforeDead) => {}
             Settled::Lost(None) | Settled::Doubt => return Ok(false),
         }

@@ -13,6 +13,10 @@
 //!   kept longer than anything late can land, so a poller repairs the copy instead of running it.
 //! - *Somebody stalls between reading the record and creating the task.* Nothing is created on the
 //!   strength of a record read more than [`FRESH`] ago; it is read again.
+//! - *The task is over and its live object is still there.* The outcome decides. Who may delete clears
+//!   the rest away; for others a worker does.
+//! - *The task is over and has no outcome yet.* It is recorded here by those who may; others wait a
+//!   few seconds for a worker to do it, and are told to try again if none does.
 //! - *Neither task nor outcome is there, long after.* The outcome was swept, or its writer died long
 //!   ago. Nothing of that life can land any more ([`FORGOTTEN`]), so the key begins a new one.
 
@@ -178,7 +182,8 @@ where
         seen = read(root, &key).await?;
     }
     Err(Error::Unavailable(format!(
-        "{key} could not be settled: too many others use it"
+        "{key} could not be settled: others use it, or the task that it stands for is over and no \
+         worker has recorded its outcome yet"
     )))
 }
 
@@ -216,10 +221,18 @@ fn refused(id: ObjectId, submitted: Submitted) -> Result<()> {
 async fn is_ours(root: &Root, queue: &QueueName, id: ObjectId, life: &WriteId) -> Result<bool> {
     match read::<Done>(root, &Key::Done(queue.clone(), id)).await? {
         Some(done) if !done.record.is_seal() && done.record.life != *life => {
-            finish::clear(root, queue, id, &done.record).await?;
+            clear(root, queue, id, &done.record).await;
             Ok(false)
         }
         _ => Ok(true),
+    }
+}
+
+/// The outcome has decided. Whether what is left can be cleared away by us makes no difference to
+/// who submits: whoever meets it next does it.
+async fn clear(root: &Root, queue: &QueueName, id: ObjectId, done: &Done) {
+    if let Err(error) = finish::clear(root, queue, id, done).await {
+        tracing::debug!(%queue, %id, %error, "a finished task is left to a worker");
     }
 }
 
@@ -252,7 +265,7 @@ async fn decide(
         }
         Some(Found::Done { done, left_behind }) => {
             if left_behind {
-                finish::clear(root, how.queue, id, &done.record).await?;
+                clear(root, how.queue, id, &done.record).await;
             }
             let outcome = done.record.tasks.first().map(|t| &t.outcome);
             let stands = outcome.is_some_and(|o| {
@@ -278,9 +291,12 @@ async fn decide(
                 LiveState::Pending | LiveState::Running => return Ok(Decision::Stands),
             };
             let seal = seal.map(|seal| *seal);
-            match finish::terminal(root, how.queue, id, &over, seal).await? {
-                Finished::Recorded | Finished::Found | Finished::Lost => Ok(Decision::Again),
-                Finished::Doubt => Err(unanswered(&Key::Done(how.queue.clone(), id))),
+            match finish::terminal(root, how.queue, id, &over, seal).await {
+                Ok(Finished::Recorded | Finished::Found | Finished::Lost) => Ok(Decision::Again),
+                Ok(Finished::Doubt) => Err(unanswered(&Key::Done(how.queue.clone(), id))),
+                // Who submits may write no outcomes. A worker records this one in a few seconds.
+                Err(Error::Denied(_)) => Ok(Decision::Again),
+                Err(e) => Err(e),
             }
         }
     }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::health::{Health, Kind};
 use crate::env::{Env, Mono};
+use crate::error::{Error, Result};
 use crate::store::{
     Changed, Dated, Etag, List, Meter, Metered, Object, Page, Requests, Store, StoreError,
     StoreKey, Write,
@@ -177,32 +178,22 @@ impl Root {
     }
 
     /// Reads one object.
-    pub async fn get(&self, key: &StoreKey) -> Result<Dated<Option<Object>>, StoreError> {
+    pub async fn get(&self, key: &StoreKey) -> Result<Dated<Option<Object>>> {
         self.get_sized(key, 0).await
     }
 
     /// Reads one object that is known to be about so large.
-    pub async fn get_sized(
-        &self,
-        key: &StoreKey,
-        bytes: usize,
-    ) -> Result<Dated<Option<Object>>, StoreError> {
-        self.repeat(Kind::Get, self.time_for(bytes), || {
-            self.shared.counted.get(key)
-        })
-        .await
+    pub async fn get_sized(&self, key: &StoreKey, bytes: usize) -> Result<Dated<Option<Object>>> {
+        let get = || self.shared.counted.get(key);
+        let answer = self.repeat(Kind::Get, self.time_for(bytes), get).await;
+        answer.map_err(|e| unread(key, e))
     }
 
     /// Reads one object unless it is still the version `seen`.
-    pub async fn get_if_changed(
-        &self,
-        key: &StoreKey,
-        seen: &Etag,
-    ) -> Result<Dated<Changed>, StoreError> {
-        self.repeat(Kind::Get, self.attempt_timeout(), || {
-            self.shared.counted.get_if_changed(key, seen)
-        })
-        .await
+    pub async fn get_if_changed(&self, key: &StoreKey, seen: &Etag) -> Result<Dated<Changed>> {
+        let get = || self.shared.counted.get_if_changed(key, seen);
+        let answer = self.repeat(Kind::Get, self.attempt_timeout(), get).await;
+        answer.map_err(|e| unread(key, e))
     }
 
     /// One page of a listing.
@@ -280,6 +271,18 @@ impl Root {
             Some(Err(error)) => health.failed(kind, now, error),
         }
         answer.unwrap_or(Ok(Write::Unknown))
+    }
+}
+
+/// An object that is larger than any of ours is like one that cannot be understood: left as it is,
+/// and nobody's mistake who meets it.
+fn unread(key: &StoreKey, e: StoreError) -> Error {
+    match e {
+        StoreError::TooLarge(_) => Error::Unreadable {
+            key: key.to_string(),
+            why: e.to_string(),
+        },
+        e => e.into(),
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::finish;
 use super::keyed::FORGOTTEN;
-use super::lookup::{lookup, read_done};
+use super::lookup::{lookup, outcome};
 use super::pages::Pages;
 use super::root::Root;
 use super::write::read;
@@ -193,15 +193,13 @@ async fn live_objects(root: &Root, queue: &QueueName, shard: Shard) -> Result<BT
 
 /// The live object of a recorded outcome was left behind: dead letters first, then away with it.
 async fn repair(root: &Root, queue: &QueueName, id: ObjectId) -> Result<()> {
-    let key = Key::Done(queue.clone(), id).store_key();
-    let object = root.get(&key).await?.value;
-    match read_done(id, &key, object) {
+    match outcome(root, queue, id).await {
         Ok(Some(done)) if !done.record.is_seal() => {
             finish::clear(root, queue, id, &done.record).await?;
             Ok(())
         }
         Ok(_) => Ok(()),
-        Err(e) => skipped(&key, &e),
+        Err(e) => skipped(&Key::Done(queue.clone(), id).store_key(), &e),
     }
 }
 

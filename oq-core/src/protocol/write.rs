@@ -235,30 +235,45 @@ pub async fn modify<R: Record>(
     absent: impl Fn(Stamp) -> R,
     change: impl Fn(&mut R) -> Result<()>,
 ) -> Result<Seen<R>> {
+    let mut doubt = false;
     for attempt in 1..=20 {
-        let settled = match read::<R>(root, key).await? {
-            Some(old) => {
-                let mut next = old.record.clone();
-                change(&mut next)?;
-                update(root, key, &old, next).await?
+        match modify_once(root, key, &absent, &change).await {
+            Ok(Settled::Won { seen, .. }) => return Ok(seen),
+            Ok(Settled::Lost(_)) => {}
+            Ok(Settled::Doubt) => doubt = true,
+            Err(error) if doubt => {
+                tracing::warn!(%key, %error, "a change is in doubt and cannot be tried again");
+                break;
             }
-            None => {
-                let mut next = absent(Stamp::first(root.now(), root.env().entropy.as_ref()));
-                change(&mut next)?;
-                create(root, key, |stamp| {
-                    let mut next = next.clone();
-                    *next.stamp_mut() = stamp;
-                    next
-                })
-                .await?
-            }
-        };
-        if let Settled::Won { seen, .. } = settled {
-            return Ok(seen);
+            Err(e) => return Err(e),
         }
         root.back_off(attempt).await;
     }
-    Err(Error::Unavailable(format!(
-        "{key} could not be changed: too many others change it"
-    )))
+    Err(match doubt {
+        true => Error::InDoubt { ids: Vec::new() },
+        false => Error::Unavailable(format!(
+            "{key} could not be changed: too many others change it"
+        )),
+    })
+}
+
+async fn modify_once<R: Record>(
+    root: &Root,
+    key: &Key,
+    absent: impl Fn(Stamp) -> R,
+    change: impl Fn(&mut R) -> Result<()>,
+) -> Result<Settled<R>> {
+    if let Some(old) = read::<R>(root, key).await? {
+        let mut next = old.record.clone();
+        change(&mut next)?;
+        return update(root, key, &old, next).await;
+    }
+    let mut next = absent(Stamp::first(root.now(), root.env().entropy.as_ref()));
+    change(&mut next)?;
+    let make = |stamp| {
+        let mut next = next.clone();
+        *next.stamp_mut() = stamp;
+        next
+    };
+    create(root, key, make).await
 }

@@ -31,7 +31,7 @@ const ROUNDS: u32 = 10;
 const AT_A_TIME: usize = 16;
 
 /// What a request to cancel many tasks came to.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct CancelledMany {
     /// How many are cancelled.
     pub cancelled: u64,
@@ -39,23 +39,27 @@ pub struct CancelledMany {
     pub requested: u64,
     /// How many were over before they could be asked for.
     pub already_over: u64,
-    /// How many could not be asked for just now, because the store did not answer.
+    /// How many may not have been asked for, because the store did not answer.
     pub failed: u64,
     /// How many objects could not be understood, and were left as they are.
     pub unreadable: u64,
+    /// What ended it early; what is counted was done before.
+    pub error: Option<Error>,
 }
 
 impl CancelledMany {
-    fn add(&mut self, tasks: u64, answer: Result<Cancelled>) -> Result<()> {
+    fn add(&mut self, tasks: u64, answer: Result<Cancelled>) {
         match answer {
             Ok(Cancelled::Cancelled) => self.cancelled += tasks,
             Ok(Cancelled::Requested) => self.requested += tasks,
             Ok(Cancelled::AlreadyOver(_)) | Err(Error::NotFound(_)) => self.already_over += tasks,
-            Err(Error::Unavailable(_)) => self.failed += tasks,
+            Err(Error::Unavailable(_) | Error::InDoubt { .. }) => self.failed += tasks,
             Err(Error::Unreadable { .. }) => self.unreadable += 1,
-            Err(e) => return Err(e),
+            Err(e) => {
+                self.failed += tasks;
+                self.error.get_or_insert(e);
+            }
         }
-        Ok(())
     }
 }
 
@@ -113,18 +117,20 @@ impl Queue {
                     // Won, but "cancelled" is true only when the outcome says so: an older
                     // holder's outcome may have been there first.
                     Settled::Won { seen, .. } => {
-                        match self.settle(id, &seen.record, seal).await? {
-                            Finished::Doubt => return Ok(Cancelled::Requested),
-                            Finished::Recorded | Finished::Found | Finished::Lost => {}
-                        }
-                        return match lookup(self.root(), self.name(), id.object()).await? {
-                            Some(Found::Done { done, .. }) => match over(id, &done.record)? {
+                        let recorded = self.record_over(id, &seen.record, seal).await;
+                        return match recorded {
+                            Ok(Some(done)) => match over(id, &done)? {
                                 Cancelled::AlreadyOver(Ending::Cancelled) => {
                                     Ok(Cancelled::Cancelled)
                                 }
                                 other => Ok(other),
                             },
-                            _ => Ok(Cancelled::Requested),
+                            Ok(None) => Ok(Cancelled::Requested),
+                            // It was asked for all the same, and whoever meets it goes on.
+                            Err(error) => {
+                                tracing::warn!(queue = %self.name(), %id, %error, "a cancelled task could not be recorded yet");
+                                Ok(Cancelled::Requested)
+                            }
                         };
                     }
                     Settled::Lost(_) => {}
@@ -140,7 +146,8 @@ impl Queue {
 
     /// Asks to cancel all live tasks that match a filter; those of one object in one write.
     ///
-    /// What is submitted meanwhile may be missed. The filter's states are narrowed to live ones.
+    /// What is submitted meanwhile may be missed. The filter's states are narrowed to live ones. An
+    /// error ends it early and is told with what was done before.
     ///
     /// ```
     /// # use oq_core::queue::{Filter, Queue, Task};
@@ -148,13 +155,25 @@ impl Queue {
     /// # async fn main() -> oq_core::Result<()> {
     /// let queue = Queue::connect("memory:").await?;
     /// queue.submit(Task::new("resize", "cat.png")?.tag("customer", "c1")).await?;
-    /// let done = queue.cancel_many(Filter::new().tag("customer", "c1"), Some("left us")).await?;
-    /// assert_eq!(done.cancelled, 1);
+    /// let done = queue.cancel_many(Filter::new().tag("customer", "c1"), Some("left us")).await;
+    /// assert_eq!((done.cancelled, done.error.is_some()), (1, false));
     /// # Ok(()) }
     /// ```
-    pub async fn cancel_many(&self, filter: Filter, reason: Option<&str>) -> Result<CancelledMany> {
-        let mut listing = self.list(filter.live())?;
+    pub async fn cancel_many(&self, filter: Filter, reason: Option<&str>) -> CancelledMany {
         let mut sum = CancelledMany::default();
+        if let Err(e) = self.cancel_listed(filter, reason, &mut sum).await {
+            sum.error = Some(e);
+        }
+        sum
+    }
+
+    async fn cancel_listed(
+        &self,
+        filter: Filter,
+        reason: Option<&str>,
+        sum: &mut CancelledMany,
+    ) -> Result<()> {
+        let mut listing = self.list(filter.live())?;
         let mut next = listing.next().await?;
         while next.is_some() {
             let mut objects: Vec<Vec<TaskId>> = Vec::new();
@@ -180,10 +199,13 @@ impl Queue {
             }
             let asked = objects.iter().map(|ids| self.cancel_together(ids, reason));
             for (ids, answer) in objects.iter().zip(join_all(asked).await) {
-                sum.add(ids.len() as u64, answer)?;
+                sum.add(ids.len() as u64, answer);
+            }
+            if sum.error.is_some() {
+                break;
             }
         }
-        Ok(sum)
+        Ok(())
     }
 
     async fn cancel_together(&self, ids: &[TaskId], reason: Option<&str>) -> Result<Cancelled> {
@@ -193,6 +215,22 @@ impl Queue {
 
     async fn settle(&self, id: TaskId, live: &Live, seal: Option<Seen<Done>>) -> Result<Finished> {
         finish::terminal(self.root(), self.name(), id.object(), live, seal).await
+    }
+
+    /// Records what a terminal record says; returns what is recorded then, if that is known.
+    async fn record_over(
+        &self,
+        id: TaskId,
+        live: &Live,
+        seal: Option<Seen<Done>>,
+    ) -> Result<Option<Done>> {
+        if self.settle(id, live, seal).await? == Finished::Doubt {
+            return Ok(None);
+        }
+        Ok(match lookup(self.root(), self.name(), id.object()).await? {
+            Some(Found::Done { done, .. }) => Some(done.record),
+            _ => None,
+        })
     }
 }
 
@@ -213,7 +251,5 @@ pub(super) fn nothing(id: TaskId, live: &Live) -> Result<Cancelled> {
 }
 
 fn unanswered(id: TaskId) -> Error {
-    Error::Unavailable(format!(
-        "no answer to the request to cancel {id}, which may have been made: look it up"
-    ))
+    Error::InDoubt { ids: vec![id] }
 }

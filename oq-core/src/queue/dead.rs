@@ -219,16 +219,17 @@ impl DeadLetters {
     }
 
     async fn read(&mut self) -> Result<()> {
-        let some = READS.min(self.entries.len());
-        let entries: Vec<Listed> = self.entries.drain(..some).collect();
-        let read = join_all(entries.iter().map(|e| letter(&self.queue, &self.filter, e))).await;
+        let some = self.entries.iter().take(READS);
+        let read = join_all(some.map(|e| letter(&self.queue, &self.filter, e))).await;
         for letter in read {
             match letter {
                 Ok(Some(letter)) if self.wants(&letter) => self.ready.push_back(letter),
                 Ok(_) => {}
                 Err(Error::Unreadable { .. }) => self.unreadable += 1,
+                // This one and what is behind it is read again by the next call.
                 Err(e) => return Err(e),
             }
+            self.entries.pop_front();
         }
         Ok(())
     }

@@ -228,8 +228,9 @@ impl Listing {
 
     async fn turn(&mut self, place: Place) -> Result<()> {
         let mut list = List::prefix(place.prefix(self.queue.name())).limit(MAX_PAGE);
-        let Some(after) = skip::next(&self.filter, place, self.queue.name(), self.after.take())
-        else {
+        // Not taken: after an error the same page is asked for again.
+        let after = self.after.clone();
+        let Some(after) = skip::next(&self.filter, place, self.queue.name(), after) else {
             self.more = false;
             return Ok(());
         };
@@ -256,12 +257,14 @@ impl Listing {
     /// Reads the next few bodies, no more than may be needed.
     async fn read(&mut self, place: Place) -> Result<()> {
         let some = usize::try_from(self.left).unwrap_or(READS).clamp(1, READS);
-        let some = some.min(self.entries.len());
-        let entries: Vec<Entry> = self.entries.drain(..some).collect();
         let (queue, filter) = (&self.queue, &self.filter);
-        let found = join_all(entries.iter().map(|e| look(queue, filter, place, e))).await;
-        for (entry, found) in entries.iter().zip(found) {
-            let key = entry.key.as_str();
+        let looks = self.entries.iter().take(some);
+        let found = join_all(looks.map(|e| look(queue, filter, place, e))).await;
+        for found in found {
+            let Some(at) = self.entries.front().map(|entry| entry.key.clone()) else {
+                return Ok(());
+            };
+            let key = at.as_str();
             match found {
                 Ok(views) => {
                     for view in views {
@@ -277,10 +280,12 @@ impl Listing {
                 }
                 Err(Error::Unreadable { key, why }) => {
                     let found = Listed::Unreadable { key, why };
-                    self.ready.push_back((entry.key.to_string(), found));
+                    self.ready.push_back((at.to_string(), found));
                 }
+                // This one and what is behind it is read again by the next call.
                 Err(e) => return Err(e),
             }
+            self.entries.pop_front();
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Purging a queue: everything that was submitted before now.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::protocol::pages::Pages;
 use crate::protocol::sweep::delete;
 use crate::protocol::write::read;
-use crate::record::{Done, Key, Live, ObjectId, prefix};
+use crate::record::{Done, Key, Live, ObjectId, Shard, prefix};
 use crate::store::{Listed, StoreKey, Write};
 use crate::time::StoreTime;
 
@@ -20,6 +20,20 @@ const DATE_MARGIN: Duration = Duration::from_secs(2);
 
 /// A payload is written before its task, at most so much.
 const PAYLOAD_AHEAD: Duration = Duration::from_secs(600);
+
+/// So many deleted objects are remembered for the sake of their payloads, and those of a page.
+#[cfg(not(test))]
+const REMEMBERED: usize = 10_000;
+#[cfg(test)]
+const REMEMBERED: usize = 50;
+
+/// What a purge has to know of an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Age {
+    Older,
+    Younger,
+    Unreadable,
+}
 
 /// What a purge deleted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -79,7 +93,8 @@ impl Queue {
 
     async fn pass(&self, before: StoreTime) -> Result<Purged> {
         let mut purged = Purged::default();
-        let (mut gone, mut kept) = (BTreeSet::new(), BTreeSet::new());
+        // What is younger needs no memory: its outcome and payloads are younger, too.
+        let (mut gone, mut unreadable) = (BTreeSet::new(), BTreeSet::new());
         let mut pages = Pages::new(self.root(), prefix::live(self.name()));
         while let Some(page) = pages.next().await? {
             let mut keys = Vec::new();
@@ -87,27 +102,40 @@ impl Queue {
                 let Some(Key::Live(_, id)) = Key::parse(entry.key.as_str()) else {
                     continue;
                 };
-                if self.is_older(&entry, id, before, &mut purged).await? {
-                    keys.push(entry.key);
-                    gone.insert(id);
-                } else {
-                    kept.insert(id);
+                match self.age(&entry, id, before).await? {
+                    Age::Older => {
+                        keys.push(entry.key);
+                        gone.insert(id);
+                    }
+                    Age::Younger => {}
+                    Age::Unreadable => {
+                        unreadable.insert(id);
+                    }
                 }
             }
             purged.live += delete(self.root(), keys).await?;
+            if gone.len() >= REMEMBERED {
+                purged.payloads += self.purge_payloads_of(&std::mem::take(&mut gone)).await?;
+            }
         }
+        purged.unreadable = unreadable.len() as u64;
         purged.dead = self.purge_dead(before).await?;
         purged.keys = self.purge_keys(before).await?;
-        purged.payloads = self.purge_payloads(before, &gone, &kept).await?;
+        purged.payloads += self.purge_payloads(before, &gone, &unreadable).await?;
         let mut pages = Pages::new(self.root(), prefix::done(self.name()));
         while let Some(page) = pages.next().await? {
             let mut keys = Vec::new();
             for entry in page.value {
-                if let Some(Key::Done(_, id)) = Key::parse(entry.key.as_str())
-                    && !kept.contains(&id)
-                    && self.is_older(&entry, id, before, &mut purged).await?
-                {
-                    keys.push(entry.key);
+                let Some(Key::Done(_, id)) = Key::parse(entry.key.as_str()) else {
+                    continue;
+                };
+                if unreadable.contains(&id) {
+                    continue;
+                }
+                match self.age(&entry, id, before).await? {
+                    Age::Older => keys.push(entry.key),
+                    Age::Younger => {}
+                    Age::Unreadable => purged.unreadable += 1,
                 }
             }
             purged.done += delete(self.root(), keys).await?;
@@ -117,15 +145,9 @@ impl Queue {
 
     /// Whether a live object or outcome belongs to a task submitted before that moment. What was
     /// not written since needs no look.
-    async fn is_older(
-        &self,
-        entry: &Listed,
-        id: ObjectId,
-        before: StoreTime,
-        purged: &mut Purged,
-    ) -> Result<bool> {
+    async fn age(&self, entry: &Listed, id: ObjectId, before: StoreTime) -> Result<Age> {
         if entry.last_modified.plus(DATE_MARGIN) < before {
-            return Ok(true);
+            return Ok(Age::Older);
         }
         let (root, queue) = (self.root(), self.name().clone());
         let submitted = match Key::parse(entry.key.as_str()) {
@@ -137,11 +159,9 @@ impl Queue {
                 .map(|done| done.map(|d| d.record.submitted)),
         };
         match submitted {
-            Ok(submitted) => Ok(submitted.is_some_and(|at| at < before)),
-            Err(Error::Unreadable { .. }) => {
-                purged.unreadable += 1;
-                Ok(false)
-            }
+            Ok(Some(at)) if at < before => Ok(Age::Older),
+            Ok(_) => Ok(Age::Younger),
+            Err(Error::Unreadable { .. }) => Ok(Age::Unreadable),
             Err(e) => Err(e),
         }
     }
@@ -186,6 +206,37 @@ impl Queue {
                     let answer = self.root().delete_if(&entry.key, &entry.etag).await?;
                     deleted += u64::from(matches!(answer, Write::Won { .. }));
                 }
+            }
+        }
+        Ok(deleted)
+    }
+
+    /// Deletes the payloads of these objects: in each of their shards one LIST for each thousand keys
+    /// between the first and the last.
+    async fn purge_payloads_of(&self, gone: &BTreeSet<ObjectId>) -> Result<u64> {
+        let mut deleted = 0;
+        let mut shards: BTreeMap<Shard, Vec<ObjectId>> = BTreeMap::new();
+        for id in gone {
+            shards.entry(id.shard()).or_default().push(*id);
+        }
+        for (shard, ids) in shards {
+            let prefix = prefix::payload_shard(self.name(), shard);
+            let last = ids[ids.len() - 1];
+            let mut pages =
+                Pages::new(self.root(), prefix.as_str()).after(format!("{prefix}{}", ids[0]));
+            let mut more = true;
+            while more && let Some(page) = pages.next().await? {
+                let mut keys = Vec::new();
+                for entry in page.value {
+                    let Some(Key::Payload(_, id, ..)) = Key::parse(entry.key.as_str()) else {
+                        continue;
+                    };
+                    more &= id <= last;
+                    if gone.contains(&id) {
+                        keys.push(entry.key);
+                    }
+                }
+                deleted += delete(self.root(), keys).await?;
             }
         }
         Ok(deleted)

@@ -36,7 +36,8 @@ pub struct Stats {
     pub dead: u64,
     /// There are more than the numbers say: counting stopped.
     pub more: bool,
-    /// How long the oldest runnable task has been due.
+    /// How long the oldest runnable task has been due; one that was tried before, since its last
+    /// try.
     pub oldest: Option<Duration>,
     /// How many bytes the objects of live tasks have.
     pub live_bytes: u64,
@@ -155,18 +156,25 @@ fn count_live(stats: &mut Stats, now: StoreTime, entry: &Listed) -> Option<Objec
             return Some(id);
         }
         Hint::Terminal(_) => stats.finishing += tasks,
-        Hint::Waiting(at_least) if still_waits(id, entry, at_least, now) => stats.waiting += tasks,
-        Hint::Waiting(_) | Hint::Runnable => {
-            stats.runnable += tasks;
-            let waited = now.since(id.due());
-            stats.oldest = Some(stats.oldest.map_or(waited, |o| o.max(waited)));
-        }
+        hint @ (Hint::Waiting(_) | Hint::Runnable) => match (hint, due(id, entry, hint)) {
+            (Hint::Waiting(_), due) if due > now => stats.waiting += tasks,
+            (_, due) => {
+                stats.runnable += tasks;
+                let waited = now.since(due);
+                stats.oldest = Some(stats.oldest.map_or(waited, |o| o.max(waited)));
+            }
+        },
     }
     None
 }
 
-/// A delayed task waits until the time in its id; one that is tried again at least as long as its
-/// length says.
-fn still_waits(id: ObjectId, entry: &Listed, at_least: Duration, now: StoreTime) -> bool {
-    id.due() > now || entry.last_modified.plus(at_least) > now
+/// Since when an object may be started, as far as a listing tells: a delayed one since the time in
+/// its id, one that was given back or released since then, and one that is tried again when it has
+/// waited as long as its length says.
+fn due(id: ObjectId, entry: &Listed, hint: Hint) -> StoreTime {
+    let wait = match hint {
+        Hint::Waiting(at_least) => at_least,
+        _ => Duration::ZERO,
+    };
+    id.due().max(entry.last_modified.plus(wait))
 }

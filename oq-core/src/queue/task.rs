@@ -136,7 +136,7 @@ impl Task {
             },
             input,
             tags: old.tags.clone(),
-            trace: None,
+            trace: old.trace.clone(),
             key: None,
             key_window: None,
         }

@@ -225,7 +225,7 @@ impl TaskView {
             input: task.input.clone(),
             failure: outcome.failure.clone(),
             tags: task.tags.clone(),
-            trace: None,
+            trace: task.trace.clone(),
             options: done.options.clone(),
             retry_of: done.retry_of,
             history: done.history.clone(),

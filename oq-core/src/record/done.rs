@@ -69,6 +69,9 @@ pub struct DoneTask {
     /// Its input, kept unless it completed, so that it can be tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<Data>,
+    /// Its submitter's trace context, kept as long as its input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
     /// How many deliveries started it.
     #[serde(default)]
     pub starts: u32,

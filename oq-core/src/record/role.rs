@@ -194,7 +194,7 @@ impl Space {
             (Role::Worker, Space::Format | Space::Settings) => &[Read],
             (Role::Worker, Space::Live) => &[Read, Write, Delete, List],
             (Role::Worker, Space::Done) => &[Read, Write, Delete, List],
-            (Role::Worker, Space::Dead) => &[Write, Delete, List],
+            (Role::Worker, Space::Dead) => &[Read, Write, Delete, List],
             (Role::Worker, Space::Payload) => &[Read, Write, Delete, List],
             (Role::Worker, Space::Idempotency) => &[Read, Delete, List],
             (Role::Worker, Space::Bell) => &[Read, Write],
@@ -207,13 +207,13 @@ impl Space {
             (Role::Operator, Space::Live | Space::Done) => &[Read, Write, Delete, List],
             (Role::Operator, Space::Dead) => &[Read, Write, Delete, List],
             (Role::Operator, Space::Payload) => &[Read, Write, Delete, List],
-            (Role::Operator, Space::Idempotency) => &[Read, Delete, List],
-            (Role::Operator, Space::Fleet) => &[List],
+            (Role::Operator, Space::Idempotency) => &[Read, Write, Delete, List],
+            (Role::Operator, Space::Fleet) => &[Read, List],
 
             (Role::Viewer, Space::Live | Space::Done | Space::Dead) => &[Read, List],
             (Role::Viewer, Space::Format | Space::Settings | Space::Bell) => &[Read],
             (Role::Viewer, Space::Payload) => &[Read],
-            (Role::Viewer, Space::Fleet) => &[List],
+            (Role::Viewer, Space::Fleet) => &[Read, List],
             (Role::Viewer, Space::Probe | Space::Idempotency) => &[],
         }
     }

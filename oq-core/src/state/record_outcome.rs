@@ -10,11 +10,12 @@ use crate::time::StoreTime;
 pub fn done(live: &Live, token: &Token, write: Stamp) -> Done {
     let tasks = live.tasks.iter().filter_map(|slot| {
         let outcome = slot.outcome.clone()?;
-        let input = (outcome.ending != Ending::Completed).then(|| slot.input.clone());
+        let again = outcome.ending != Ending::Completed;
         Some(DoneTask {
             outcome,
             tags: slot.tags.clone(),
-            input,
+            input: again.then(|| slot.input.clone()),
+            trace: slot.trace.clone().filter(|_| again),
             starts: slot.starts,
         })
     });

@@ -124,15 +124,45 @@ impl Metered {
         self.meter.clone()
     }
 
+    fn asked(&self, verb: Verb) -> Asked<'_> {
+        Asked {
+            meter: &self.meter,
+            verb,
+            outcome: match verb {
+                Verb::Create | Verb::Update | Verb::DeleteIf => Outcome::Unknown,
+                _ => Outcome::Error,
+            },
+        }
+    }
+
+    fn wrote(&self, verb: Verb, body: &Bytes) -> Asked<'_> {
+        self.meter.sent(body.len());
+        self.asked(verb)
+    }
+}
+
+/// A request that was sent. It is counted when this is dropped, so also when nobody waits for its
+/// answer any longer: it was sent, and is charged.
+struct Asked<'a> {
+    meter: &'a Meter,
+    verb: Verb,
+    outcome: Outcome,
+}
+
+impl Asked<'_> {
     fn answered<T>(
-        &self,
-        verb: Verb,
+        mut self,
         answer: Result<T, StoreError>,
         outcome: impl FnOnce(&T) -> Outcome,
     ) -> Result<T, StoreError> {
-        let outcome = answer.as_ref().map_or(Outcome::Error, outcome);
-        self.meter.count(verb, outcome);
+        self.outcome = answer.as_ref().map_or(Outcome::Error, outcome);
         answer
+    }
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        self.meter.count(self.verb, self.outcome);
     }
 }
 
@@ -168,8 +198,9 @@ impl Store for Metered {
     }
 
     async fn get(&self, key: &StoreKey) -> Result<Dated<Option<Object>>, StoreError> {
+        let asked = self.asked(Verb::Get);
         let answer = self.inner.get(key).await;
-        self.answered(Verb::Get, answer, |got| match &got.value {
+        asked.answered(answer, |got| match &got.value {
             Some(object) => {
                 self.meter.read(object.body.len());
                 Outcome::Ok
@@ -183,8 +214,9 @@ impl Store for Metered {
         key: &StoreKey,
         seen: &Etag,
     ) -> Result<Dated<Changed>, StoreError> {
+        let asked = self.asked(Verb::GetIfChanged);
         let answer = self.inner.get_if_changed(key, seen).await;
-        self.answered(Verb::GetIfChanged, answer, |got| match &got.value {
+        asked.answered(answer, |got| match &got.value {
             Changed::Now(object) => {
                 self.meter.read(object.body.len());
                 Outcome::Ok
@@ -195,40 +227,36 @@ impl Store for Metered {
     }
 
     async fn create(&self, key: &StoreKey, body: Bytes) -> Result<Write, StoreError> {
-        let size = body.len();
-        let answer = self.inner.create(key, body).await;
-        self.meter.sent(size);
-        self.answered(Verb::Create, answer, written)
+        let asked = self.wrote(Verb::Create, &body);
+        asked.answered(self.inner.create(key, body).await, written)
     }
 
     async fn update(&self, key: &StoreKey, body: Bytes, seen: &Etag) -> Result<Write, StoreError> {
-        let size = body.len();
-        let answer = self.inner.update(key, body, seen).await;
-        self.meter.sent(size);
-        self.answered(Verb::Update, answer, written)
+        let asked = self.wrote(Verb::Update, &body);
+        asked.answered(self.inner.update(key, body, seen).await, written)
     }
 
     async fn delete(&self, key: &StoreKey) -> Result<Dated<()>, StoreError> {
-        let answer = self.inner.delete(key).await;
-        self.answered(Verb::Delete, answer, |_| Outcome::Ok)
+        let asked = self.asked(Verb::Delete);
+        asked.answered(self.inner.delete(key).await, |_| Outcome::Ok)
     }
 
     async fn delete_many(
         &self,
         keys: &[StoreKey],
     ) -> Result<Dated<Vec<(StoreKey, StoreError)>>, StoreError> {
-        let answer = self.inner.delete_many(keys).await;
-        self.answered(Verb::DeleteMany, answer, |_| Outcome::Ok)
+        let asked = self.asked(Verb::DeleteMany);
+        asked.answered(self.inner.delete_many(keys).await, |_| Outcome::Ok)
     }
 
     async fn delete_if(&self, key: &StoreKey, seen: &Etag) -> Result<Write, StoreError> {
-        let answer = self.inner.delete_if(key, seen).await;
-        self.answered(Verb::DeleteIf, answer, written)
+        let asked = self.asked(Verb::DeleteIf);
+        asked.answered(self.inner.delete_if(key, seen).await, written)
     }
 
     async fn list(&self, list: &List) -> Result<Dated<Page>, StoreError> {
-        let answer = self.inner.list(list).await;
-        self.answered(Verb::List, answer, |_| Outcome::Ok)
+        let asked = self.asked(Verb::List);
+        asked.answered(self.inner.list(list).await, |_| Outcome::Ok)
     }
 }
 

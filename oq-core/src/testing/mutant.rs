@@ -70,6 +70,8 @@ mutants! {
     RenewIgnoresDoubt = "renew-ignores-doubt",
     /// A submit whose answer was lost is reported as refused.
     SubmitDoubtMeansFailure = "submit-doubt-means-failure",
+    /// What could not be read once is never looked at again.
+    UnreadableForEver = "unreadable-for-ever",
     /// Ids carry the client's time.
     WallClockIds = "wall-clock-ids",
 }

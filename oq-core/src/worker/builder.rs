@@ -21,6 +21,9 @@ use crate::span;
 /// The longest list of types, in bytes, that a worker tells of itself.
 const MAX_TYPES: usize = 8 << 10;
 
+/// Turns are counted in whole numbers: far larger weights would make no difference, or all of it.
+const MAX_WEIGHT: u32 = 1000;
+
 /// A worker, ready to [`run`](Worker::run).
 ///
 /// ```
@@ -89,19 +92,19 @@ impl WorkerBuilder {
     }
 
     /// Takes tasks from this queue; a queue of weight 3 gets three turns for each of one of weight 1
-    /// while both have tasks.
+    /// while both have tasks. Weights are 1 to 1000.
     pub fn weighted_queue(mut self, queue: &Queue, weight: u32) -> WorkerBuilder {
-        if weight == 0 {
+        if !(1..=MAX_WEIGHT).contains(&weight) {
             self.fail(Error::invalid(
-                format!("weight 0 of queue {}", queue.name()),
-                "use 1 or more",
+                format!("weight {weight} of queue {}", queue.name()),
+                format!("use 1 to {MAX_WEIGHT}"),
             ));
         }
         let there = self
             .worker
             .queues
             .iter()
-            .any(|(other, _)| other.name() == queue.name());
+            .any(|(other, _)| other.name() == queue.name() && is_same_store(other, queue));
         if there {
             self.fail(Error::invalid(
                 format!("queue {}", queue.name()),
@@ -269,4 +272,11 @@ impl WorkerBuilder {
     fn fail(&mut self, mistake: Error) {
         self.mistake.get_or_insert(mistake);
     }
+}
+
+/// Whether two queues are in one store, as far as that can be told.
+fn is_same_store(one: &Queue, other: &Queue) -> bool {
+    let (one, other) = (one.root().store(), other.root().store());
+    let place = one.place();
+    Arc::ptr_eq(one, other) || (place.is_some() && place == other.place())
 }

@@ -147,10 +147,12 @@ impl Context {
         deadline.since(self.shared.env.now())
     }
 
-    /// Lets this attempt run for `more` from now on, whatever its timeout was.
+    /// Lets this attempt run for `more` from now on at least, whatever its timeout was. Time that it
+    /// has already is never taken away.
     pub fn extend(&self, more: Duration) {
         let deadline = self.shared.env.now() + more;
-        self.shared.said().deadline = deadline;
+        let mut said = self.shared.said();
+        said.deadline = said.deadline.max(deadline);
     }
 
     /// Waits; ends early with `false` when the task is cancelled.

@@ -397,8 +397,9 @@ impl Runner {
                 return Ended::Waits { until, etag };
             }
             Ok(Renewed::Lost) => return self.lost(),
+            // It may be given back or still be ours; nothing of it runs here any more.
             Ok(Renewed::Doubt) => {
-                self.lost();
+                tracing::warn!(id = %self.hold.id(), "no answer to giving a task back; if it was not, it is taken over when its lease ends");
             }
             Err(error) => {
                 tracing::warn!(id = %self.hold.id(), %error, "a task could not be given back; it is taken over when its lease ends");

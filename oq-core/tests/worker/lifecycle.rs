@@ -362,6 +362,23 @@ async fn a_paused_queue_claims_nothing_until_resumed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn queues_of_one_name_in_two_stores_have_one_worker() {
+    let (here, there) = (World::new(), World::new());
+    let queues = [here.queue().await, there.queue().await];
+    let worker = sleeper(&queues[0]).queue(&queues[1]);
+    let mut ids = Vec::new();
+    for queue in &queues {
+        let task = Task::new("sleep", &1).unwrap();
+        ids.push(queue.submit(task).await.unwrap().id);
+    }
+    let worker = start(worker);
+    for (queue, id) in queues.iter().zip(ids) {
+        assert_eq!(outcome(queue, id).await.state, TaskState::Completed);
+    }
+    worker.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn mistakes_in_building_a_worker_are_named() {
     let world = World::new();
     let queue = world.queue().await;
@@ -369,6 +386,11 @@ async fn mistakes_in_building_a_worker_are_named() {
     assert!(says(Worker::builder()).contains("no queue"));
     assert!(says(Worker::builder().queue(&queue)).contains("no handler"));
     assert!(says(sleeper(&queue).queue(&queue)).contains("named twice"));
+    let other = world.named("other").await;
+    for weight in [0, 1001, 1 << 20, u32::MAX] {
+        let said = says(sleeper(&queue).weighted_queue(&other, weight));
+        assert!(said.contains("use 1 to 1000"), "{said}");
+    }
     assert!(says(sleeper(&queue).concurrency(0)).contains("concurrency 0"));
     assert!(says(sleeper(&queue).poll(Duration::ZERO)).contains("50ms"));
     let twice = sleeper(&queue).handler("sleep", |_: Context, (): ()| async {

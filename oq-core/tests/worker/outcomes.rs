@@ -346,3 +346,25 @@ async fn the_history_says_why_a_task_was_tried_again_or_put_off() {
     assert_eq!(reasons[1..], ["later, in 1m30s"]);
     worker.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn more_time_never_takes_any_away() {
+    let world = World::new();
+    let queue = world.queue().await;
+    let worker = start(Worker::builder().queue(&world.queue().await).handler(
+        "slow",
+        |ctx: Context, (): ()| async move {
+            ctx.extend(S);
+            ctx.sleep(S * 30).await;
+            // Nearly all of its minute is over.
+            ctx.extend(S * 120);
+            ctx.sleep(S * 100).await;
+            Ok::<_, TaskError>(())
+        },
+    ));
+    let task = Task::new("slow", &()).unwrap().timeout(S * 60);
+    let id = queue.submit(task).await.unwrap().id;
+    let view = outcome(&queue, id).await;
+    assert_eq!((view.state, view.attempts), (TaskState::Completed, 1));
+    worker.stop().await;
+}

@@ -190,7 +190,7 @@ impl Producer {
         };
         let filter = Filter::new().priority(priority);
         let answer = self.queue(n).await.cancel_many(filter, None).await;
-        if answer.is_ok() {
+        if answer.error.is_none() {
             self.book.trouble(self.host.id(), What::CancelledMany);
         }
     }

@@ -66,6 +66,7 @@ impl World {
                 },
                 tags: Default::default(),
                 input: Some(Data::Json(Json::null())),
+                trace: None,
                 starts: 1,
             }],
             history: Vec::new(),

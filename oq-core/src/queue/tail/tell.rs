@@ -22,13 +22,14 @@ pub(super) async fn read(queue: Queue, look: Look) -> Result<Found> {
     let (id, known) = match look {
         Look::Live(id) => {
             let key = Key::Live(name.clone(), id).store_key();
-            match root.get(&key).await?.value {
+            let object = readable(root.get(&key).await)?.and_then(|got| got.value);
+            match object {
                 Some(object) => {
                     return readable(Live::in_object(id, &key, object)).map(|live| {
                         live.map_or(Found::Nothing, |l| Found::Live(id, Box::new(l.record)))
                     });
                 }
-                // The next look at the shard finds it gone, and knows what was told of it.
+                // Unreadable, or gone: then the next look at the shard knows what was told of it.
                 None => return Ok(Found::Nothing),
             }
         }

@@ -1,7 +1,7 @@
 //! Listing, counting and cancelling by filter.
 
 use super::*;
-use crate::record::{Priority, TaskType};
+use crate::record::{Priority, Retry, Step, TaskType};
 use crate::store::{Metered, StoreKey};
 use bytes::Bytes;
 
@@ -203,7 +203,7 @@ async fn unreadable_objects_are_shown_and_left_alone() {
     put.sort();
     unreadable.sort();
     assert_eq!((tasks, unreadable), (1, put));
-    let cancelled = queue.cancel_many(Filter::new(), None).await.unwrap();
+    let cancelled = queue.cancel_many(Filter::new(), None).await;
     // One is as long as what is over, which is not asked for.
     assert_eq!((cancelled.cancelled, cancelled.unreadable), (1, 4));
     assert_eq!(
@@ -216,26 +216,28 @@ async fn unreadable_objects_are_shown_and_left_alone() {
     );
 }
 
+fn counts(sum: &CancelledMany) -> [u64; 5] {
+    assert!(sum.error.is_none(), "{:?}", sum.error);
+    [
+        sum.cancelled,
+        sum.requested,
+        sum.already_over,
+        sum.failed,
+        sum.unreadable,
+    ]
+}
+
 #[tokio::test(start_paused = true)]
 async fn many_tasks_are_cancelled_by_filter() {
     let queue = queue().await;
     one_of_each(&queue).await;
     let other = Filter::new().task_type(TaskType::new("other").unwrap());
-    let sum = queue.cancel_many(other, Some("not wanted")).await.unwrap();
-    assert_eq!(
-        sum,
-        CancelledMany {
-            cancelled: 3,
-            ..CancelledMany::default()
-        }
-    );
-    let sum = queue.cancel_many(Filter::new(), None).await.unwrap();
+    let sum = queue.cancel_many(other, Some("not wanted")).await;
+    assert_eq!(counts(&sum), [3, 0, 0, 0, 0]);
+    let sum = queue.cancel_many(Filter::new(), None).await;
     assert_eq!((sum.cancelled, sum.requested), (2, 1));
-    let none = queue
-        .cancel_many(by(TaskState::Completed), None)
-        .await
-        .unwrap();
-    assert_eq!(none, CancelledMany::default());
+    let none = queue.cancel_many(by(TaskState::Completed), None).await;
+    assert_eq!(counts(&none), [0; 5]);
     let cancelled = found(&queue, by(TaskState::Cancelled)).await;
     assert_eq!(cancelled.len(), 6);
     let why = cancelled
@@ -326,6 +328,38 @@ async fn stats_count_what_is_there() {
     assert_eq!((stats.done, stats.dead, stats.more), (3, 1, false));
     let oldest = stats.oldest.unwrap();
     assert!(oldest >= secs(20) && oldest < secs(22), "{oldest:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_tried_before_has_been_due_since_then() {
+    let queue = queue().await;
+    let oldest = async || queue.stats().await.unwrap().oldest.unwrap().as_secs();
+    let id = queue
+        .submit(task("x").retry(Retry::fixed(3, secs(100))))
+        .await
+        .unwrap()
+        .id;
+    let env = queue.root().env().clone();
+    env.sleep(secs(1000)).await;
+    assert!((1000..1002).contains(&oldest().await));
+    // It fails, and the next attempt comes 100 s later.
+    let mut hold = held(&queue, id.object()).await;
+    let failed = Verdict::Failed(Failure::new("error", "no"), 0.5);
+    let now = queue.root().now();
+    settle(hold.live_mut(), 0, failed, now);
+    hold.give_back(Step::Retried, None).await.unwrap();
+    env.sleep(secs(150)).await;
+    // Its length says 64 s or more.
+    let waited = oldest().await;
+    assert!((50..=86).contains(&waited), "{waited}");
+    // A worker that stops gives it back.
+    let mut hold = held(&queue, id.object()).await;
+    let now = queue.root().now();
+    settle(hold.live_mut(), 0, Verdict::Released, now);
+    hold.give_back(Step::Released, None).await.unwrap();
+    env.sleep(secs(30)).await;
+    let waited = oldest().await;
+    assert!((30..32).contains(&waited), "{waited}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -87,3 +87,77 @@ async fn a_refusal_counts_as_an_error() {
     let seen = store.meter().snapshot();
     assert_eq!(seen.count(Verb::DeleteMany, Outcome::Error), 1);
 }
+
+/// Answers nothing.
+#[derive(Debug)]
+struct Silent;
+
+#[async_trait]
+impl Store for Silent {
+    fn abilities(&self) -> Abilities {
+        MemoryStore::new().abilities()
+    }
+
+    async fn get(&self, _: &StoreKey) -> Result<Dated<Option<Object>>, StoreError> {
+        std::future::pending().await
+    }
+
+    async fn get_if_changed(&self, _: &StoreKey, _: &Etag) -> Result<Dated<Changed>, StoreError> {
+        std::future::pending().await
+    }
+
+    async fn create(&self, _: &StoreKey, _: Bytes) -> Result<Write, StoreError> {
+        std::future::pending().await
+    }
+
+    async fn update(&self, _: &StoreKey, _: Bytes, _: &Etag) -> Result<Write, StoreError> {
+        std::future::pending().await
+    }
+
+    async fn delete(&self, _: &StoreKey) -> Result<Dated<()>, StoreError> {
+        std::future::pending().await
+    }
+
+    async fn delete_many(
+        &self,
+        _: &[StoreKey],
+    ) -> Result<Dated<Vec<(StoreKey, StoreError)>>, StoreError> {
+        std::future::pending().await
+    }
+
+    async fn delete_if(&self, _: &StoreKey, _: &Etag) -> Result<Write, StoreError> {
+        std::future::pending().await
+    }
+
+    async fn list(&self, _: &List) -> Result<Dated<Page>, StoreError> {
+        std::future::pending().await
+    }
+}
+
+#[test]
+fn a_request_whose_answer_is_not_awaited_is_counted() {
+    use futures::FutureExt;
+
+    let store = Metered::new(Arc::new(Silent));
+    let (key, etag) = (StoreKey::listed("a"), Etag::new("e"));
+    let (keys, list) = ([key.clone()], List::prefix(""));
+    let body = || Bytes::from_static(b"12345");
+    // Each is asked once and then given up, as after a time-out.
+    assert!(store.get(&key).now_or_never().is_none());
+    assert!(store.get_if_changed(&key, &etag).now_or_never().is_none());
+    assert!(store.create(&key, body()).now_or_never().is_none());
+    assert!(store.update(&key, body(), &etag).now_or_never().is_none());
+    assert!(store.delete(&key).now_or_never().is_none());
+    assert!(store.delete_many(&keys).now_or_never().is_none());
+    assert!(store.delete_if(&key, &etag).now_or_never().is_none());
+    assert!(store.list(&list).now_or_never().is_none());
+    let seen = store.meter().snapshot();
+    assert_eq!((seen.total(), seen.bytes_out), (8, 10));
+    let unknown = [Verb::Create, Verb::Update, Verb::DeleteIf];
+    assert!(
+        unknown
+            .iter()
+            .all(|verb| seen.count(*verb, Outcome::Unknown) == 1)
+    );
+    assert_eq!(seen.outcome(Outcome::Error), 5);
+}

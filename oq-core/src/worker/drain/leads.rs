@@ -24,7 +24,7 @@ const SOON: Duration = Duration::from_secs(2);
 /// An object that is said to have work: by an event of the bucket, or by whoever submitted it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Lead {
-    /// Its queue.
+    /// Its queue; the first of this name, if the worker has several in different stores.
     pub queue: QueueName,
     /// Its id; [`TaskId::object`](crate::record::TaskId::object) of a task.
     pub id: ObjectId,

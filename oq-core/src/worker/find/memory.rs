@@ -2,6 +2,7 @@
 //! version. Bounded; what is furthest away is forgotten first and found again by a listing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::Why;
 use crate::record::{Hint, ObjectId};
@@ -27,16 +28,31 @@ pub(super) struct Known {
     pub then: Option<Then>,
 }
 
-/// How many versions are remembered that are never to be tried.
-const NEVER: usize = 100_000;
+/// How many versions are remembered that are not to be tried.
+const SHUNNED: usize = 100_000;
+
+/// What cannot be read is looked at again after this time, then after twice as long each time: it
+/// may have been damaged on the way only.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
+
+/// The longest of these times.
+const AT_LEAST_EVERY: Duration = Duration::from_secs(3600);
+
+/// A version that is left alone.
+#[derive(Debug)]
+struct Shunned {
+    /// A hash of its ETag.
+    version: u64,
+    /// When it is looked at again, and how long that is after the last time.
+    again: Option<(StoreTime, Duration)>,
+}
 
 #[derive(Debug)]
 pub(super) struct Memory {
     limit: usize,
     known: BTreeMap<ObjectId, Known>,
     timers: BTreeSet<(StoreTime, ObjectId)>,
-    /// Versions never to be tried, by a hash of their ETag.
-    never: BTreeMap<ObjectId, u64>,
+    shunned: BTreeMap<ObjectId, Shunned>,
 }
 
 impl Memory {
@@ -45,17 +61,18 @@ impl Memory {
             limit,
             known: BTreeMap::new(),
             timers: BTreeSet::new(),
-            never: BTreeMap::new(),
+            shunned: BTreeMap::new(),
         }
     }
 
-    /// Whether a listed version is known and to be left alone. Other versions are forgotten.
-    pub fn covers(&mut self, id: ObjectId, etag: &Etag) -> bool {
-        if let Some(h) = self.never.get(&id) {
-            if *h == hash(etag) {
+    /// Whether a listed version is known and to be left alone now. Other versions are forgotten.
+    pub fn covers(&mut self, id: ObjectId, etag: &Etag, now: StoreTime) -> bool {
+        if let Some(shunned) = self.shunned.get(&id) {
+            if shunned.version != hash(etag) {
+                self.shunned.remove(&id);
+            } else if shunned.again.is_none_or(|(at, _)| now < at) {
                 return true;
             }
-            self.never.remove(&id);
         }
         match self.known.get(&id) {
             Some(known) if known.etag.as_ref().is_none_or(|e| e == etag) => true,
@@ -82,11 +99,28 @@ impl Memory {
 
     /// Remembers that this version is never to be tried.
     pub fn never(&mut self, id: ObjectId, etag: &Etag) {
+        self.shun(id, hash(etag), None);
+    }
+
+    /// Remembers that this version could not be read; returns when it is to be looked at again.
+    pub fn unreadable(&mut self, id: ObjectId, etag: &Etag, now: StoreTime) -> StoreTime {
+        let version = hash(etag);
+        let before = self.shunned.get(&id).filter(|s| s.version == version);
+        let wait = match before.and_then(|s| s.again) {
+            Some((_, wait)) => (wait * 2).min(AT_LEAST_EVERY),
+            None => LOOK_AGAIN,
+        };
+        let at = now.plus(wait);
+        self.shun(id, version, Some((at, wait)));
+        at
+    }
+
+    fn shun(&mut self, id: ObjectId, version: u64, again: Option<(StoreTime, Duration)>) {
         self.forget(id);
-        if self.never.len() >= NEVER {
-            self.never.pop_first();
+        if self.shunned.len() >= SHUNNED {
+            self.shunned.pop_first();
         }
-        self.never.insert(id, hash(etag));
+        self.shunned.insert(id, Shunned { version, again });
     }
 
     pub fn forget(&mut self, id: ObjectId) {
@@ -112,7 +146,7 @@ impl Memory {
 
     #[cfg(test)]
     pub fn len(&self) -> usize {
-        self.known.len() + self.never.len()
+        self.known.len() + self.shunned.len()
     }
 }
 
@@ -156,8 +190,31 @@ mod tests {
         let mut memory = Memory::new(10);
         memory.remember(id(1), until(10));
         memory.never(id(2), &Etag::new("a"));
-        assert!(memory.covers(id(1), &Etag::new("a")) && memory.covers(id(2), &Etag::new("a")));
-        assert!(!memory.covers(id(1), &Etag::new("b")) && !memory.covers(id(2), &Etag::new("b")));
+        let now = StoreTime(5);
+        let mut covers = |n, etag: &str| memory.covers(id(n), &Etag::new(etag), now);
+        assert!(covers(1, "a") && covers(2, "a"));
+        assert!(!covers(1, "b") && !covers(2, "b"));
         assert_eq!(memory.len(), 0);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_looked_at_again_ever_more_rarely() {
+        let (mut memory, etag) = (Memory::new(10), Etag::new("a"));
+        let mut now = StoreTime(0);
+        let mut waits = Vec::new();
+        for _ in 0..8 {
+            let at = memory.unreadable(id(1), &etag, now);
+            assert!(memory.covers(id(1), &etag, StoreTime(at.0 - 1)));
+            assert!(!memory.covers(id(1), &etag, at));
+            waits.push(at.since(now).as_secs() / 60);
+            now = at;
+        }
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60]);
+        memory.unreadable(id(1), &Etag::new("b"), now);
+        let minute = now.plus(Duration::from_secs(60));
+        assert!(
+            !memory.covers(id(1), &Etag::new("b"), minute),
+            "another version"
+        );
     }
 }

@@ -15,6 +15,7 @@ use super::{Candidate, News, Why};
 use crate::env::Mono;
 use crate::record::{Bell, Hint, Key, ObjectId, QueueName, Settings, Shard};
 use crate::store::Listed;
+use crate::testing::mutant::{Mutant, mutated};
 use crate::time::StoreTime;
 
 /// How many objects are remembered that run or wait.
@@ -280,9 +281,17 @@ impl State {
                 etag,
                 then: then(Why::MaybeExpired, true, Hint::Running(Duration::ZERO)),
             },
-            News::Foreign { etag } | News::Unreadable { etag } => {
+            News::Foreign { etag } => {
                 self.buffer.remove(id);
                 return self.memory.never(id, &etag);
+            }
+            News::Unreadable { etag } => {
+                self.buffer.remove(id);
+                if mutated(Mutant::UnreadableForEver) {
+                    return self.memory.never(id, &etag);
+                }
+                let again = self.memory.unreadable(id, &etag, date);
+                return self.look_by(id.shard(), again);
             }
             News::Failed => Known {
                 until: date.plus(SETTLED),
@@ -306,11 +315,16 @@ impl State {
         if forgotten == id && !worth {
             return None;
         }
-        if let Some(shard) = self.shards.get_mut(&forgotten.shard()) {
+        self.look_by(forgotten.shard(), until);
+        (forgotten == id).then_some(until)
+    }
+
+    /// Something in this shard may be worth a try then.
+    fn look_by(&mut self, shard: Shard, until: StoreTime) {
+        if let Some(shard) = self.shards.get_mut(&shard) {
             shard.next_look = Some(shard.next_look.map_or(until, |t| t.min(until)));
             shard.stretches.iter_mut().for_each(|s| s.look_by(until));
         }
-        (forgotten == id).then_some(until)
     }
 
     /// Judges a line of a listing; `None`: it is known or being tried, leave it alone.
@@ -335,7 +349,7 @@ impl State {
             }
             self.hands.remove(&id);
         }
-        if self.memory.covers(id, &line.etag) {
+        if self.memory.covers(id, &line.etag, date) {
             return None;
         }
         Some(judge(id, hint, line.last_modified, date))
