@@ -49,6 +49,8 @@ struct Scripted {
     blind: Mutex<bool>,
     /// How long the answers of reads are under way.
     slow: Mutex<Duration>,
+    /// How long it says that one request may take.
+    timeout: Mutex<Option<Duration>>,
 }
 
 const START: StoreTime = StoreTime(1_700_000_000_000);
@@ -63,6 +65,7 @@ impl Scripted {
             fates: Mutex::default(),
             blind: Mutex::default(),
             slow: Mutex::default(),
+            timeout: Mutex::default(),
         })
     }
 
@@ -109,6 +112,10 @@ impl Scripted {
 impl Store for Scripted {
     fn abilities(&self) -> Abilities {
         self.inner.abilities()
+    }
+
+    fn attempt_timeout(&self) -> Option<Duration> {
+        *self.timeout.lock().unwrap()
     }
 
     async fn get(&self, key: &StoreKey) -> Result<Dated<Option<Object>>, StoreError> {
@@ -382,4 +389,21 @@ async fn an_answer_that_was_long_under_way_does_not_set_the_clock_back() {
     *store.slow.lock().unwrap() = Duration::ZERO;
     root.get(&key).await.unwrap();
     assert_eq!(root.now(), START);
+}
+
+#[tokio::test(start_paused = true)]
+#[allow(clippy::disallowed_methods)] // virtual time
+async fn a_request_may_take_as_long_as_its_store_says_within_reason() {
+    let store = Scripted::new();
+    *store.slow.lock().unwrap() = Duration::from_secs(6);
+    let cases = [(None, 5, 11), (Some(7), 7, 6), (Some(600), 8, 6)];
+    for (told, limit, answered) in cases {
+        *store.timeout.lock().unwrap() = told.map(Duration::from_secs);
+        let root = Root::new(store.clone(), Env::system());
+        assert_eq!(root.attempt_timeout(), Duration::from_secs(limit));
+        let began = tokio::time::Instant::now();
+        root.get(&StoreKey::listed("x")).await.unwrap();
+        // Of 5 s the first try is given up, and the second has 7 s.
+        assert_eq!(began.elapsed().as_secs(), answered, "told {told:?}");
+    }
 }

@@ -97,7 +97,7 @@ impl Finder {
             Ok(Changed::Now(object)) => object,
             Err(e) => {
                 tracing::warn!(queue = %self.queue, error = %e, "the bell could not be asked");
-                return (last, Err(e.into()));
+                return (last, Err(e));
             }
         };
         let etag = object.etag.clone();
