@@ -155,6 +155,9 @@ const S: Duration = Duration::from_secs(1);
 /// Idling for longer than this is more than waiting for late writes.
 const LONG: Duration = Duration::from_secs(600);
 
+/// So many slots make up for the rest of a fleet, when the time to recover is reckoned.
+const SLOTS: usize = 4;
+
 /// How often the state of the world is looked at while waiting for the end.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -483,23 +486,34 @@ impl Game {
         while let Ok(client) = self.crashes.try_recv() {
             self.poisoned(client).await;
         }
-        for n in 0..self.workers.len() {
-            self.start(n);
+        // Those who are there must finish it, with what they remember of the bad times.
+        let able = self.able();
+        let alone = able > 0 && self.scenario.idle <= LONG && self.dice.chance(0.5);
+        let slots = if alone { able.min(SLOTS) } else { SLOTS };
+        if !alone {
+            for n in 0..self.workers.len() {
+                self.start(n);
+            }
+            // The others may be stalled for a while yet.
+            let rescuer = Machine {
+                newer: false,
+                twin: None,
+                concurrency: 8,
+                drift_ppm: 0,
+                poll: if self.scenario.idle > LONG { 30 * S } else { S },
+                grace: 5 * S,
+            };
+            let process = self.launch(&rescuer, None);
+            self.workers.push(Some(process));
         }
-        // The others may be stalled for a while yet.
-        let rescuer = Machine {
-            newer: false,
-            twin: None,
-            concurrency: 8,
-            drift_ppm: 0,
-            poll: if self.scenario.idle > LONG { 30 * S } else { S },
-            grace: 5 * S,
-        };
-        let process = self.launch(&rescuer, None);
-        self.workers.push(Some(process));
         let stalled = self.producers.iter().map(|p| p.host.stalled_for()).max();
-        let limit = self.scenario.time_to_recover(&self.left()) + stalled.unwrap_or_default();
         let quiet = store.elapsed();
+        let mut limit = self.scenario.time_to_recover(&self.left(), slots);
+        limit += stalled.unwrap_or_default();
+        if alone {
+            // What was read damaged is looked at again after twice as long each time.
+            limit += quiet + 60 * S;
+        }
         loop {
             let took = store.elapsed() - quiet;
             self.forget_calls();
@@ -511,6 +525,17 @@ impl Game {
             }
             self.sleep_until(store.elapsed() + LOOK).await;
         }
+    }
+
+    /// How many tasks the workers can run at once that are neither down nor stalled.
+    fn able(&self) -> usize {
+        let machines = self.scenario.workers.iter().zip(&self.workers);
+        let able = machines.filter(|(_, process)| {
+            process.as_ref().is_some_and(|process| {
+                !process.running.is_finished() && process.host.stalled_for().is_zero()
+            })
+        });
+        able.map(|(machine, _)| machine.concurrency).sum()
     }
 
     /// The scripts of tasks that are not over, or whose submission is not answered.
@@ -548,7 +573,12 @@ impl Game {
     /// Stops all workers but the last, waits until nothing is on the wire and what landed late is
     /// cleared away, looks everything up once more and stops the last worker.
     async fn drain(&mut self) {
-        let last = self.workers.pop().flatten();
+        let able = |p: &Option<Process>| {
+            p.as_ref()
+                .is_some_and(|p| !p.running.is_finished() && p.host.stalled_for().is_zero())
+        };
+        let last = self.workers.iter().rposition(able);
+        let last = last.and_then(|n| self.workers[n].take());
         for n in 0..self.workers.len() {
             self.stop(n);
         }

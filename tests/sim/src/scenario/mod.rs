@@ -198,8 +198,9 @@ impl Scenario {
     }
 
     /// How long it may take, once the faults have stopped, until these tasks are finished: three
-    /// leases with their margins, the work that is left in the worst case, and some polls.
-    pub fn time_to_recover(&self, left: &BTreeSet<usize>) -> Duration {
+    /// leases with their margins, the work that is left in the worst case on so many slots, and some
+    /// polls.
+    pub fn time_to_recover(&self, left: &BTreeSet<usize>, slots: usize) -> Duration {
         let (mut lease, mut sum, mut longest) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
         for submission in &self.submissions {
             let mut pack = Duration::ZERO;
@@ -218,6 +219,7 @@ impl Scenario {
                 longest = longest.max(pack + submission.delay.unwrap_or_default());
             }
         }
-        (lease + 5 * S) * 3 + sum / 4 + longest + 60 * S
+        let slots = u32::try_from(slots).unwrap_or(u32::MAX).max(1);
+        (lease + 5 * S) * 3 + sum / slots + longest + 60 * S
     }
 }
