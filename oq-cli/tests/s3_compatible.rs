@@ -54,6 +54,17 @@ fn lays_out_and_finds_healthy(oq: &Oq) {
 
     let args = ["init", "-q", "mail", "--retention", "5d"];
     let dry = oq.run(&[&args[..], &["--dry-run"]].concat()).fine();
+    // Policies alone are data then, for `jq .worker`.
+    let policies = oq.run(&[&args[..], &["--dry-run", "--policies"]].concat());
+    let all = policies.fine().json();
+    for role in ["producer", "worker", "operator", "viewer"] {
+        let alone = oq.run(&["iam", "--role", role, "--only", "mail"]).fine();
+        assert_eq!(all[role], alone.json(), "{role}");
+    }
+    assert_eq!(
+        all["bucket"],
+        oq.run(&["iam", "--bucket-policy"]).fine().json()
+    );
     let asked = oq.run(&args);
     assert_eq!(asked.code, 2, "{}", asked.err);
     assert!(asked.err.contains("--yes"), "{}", asked.err);

@@ -46,6 +46,11 @@ pub struct CancelledMany {
 }
 
 impl CancelledMany {
+    /// How many tasks have an answer.
+    pub fn asked(&self) -> u64 {
+        self.cancelled + self.requested + self.already_over + self.failed
+    }
+
     fn add(&mut self, tasks: u64, answer: Result<Cancelled>) -> Result<()> {
         match answer {
             Ok(Cancelled::Cancelled) => self.cancelled += tasks,
@@ -154,6 +159,16 @@ impl Queue {
     /// # Ok(()) }
     /// ```
     pub async fn cancel_many(&self, filter: Filter, reason: Option<&str>) -> Result<CancelledMany> {
+        self.cancel_many_told(filter, reason, |_| {}).await
+    }
+
+    /// The same; `told` gets the sum so far, again and again, to show how far it is.
+    pub async fn cancel_many_told(
+        &self,
+        filter: Filter,
+        reason: Option<&str>,
+        mut told: impl FnMut(&CancelledMany),
+    ) -> Result<CancelledMany> {
         let mut listing = self.list(filter.live())?;
         let mut sum = CancelledMany::default();
         let mut next = listing.next().await?;
@@ -183,6 +198,7 @@ impl Queue {
             for (ids, answer) in objects.iter().zip(join_all(asked).await) {
                 sum.add(ids.len() as u64, answer)?;
             }
+            told(&sum);
         }
         Ok(sum)
     }
