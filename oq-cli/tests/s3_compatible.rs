@@ -102,6 +102,28 @@ fn other_servers_can_be_laid_out_and_are_healthy() {
     }
 }
 
+/// Reading the certificates of a machine takes longer than a submission to a store on it.
+#[cfg(unix)]
+#[test]
+fn without_tls_no_certificate_is_read() {
+    let dev = Dev::start();
+    let oq = dev.oq();
+    let fifo = oq.path().join("certificates");
+    let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+    assert!(made.unwrap().success());
+    // Whoever opened it would wait for ever.
+    let ran = oq
+        .command(&["submit", "echo", "1"])
+        .env("SSL_CERT_FILE", &fifo)
+        .output()
+        .unwrap();
+    assert!(
+        ran.status.success(),
+        "{}",
+        String::from_utf8_lossy(&ran.stderr)
+    );
+}
+
 #[test]
 fn a_bucket_that_is_not_there_and_wrong_credentials_are_faults() {
     let dev = Dev::start();
