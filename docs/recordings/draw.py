@@ -3,14 +3,13 @@
 
     draw.py COLUMNS LINES < FRAMES > PICTURE.svg
 
-FRAMES are JSON lines, {"at": SECONDS, "screen": TEXT}: what `tmux capture-pane -e` prints. A line of
-the screen that stays is drawn once. Where nothing moves (a printer, a reader who asked for that) the
-last screen is shown.
+Each of FRAMES is the time in seconds, \\x1e, what `tmux capture-pane -e` prints, \\x1d. A line of the
+screen that stays is drawn once. Where nothing moves (a printer, a reader who asked for that) the last
+screen is shown.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from dataclasses import dataclass, replace
@@ -64,7 +63,9 @@ def runs(screen: str) -> list[list[tuple[int, str, Style]]]:
         pieces, column = [], 0
         for piece in re.split(r"(\x1b\[[0-9;]*m)", line):
             if piece.startswith("\x1b"):
-                for code in piece[2:-1].split(";"):
+                # The first eight of 256 colours are those that have a code of their own.
+                codes = re.sub(r"38;5;([0-7])\b", r"3\1", piece[2:-1])
+                for code in codes.split(";"):
                     style = style.after(int(code or 0))
             elif piece:
                 pieces.append((column, piece, style))
@@ -79,11 +80,13 @@ def drawn(row: int, pieces: list[tuple[int, str, Style]]) -> str:
         left, wide = EDGE + column * WIDTH, len(text) * WIDTH
         if style.reversed:
             out.append(f'<rect x="{left:.1f}" y="{top}" width="{wide:.1f}" height="{HEIGHT}" fill="{style.colour}"/>')
-        if text.strip():
-            # Whatever font there is, every piece is as wide as its columns.
+        # Not all that draw pictures keep blanks. Whatever font they have, every piece is as wide as
+        # its columns.
+        for words in re.finditer(r"\S+( \S+)*", text):
+            left, wide = EDGE + (column + words.start()) * WIDTH, len(words[0]) * WIDTH
             out.append(
                 f'<text x="{left:.1f}" y="{top + HEIGHT - 5}" textLength="{wide:.1f}" '
-                f'style="{style.css()}">{escape(text)}</text>'
+                f'style="{style.css()}">{escape(words[0])}</text>'
             )
     return "".join(out)
 
@@ -119,7 +122,7 @@ def picture(frames: list[tuple[float, str]], columns: int, lines: int) -> str:
     wide, high = 2 * EDGE + columns * WIDTH, 2 * EDGE + lines * HEIGHT
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide:.0f} {high}" width="{wide:.0f}">\n'
-        f"<style>text{{font:14px ui-monospace,Menlo,Consolas,'DejaVu Sans Mono',monospace;white-space:pre}}"
+        f"<style>text{{font:14px ui-monospace,Menlo,Consolas,'DejaVu Sans Mono',monospace}}"
         f"{''.join(rules)}</style>\n"
         f'<rect width="100%" height="100%" rx="8" fill="{BACK}"/>\n' + "\n".join(body) + "\n</svg>\n"
     )
@@ -127,8 +130,8 @@ def picture(frames: list[tuple[float, str]], columns: int, lines: int) -> str:
 
 def main() -> None:
     columns, lines = int(sys.argv[1]), int(sys.argv[2])
-    frames = [(frame["at"], frame["screen"].rstrip("\n")) for frame in map(json.loads, sys.stdin)]
-    sys.stdout.write(picture(frames, columns, lines))
+    kept = [frame.split("\x1e") for frame in sys.stdin.read().split("\x1d") if frame]
+    sys.stdout.write(picture([(float(at), screen.rstrip()) for at, screen in kept], columns, lines))
 
 
 if __name__ == "__main__":

@@ -75,14 +75,14 @@ def test_ctrl_c_ends_the_demonstration(start: Start) -> None:
 
 def test_a_bulk_submission_shows_count_share_rate_and_time_left(start: Start, tmp_path: Path) -> None:
     lines = tmp_path / "lines"
-    lines.write_text("".join(f"{n}\n" for n in range(20_000)))
-    submit = start("-o", "id", "submit", "echo", "--jsonl", str(lines), "--pack", "10")
+    lines.write_text("".join(f"{n}\n" for n in range(2000)))
+    submit = start("-o", "id", "submit", "echo", "--jsonl", str(lines), "--pack", "1")
     assert submit.ended() == 0
-    drawn = re.findall(r"submitted ([\d,]+) of ([\d,]+)  \[[#·]+\] +(\d+) %  [\d,]+/s", submit.written.decode())
+    drawn = re.findall(r"submitted ([\d,]+) of ([\d,]+)  \[[#·]+\] +(\d+) %  [\d,.]+/s", submit.written.decode())
     assert drawn, submit.written[-2000:]
     shares = [int(share) for *_, share in drawn]
     assert all(share <= 100 for share in shares) and shares == sorted(shares)
-    assert submit.shows("oq: submitted 20,000 in ")
+    assert submit.shows("oq: submitted 2,000 in ")
     # No row has a piece of the bar in it.
     assert not [line for line in submit.past() if "[" in line and not line.startswith("oq:")]
 
