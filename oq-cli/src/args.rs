@@ -5,7 +5,7 @@ use oq_core::record::QueueName;
 
 use crate::commands::{
     bench, cancel, completion, config, dead, demo, dev, doctor, explain, get, history, iam, init,
-    lambda, list, queue, result, retry, submit, tail, top, wait, worker,
+    lambda, list, queue, result, retry, submit, tail, task, top, wait, worker,
 };
 use crate::print::{Colour, Format};
 
@@ -21,7 +21,25 @@ pub struct Args {
     pub global: GlobalArgs,
 
     #[command(subcommand)]
-    pub command: Command,
+    pub said: Said,
+}
+
+/// A command as it was said.
+#[derive(Debug, Subcommand)]
+pub enum Said {
+    #[command(flatten)]
+    Plain(Command),
+    Task(task::Task),
+}
+
+impl Said {
+    /// The command that is meant.
+    pub fn command(self) -> Command {
+        match self {
+            Said::Plain(command) => command,
+            Said::Task(task) => task.into(),
+        }
+    }
 }
 
 /// Options that every command takes. What is not said here comes from the environment and from

@@ -28,7 +28,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::args::Args;
+use crate::args::{Args, Command};
 use crate::config::Global;
 use crate::exit::Exit;
 use crate::failed::Failed;
@@ -57,10 +57,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             };
         }
     };
-    let (printer, end) = match Global::of(&args.global, &args.command) {
+    let command = args.said.command();
+    let (printer, end) = match Global::of(&args.global, &command) {
         Ok(global) => {
             let printer = Printer::of_terminal(&global);
-            let end = started(args, global, &printer);
+            let end = started(command, global, &printer);
             (printer, end)
         }
         Err(wrong) => (Printer::plain(), Err(wrong)),
@@ -72,9 +73,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     exit.into()
 }
 
-fn started(args: Args, global: Global, printer: &Printer) -> Result<Exit, Failed> {
+fn started(command: Command, global: Global, printer: &Printer) -> Result<Exit, Failed> {
     // One thread does for a few requests; what serves or works asks for more.
-    let mut builder = match args.command.threads() {
+    let mut builder = match command.threads() {
         1 => tokio::runtime::Builder::new_current_thread(),
         threads => {
             let mut builder = tokio::runtime::Builder::new_multi_thread();
@@ -86,9 +87,9 @@ fn started(args: Args, global: Global, printer: &Printer) -> Result<Exit, Failed
         .enable_all()
         .build()
         .map_err(|e| Failed::unusable(format!("no threads or no poll to run on: {e}"), ""))?;
-    let minds_interrupts = args.command.minds_interrupts();
+    let minds_interrupts = command.minds_interrupts();
     let end = runtime.block_on(async {
-        let command = commands::run(args.command, global, printer);
+        let command = commands::run(command, global, printer);
         if minds_interrupts {
             return command.await;
         }

@@ -90,6 +90,11 @@ fn section(text: &mut String, before: &str, command: &Command, level: usize) {
         ));
     }
     arguments(text, command.get_arguments().filter(|a| !a.is_global_set()));
+    if name == "oq task" {
+        let verbs: Vec<&str> = commands.iter().map(|c| c.get_name()).collect();
+        text.push_str(&format!("Its verbs: {}.\n", verbs.join(", ")));
+        return;
+    }
     for command in commands {
         section(text, &name, command, level + 1);
     }

@@ -1,6 +1,7 @@
 //! Where a command runs: the options said, the store they name, the requests made.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use oq_core::env::Env;
 use oq_core::protocol::Root;
@@ -10,6 +11,9 @@ use oq_core::store::{Meter, Metered, Prices, Requests, open};
 use crate::config::Global;
 use crate::failed::Failed;
 use crate::print::Printer;
+
+/// How often a live line is drawn of what cannot tell how far it is.
+const DRAW: Duration = Duration::from_millis(100);
 
 /// What every command is given.
 #[derive(Debug)]
@@ -62,6 +66,19 @@ impl<'a> Session<'a> {
     /// The requests made so far.
     pub fn requests(&self) -> Requests {
         self.meter.get().map(Meter::snapshot).unwrap_or_default()
+    }
+
+    /// Does something long, and shows meanwhile how many requests it made, of at most so many.
+    pub async fn watched<T>(&self, most: Option<u64>, long: impl Future<Output = T>) -> T {
+        let (env, before) = (Env::system(), self.requests());
+        let mut progress = self.print.progress("requests", most);
+        let mut long = std::pin::pin!(long);
+        loop {
+            match env.within(DRAW, long.as_mut()).await {
+                Some(done) => return done,
+                None => progress.set((self.requests() - before).total()),
+            }
+        }
     }
 
     /// With `--cost`: says which requests were made.

@@ -32,10 +32,7 @@ fn file(folder: &Path) -> String {
 #[test]
 fn the_demo_shows_every_fate_and_what_it_costs() {
     // What the environment says of a store is not for the demo.
-    let shown = json(&oq(
-        "s3://nobody",
-        &["demo", "--latency", "none", "--packed", "200"],
-    ));
+    let shown = json(&oq("s3://nobody", &["demo", "--latency", "none"]));
     let became: Vec<(&str, &str)> = shown["tasks"]
         .as_array()
         .unwrap()
@@ -57,6 +54,7 @@ fn the_demo_shows_every_fate_and_what_it_costs() {
         ("cancelled", "0"),
     ];
     assert_eq!(became, all);
+    assert_eq!(fates(&shown), fates_of_readme());
     let dollars = |of: &str| shown[of]["dollars_per_million"].as_f64().unwrap();
     // Three PUT a lone task are 15 dollars a million; a hundred in an object share theirs.
     assert!(dollars("lone") >= 15.0, "{shown}");
@@ -64,6 +62,36 @@ fn the_demo_shows_every_fate_and_what_it_costs() {
     let lone = shown["lone"]["tasks"].as_u64().unwrap();
     let put = shown["requests"]["put"].as_u64().unwrap();
     assert!(put >= 3 * lone, "{shown}");
+}
+
+/// What, how many, what became of them, after how many attempts.
+fn fates(shown: &Value) -> Vec<[String; 4]> {
+    let text = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let line = |line: &Value| ["what", "tasks", "became", "attempts"].map(|name| text(&line[name]));
+    shown["tasks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(line)
+        .collect()
+}
+
+/// The same as the README shows it.
+fn fates_of_readme() -> Vec<[String; 4]> {
+    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
+    let readme = std::fs::read_to_string(readme).unwrap();
+    let lines = readme.lines().skip_while(|line| !line.starts_with("WHAT "));
+    let lines = lines.skip(1).take_while(|line| !line.is_empty());
+    let cells = lines.map(|line| {
+        let cells = line.split("  ").map(str::trim).filter(|c| !c.is_empty());
+        let cells: Vec<String> = cells.map(|c| c.replace(',', "")).collect();
+        let what = line.split("  ").next().unwrap().to_owned();
+        [what, cells[1].clone(), cells[2].clone(), cells[3].clone()]
+    });
+    cells.collect()
 }
 
 #[test]

@@ -54,6 +54,17 @@ fn lays_out_and_finds_healthy(oq: &Oq) {
 
     let args = ["init", "-q", "mail", "--retention", "5d"];
     let dry = oq.run(&[&args[..], &["--dry-run"]].concat()).fine();
+    // Policies alone are data then, for `jq .worker`.
+    let policies = oq.run(&[&args[..], &["--dry-run", "--policies"]].concat());
+    let all = policies.fine().json();
+    for role in ["producer", "worker", "operator", "viewer"] {
+        let alone = oq.run(&["iam", "--role", role, "--only", "mail"]).fine();
+        assert_eq!(all[role], alone.json(), "{role}");
+    }
+    assert_eq!(
+        all["bucket"],
+        oq.run(&["iam", "--bucket-policy"]).fine().json()
+    );
     let asked = oq.run(&args);
     assert_eq!(asked.code, 2, "{}", asked.err);
     assert!(asked.err.contains("--yes"), "{}", asked.err);
@@ -89,6 +100,28 @@ fn other_servers_can_be_laid_out_and_are_healthy() {
     for oq in servers("init") {
         lays_out_and_finds_healthy(&oq);
     }
+}
+
+/// Reading the certificates of a machine takes longer than a submission to a store on it.
+#[cfg(unix)]
+#[test]
+fn without_tls_no_certificate_is_read() {
+    let dev = Dev::start();
+    let oq = dev.oq();
+    let fifo = oq.path().join("certificates");
+    let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+    assert!(made.unwrap().success());
+    // Whoever opened it would wait for ever.
+    let ran = oq
+        .command(&["submit", "echo", "1"])
+        .env("SSL_CERT_FILE", &fifo)
+        .output()
+        .unwrap();
+    assert!(
+        ran.status.success(),
+        "{}",
+        String::from_utf8_lossy(&ran.stderr)
+    );
 }
 
 #[test]

@@ -1,7 +1,8 @@
 """One life of a queue, with real processes, on every S3 that is at hand.
 
 Submit, work, retry, reschedule, cancel, a worker that is killed, take-over, dead letters, bulk: by
-the real binary against `oq dev`, LocalStack and moto, with a look at the objects through boto3.
+the real binary against `oq dev`, LocalStack and moto, with a look at the objects through boto3
+and the AWS command line.
 """
 
 from __future__ import annotations
@@ -35,9 +36,10 @@ class Place:
         self.env = clean_env() | env
         url = urlsplit(env["OQ_URL"])
         self.bucket, self.prefix = url.netloc, url.path.strip("/")
+        self.endpoint = parse_qs(url.query)["endpoint"][0]
         self.s3: Any = boto3.session.Session().client(
             "s3",
-            endpoint_url=parse_qs(url.query)["endpoint"][0],
+            endpoint_url=self.endpoint,
             region_name=env["AWS_REGION"],
             aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
@@ -50,6 +52,18 @@ class Place:
         pages = self.s3.get_paginator("list_objects_v2")
         pages = pages.paginate(Bucket=self.bucket, Prefix=prefix)
         return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+
+    def aws(self, *args: str) -> str:
+        """What the AWS command line says."""
+        done = subprocess.run(
+            [Path(sys.executable).parent / "aws", "--endpoint-url", self.endpoint, *args],
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+        assert done.returncode == 0, f"aws {args}: {done.stderr}"
+        return done.stdout
 
     def body(self, key: str) -> dict[str, Any]:
         """An object, read as JSON."""
@@ -210,6 +224,74 @@ def test_what_fails_for_good_is_a_dead_letter(here: Here) -> None:
     assert dead.endswith(f"/{task}")
     failure = here.get(task)["failure"]
     assert (failure["kind"], failure["message"]) == ("exit-65", "no such customer")
+
+
+def test_the_aws_command_line_sees_the_same_objects(here: Here) -> None:
+    place = here.place
+    task = here.submit("upper", "cat")
+    below = f"s3://{place.bucket}/" + (f"{place.prefix}/" if place.prefix else "") + here.queue
+    listed = place.aws("s3", "ls", "--recursive", f"{below}/live/").split()
+    key = listed[-1]
+    assert key.endswith(f"/{task}")
+    body = place.aws("s3", "cp", f"s3://{place.bucket}/{key}", "-")
+    assert json.loads(body) == place.body(key)
+    assert int(listed[-2]) == len(body.encode())
+    object_ = ("--bucket", place.bucket, "--key", key)
+    etag = json.loads(place.aws("s3api", "head-object", *object_))["ETag"]
+    assert here.drain("upper=cat")["completed"] == 1
+    # Whoever has seen an older version cannot write over what oq made of it.
+    with pytest.raises(AssertionError, match="NoSuchKey|PreconditionFailed|404|412"):
+        place.aws("s3api", "put-object", *object_, "--if-match", etag)
+    done = place.aws("s3", "ls", "--recursive", f"{below}/done/").split()[-1]
+    assert done.endswith(f"/{task}")
+
+
+def test_dead_letters_are_tried_again_when_the_fault_is_mended(here: Here) -> None:
+    tasks = [here.submit("bill", n) for n in range(3)]
+    program = """
+import os, pathlib, sys
+if not (pathlib.Path(os.environ["HERE"]) / "mended").exists():
+    print("no tariff for customer", input(), file=sys.stderr)
+    sys.exit(65)
+print(input())
+"""
+    bill = f"bill={here.script('bill.py', program)}"
+    assert here.drain(bill)["failed"] == 3
+    # Three failures of one kind are one fault.
+    [fault] = json.loads(here.oq("dead", "list", "-o", "json"))
+    assert (fault["count"], fault["type"]) == (3, "bill")
+    found = here.oq("dead", "show", fault["fingerprint"], "-o", "id").split()
+    assert sorted(found) == sorted(tasks)
+    (here.folder / "mended").touch()
+    would = here.oq("dead", "retry", fault["fingerprint"], "--dry-run", "-o", "id").split()
+    assert sorted(would) == sorted(tasks) and len(here.keys("dead")) == 3
+    why = ("--reason", "tariffs are there")
+    retried = here.oq("dead", "retry", fault["fingerprint"], "--yes", *why)
+    again = {line["id"]: line["new"] for line in map(json.loads, retried.splitlines())}
+    assert sorted(again) == sorted(tasks) and here.keys("dead") == []
+    assert here.drain(bill)["completed"] == 3
+    for n, task in enumerate(tasks):
+        assert here.wait(again[task]) == str(n)
+        view = here.get(again[task])
+        assert (view["retry_of"], here.get(task)["state"]) == (task, "failed")
+        assert view["history"][0]["reason"] == "tariffs are there"
+
+
+def test_many_are_cancelled_by_what_they_have_in_common(here: Here) -> None:
+    lines = "".join(f"{n}\n" for n in range(120))
+    for customer in ("left", "stays"):
+        options = ("--pack", "50", "--tag", f"customer={customer}", "--delay", "1h")
+        here.oq("submit", "mail", "--jsonl", "-", *options, stdin=lines)
+    which = ("--tag", "customer=left")
+    assert len(here.oq("cancel", *which, "--dry-run", "-o", "id").split()) == 120
+    # Nobody is there to ask.
+    here.oq("cancel", *which, code=2)
+    summed = json.loads(here.oq("cancel", *which, "--yes", "--reason", "left us"))
+    assert summed["cancelled"] + summed["requested"] == 120
+    left = here.oq("list", "--state", "waiting", "--all", "-o", "id").split()
+    assert len(left) == 120
+    kept = {task.split(".")[0] for task in left}
+    assert {key.rsplit("/", 1)[-1] for key in here.keys("live")} == kept
 
 
 def test_a_cancelled_task_never_runs(here: Here) -> None:

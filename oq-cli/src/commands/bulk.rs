@@ -13,6 +13,7 @@ use super::shown::TaskRow;
 use crate::exit::Exit;
 use crate::failed::Failed;
 use crate::print::{Row, count};
+use crate::said;
 use crate::session::Session;
 
 /// How many tasks are acted on at a time.
@@ -31,6 +32,14 @@ pub struct BulkArgs {
     /// Only show what it would be done to
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// Why, of commands whose tasks keep it.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Why {
+    /// Why, for the history of the tasks
+    #[arg(long, value_name = "TEXT", value_parser = said::reason)]
+    pub reason: Option<String>,
 }
 
 /// What became of one task.

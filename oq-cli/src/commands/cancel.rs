@@ -3,7 +3,7 @@
 use oq_core::queue::{Cancelled, TaskState};
 use serde::Serialize;
 
-use super::bulk::{self, BulkArgs, Did};
+use super::bulk::{self, BulkArgs, Did, Why};
 use crate::exit::Exit;
 use crate::failed::Failed;
 use crate::print::{Card, Format, json};
@@ -21,9 +21,8 @@ pub struct Cancel {
     #[arg(value_name = "ID")]
     ids: Vec<String>,
 
-    /// Why, for the task's history
-    #[arg(long, value_name = "TEXT")]
-    reason: Option<String>,
+    #[command(flatten)]
+    why: Why,
 
     #[command(flatten)]
     filter: FilterArgs,
@@ -45,7 +44,7 @@ impl Cancel {
     pub async fn run(self, oq: &Session<'_>) -> Result<Exit, Failed> {
         either(&self.ids, &self.filter)?;
         let queue = oq.queue().await?;
-        let reason = self.reason.as_deref();
+        let reason = self.why.reason.as_deref();
         if self.ids.is_empty() {
             return self.filtered(oq, &queue).await;
         }
@@ -86,11 +85,16 @@ impl Cancel {
             return Ok(Exit::Ok);
         }
         let question = format!("Cancel {many} of the queue {}?", queue.name());
-        if !oq.print.agreed(&question, self.bulk.yes)? {
+        if !oq.print.agreed(&question, self.bulk.yes).await? {
             oq.print.note("nothing was cancelled");
             return Ok(Exit::Ok);
         }
-        let done = queue.cancel_many(filter, self.reason.as_deref()).await;
+        let mut progress = oq.print.progress("asked", Some(found.len() as u64));
+        let cancelling = queue.cancel_many_told(filter, self.why.reason.as_deref(), |sum| {
+            progress.set(sum.asked());
+        });
+        let done = cancelling.await;
+        drop(progress);
         let sum = Sum {
             cancelled: done.cancelled,
             requested: done.requested,

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use serde::Serialize;
 
-use crate::config::{Layers, SETTINGS};
+use crate::config::{Layers, SETTINGS, misspelt};
 use crate::exit::Exit;
 use crate::failed::Failed;
 use crate::print::Row;
@@ -127,6 +127,12 @@ fn show(oq: &Session<'_>, origin: bool) -> Result<Exit, Failed> {
         for file in &layers.files {
             oq.print.note(&format!("read {}", file.display()));
         }
+    }
+    let set = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    for (name, meant) in misspelt(set) {
+        oq.print.note(&format!(
+            "{name} is set and is no setting; did you mean {meant}?"
+        ));
     }
     // Shown first, judged then: this command is there to find what is wrong.
     layers.checked()?;

@@ -24,6 +24,10 @@ pub struct Doctor {
     /// Fewer races and samples: a few seconds on S3, a tenth of a cent.
     #[arg(long)]
     quick: bool,
+
+    /// The same as -o json: everything that was found, as one object.
+    #[arg(long, conflicts_with = "output")]
+    json: bool,
 }
 
 #[derive(Serialize)]
@@ -58,7 +62,8 @@ impl Doctor {
             plan.cost(&Prices::S3_STANDARD)
         ));
         let root = oq.root().await?;
-        let report = probe(root.store().clone(), Env::system(), plan, machine_time()).await;
+        let probing = probe(root.store().clone(), Env::system(), plan, machine_time());
+        let report = oq.watched(Some(put + get + list), probing).await;
         let mut findings = report.findings.clone();
         // Of a store that does not answer there is nothing more to learn.
         if findings.first().is_some_and(|f| f.verdict == Verdict::Ok) {
@@ -101,7 +106,7 @@ impl Doctor {
         let count = |verdict| findings.iter().filter(|f| f.verdict == verdict).count();
         let (refusals, faults) = (count(Verdict::Refusal), count(Verdict::Fault));
         let healthy = refusals + faults == 0;
-        match oq.print.format() {
+        match self.format(oq) {
             Format::Json => {
                 let all = json!({
                     "healthy": healthy,
@@ -137,6 +142,13 @@ impl Doctor {
             ),
         });
         Ok(if healthy { Exit::Ok } else { Exit::Faulty })
+    }
+
+    fn format(&self, oq: &Session<'_>) -> Format {
+        match self.json {
+            true => Format::Json,
+            false => oq.print.format(),
+        }
     }
 
     fn table(&self, oq: &Session<'_>, findings: &[Finding], paces: &[Pace]) -> Result<(), Failed> {

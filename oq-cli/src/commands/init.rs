@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use oq_core::bucket::layout::{self, Around, Change, Layout, Wish};
+use oq_core::bucket::policy::{self, Place};
 use oq_core::env::Env;
+use oq_core::record::Role;
 use oq_core::store::probe::{Plan, probe};
-use oq_core::store::s3::{Bucket, S3Store, Versioning};
+use oq_core::store::s3::{Bucket, Named, S3Store, Versioning};
 use oq_core::store::{StoreError, machine_time};
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::exit::Exit;
 use crate::failed::Failed;
@@ -50,6 +53,11 @@ pub struct Init {
     /// Do not ask before the bucket's lifecycle is changed.
     #[arg(long, short)]
     yes: bool,
+
+    /// Print the AWS policies for this queue, the least that each role needs, as one JSON object;
+    /// what is changed is told on stderr.
+    #[arg(long)]
+    policies: bool,
 }
 
 #[derive(Serialize)]
@@ -71,15 +79,23 @@ impl Row for Shown<'_> {
 impl Init {
     pub async fn run(self, oq: &Session<'_>) -> Result<Exit, Failed> {
         let url = oq.url()?;
+        if self.policies && !url.starts_with("s3:") {
+            return Err(Failed::usage(
+                "policies are for buckets",
+                "add --url s3://BUCKET/PREFIX, or leave --policies out",
+            ));
+        }
         let root = oq.root().await?;
         if !self.unchecked && !self.dry_run {
-            let report = probe(
+            let probing = probe(
                 root.store().clone(),
                 Env::system(),
                 Plan::QUICK,
                 machine_time(),
             );
-            layout::check(&report.await).map_err(|e| {
+            let (put, get, list) = Plan::QUICK.at_most();
+            let report = oq.watched(Some(put + get + list), probing).await;
+            layout::check(&report).map_err(|e| {
                 Failed::unusable(
                     e.to_string(),
                     "`oq doctor` tells more, and what to do about it",
@@ -117,18 +133,30 @@ impl Init {
             }
             None => layout::plan(&root, queue, &wish, None).await?,
         };
-        let mut rows = oq.print.rows();
-        for change in &layout.changes {
-            rows.push(&Shown(change))?;
+        if self.policies {
+            for Change { what, then } in &layout.changes {
+                oq.print.note(&format!("{what}: {then}"));
+            }
+        } else {
+            let mut rows = oq.print.rows();
+            for change in &layout.changes {
+                rows.push(&Shown(change))?;
+            }
+            rows.end()?;
         }
-        rows.end()?;
         if layout.changes.is_empty() {
             oq.print.note("everything is as it should be");
         } else if self.dry_run {
             oq.print.note("nothing was changed");
+            if self.policies {
+                self.print_policies(oq, url)?;
+            }
             return Ok(Exit::Ok);
         } else {
-            self.agreed(oq, &layout, bucket.as_ref())?;
+            if !self.agreed(oq, &layout, bucket.as_ref()).await? {
+                oq.print.note("nothing was changed");
+                return Ok(Exit::Ok);
+            }
             layout::write(&root, queue, &wish, &layout).await?;
             if let Some(bucket) = bucket.as_ref().filter(|_| !layout.rules.is_empty()) {
                 bucket
@@ -138,28 +166,46 @@ impl Init {
             }
             oq.print.note("done");
         }
+        if self.policies {
+            self.print_policies(oq, url)?;
+        }
         self.next(oq, url);
         Ok(Exit::Ok)
     }
 
     /// The rules of a bucket are for everybody who uses it, so they are not changed unasked.
-    fn agreed(
+    async fn agreed(
         &self,
         oq: &Session<'_>,
         layout: &Layout,
         bucket: Option<&Bucket>,
-    ) -> Result<(), Failed> {
-        let Some(bucket) = bucket.filter(|_| !layout.rules.is_empty() && !self.yes) else {
-            return Ok(());
+    ) -> Result<bool, Failed> {
+        let Some(bucket) = bucket.filter(|_| !layout.rules.is_empty()) else {
+            return Ok(true);
         };
         let (name, rules) = (bucket.name(), layout.rules.len());
-        let question = format!("set {rules} lifecycle rules of the bucket {name}?");
-        let next = "add --yes to do it, --no-lifecycle to do the rest, or --dry-run";
-        match oq.print.agreed(&question, false) {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(Failed::usage("nothing was changed", next)),
-            Err(nobody) => Err(nobody.next(next)),
-        }
+        let question = format!("Set {rules} lifecycle rules of the bucket {name}?");
+        let agreed = oq.print.agreed(&question, self.yes).await;
+        agreed.map_err(|nobody| {
+            nobody.next("add --yes to do it, --no-lifecycle to do the rest, or --dry-run")
+        })
+    }
+
+    /// Policies are data, and what was changed is told beside them.
+    fn print_policies(&self, oq: &Session<'_>, url: &str) -> Result<(), Failed> {
+        let named = Named::by(url).map_err(oq_core::Error::from)?;
+        let place = Place {
+            bucket: &named.bucket,
+            root: &named.root,
+            partition: "aws",
+        };
+        let only = [oq.global.queue.clone()];
+        let mut all: Map<String, Value> = Role::ALL
+            .iter()
+            .map(|role| (role.to_string(), policy::role(place, *role, &only)))
+            .collect();
+        all.insert("bucket".to_owned(), policy::bucket(place));
+        oq.print.line(&format!("{:#}", Value::Object(all)))
     }
 
     fn next(&self, oq: &Session<'_>, url: &str) {
@@ -168,8 +214,8 @@ impl Init {
             "next:\n  export OQ_URL='{url}'\n  oq submit echo '\"hello\"' -q {queue}\n  oq doctor -q {queue}"
         );
         if url.starts_with("s3:") {
-            next.push_str("\npolicies, the least that each needs:");
-            for role in oq_core::record::Role::ALL {
+            next.push_str("\npolicies, the least that each needs (all of them: --policies):");
+            for role in Role::ALL {
                 next.push_str(&format!("\n  oq iam --role {role} --only {queue}"));
             }
             next.push_str("\n  oq iam --bucket-policy");

@@ -20,6 +20,7 @@ pub mod result;
 pub mod retry;
 pub mod submit;
 pub mod tail;
+pub mod task;
 pub mod top;
 pub mod wait;
 pub mod worker;

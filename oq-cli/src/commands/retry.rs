@@ -3,7 +3,7 @@
 use oq_core::queue::{Queue, TaskState};
 use oq_core::record::TaskId;
 
-use super::bulk::{self, BulkArgs, Did};
+use super::bulk::{self, BulkArgs, Did, Why};
 use super::cancel::either;
 use crate::exit::Exit;
 use crate::failed::Failed;
@@ -20,6 +20,9 @@ pub struct Retry {
     /// Ids of tasks, or unique beginnings; - reads them from stdin
     #[arg(value_name = "ID")]
     ids: Vec<String>,
+
+    #[command(flatten)]
+    why: Why,
 
     #[command(flatten)]
     filter: FilterArgs,
@@ -45,7 +48,7 @@ impl Retry {
             ids(&self.ids, &queue).await?
         };
         let ask = self.ids.is_empty();
-        again(oq, &queue, found, &self.bulk, ask).await
+        again(oq, &queue, found, &self.bulk, &self.why, ask).await
     }
 }
 
@@ -55,6 +58,7 @@ pub async fn again(
     queue: &Queue,
     found: Vec<TaskId>,
     args: &BulkArgs,
+    why: &Why,
     ask: bool,
 ) -> Result<Exit, Failed> {
     let many = bulk::tasks(found.len());
@@ -63,12 +67,12 @@ pub async fn again(
         return Ok(Exit::Ok);
     }
     let question = format!("Try {many} of the queue {} again?", queue.name());
-    if ask && !oq.print.agreed(&question, args.yes)? {
+    if ask && !oq.print.agreed(&question, args.yes).await? {
         oq.print.note("nothing was tried again");
         return Ok(Exit::Ok);
     }
     let end = bulk::each(oq, "tried again", found, |id| async move {
-        let submitted = queue.retry(id).await?;
+        let submitted = queue.retry_because(id, why.reason.as_deref()).await?;
         let what = match submitted.existing {
             true => "was tried again before",
             false => "tried again",

@@ -24,9 +24,9 @@ pub struct Tail {
     #[arg(long, short)]
     follow: bool,
 
-    /// From when on: a span before now (5m), a time (2026-11-21T10:00:00Z), or a cursor; 5m unless
-    /// set.
-    #[arg(long, value_name = "TIME")]
+    /// From when on: a span before now (5m), a time (yesterday, 2026-11-21T10:00:00Z), or a cursor;
+    /// 5m unless set.
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     since: Option<String>,
 
     /// Only this kind of event, such as claimed, retried, failed; may be repeated.
@@ -134,7 +134,7 @@ impl Tail {
         if let Ok(cursor) = since.parse() {
             return Ok(Some(cursor));
         }
-        let time: said::Time = since.parse().map_err(|why: String| {
+        let time: said::Time = since.parse().map_err(|why| {
             Failed::usage(
                 format!("--since {since} is no time: {why}"),
                 "write 5m, yesterday, 2026-11-21T10:00:00Z, or the cursor of an event",

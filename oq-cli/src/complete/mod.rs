@@ -10,6 +10,8 @@ use std::ffi::OsString;
 use std::io::Write;
 
 use clap::{Arg, Command, CommandFactory};
+use oq_core::queue::Happened;
+use oq_core::record::Role;
 
 use crate::args::{Args, GlobalArgs};
 
@@ -43,6 +45,7 @@ pub fn answered(args: &[OsString]) -> bool {
 fn candidates(words: &[String]) -> Vec<String> {
     let mut root = Args::command();
     root.build();
+    let words = &joined(words)[..];
     let (typed, before) = match words.split_last() {
         Some((typed, before)) => (typed.as_str(), before),
         None => ("", words),
@@ -50,6 +53,13 @@ fn candidates(words: &[String]) -> Vec<String> {
     let place = Place::after(&root, before);
     let mut found = match place.waits_for {
         Some(option) => values(option, words),
+        None if typed.starts_with("--") && typed.contains('=') => {
+            let long = typed.split('=').next().unwrap_or_default();
+            let option = place.option(long);
+            let values = option.map(|option| values(option, words));
+            let values = values.into_iter().flatten();
+            values.map(|value| format!("{long}={value}")).collect()
+        }
         None if typed.starts_with('-') => options(place.command),
         None => {
             let mut found = commands(place.command);
@@ -63,6 +73,20 @@ fn candidates(words: &[String]) -> Vec<String> {
     found.sort_unstable();
     found.dedup();
     found
+}
+
+/// bash takes `--queue=mail` for three words. An option and its value are two.
+fn joined(words: &[String]) -> Vec<String> {
+    let mut joined: Vec<String> = Vec::with_capacity(words.len());
+    for (at, word) in words.iter().enumerate() {
+        let of_option = joined.last().is_some_and(|before| before.starts_with("--"));
+        match word == "=" && of_option {
+            true if at + 1 == words.len() => joined.push(String::new()),
+            true => {}
+            false => joined.push(word.clone()),
+        }
+    }
+    joined
 }
 
 /// Where in the line the word stands.
@@ -85,12 +109,8 @@ impl<'a> Place<'a> {
             if place.waits_for.take().is_some() {
                 continue;
             }
-            if let Some(long) = word.strip_prefix("--") {
-                let option = place
-                    .command
-                    .get_arguments()
-                    .find(|a| a.get_long() == Some(long));
-                place.waits_for = option.filter(|a| takes_value(a));
+            if word.starts_with("--") {
+                place.waits_for = place.option(word);
             } else if let Some(short) = word.strip_prefix('-').filter(|short| !short.is_empty()) {
                 let is = |a: &&Arg| a.get_short().is_some_and(|c| short == c.to_string());
                 let option = place.command.get_arguments().find(is);
@@ -103,6 +123,15 @@ impl<'a> Place<'a> {
             }
         }
         place
+    }
+
+    /// The option of this name that takes a value.
+    fn option(&self, word: &str) -> Option<&'a Arg> {
+        let long = word.strip_prefix("--")?;
+        let mut options = self.command.get_arguments();
+        options
+            .find(|a| a.get_long() == Some(long))
+            .filter(|a| takes_value(a))
     }
 
     fn positional(&self) -> Option<&'a Arg> {
@@ -137,12 +166,14 @@ fn values(arg: &Arg, words: &[String]) -> Vec<String> {
         return possible.iter().map(|v| v.get_name().to_owned()).collect();
     }
     match arg.get_id().as_str() {
-        "queue" | "name" => store::queues(&said(words)),
+        "queue" | "name" | "only" => store::queues(&said(words)),
         "task_type" | "types" => store::types(&said(words)),
         "id" | "ids" => store::ids(&said(words)),
         "states" => oq_core::queue::TaskState::ALL
             .map(|s| s.to_string())
             .to_vec(),
+        "events" => Happened::ALL.map(|e| e.to_string()).to_vec(),
+        "role" => Role::ALL.map(|r| r.to_string()).to_vec(),
         "code" => oq_core::explain::CODES
             .iter()
             .map(|e| e.code.to_owned())
@@ -188,6 +219,14 @@ mod tests {
         assert_eq!(complete(&["list", "--output", "json"]), ["json", "jsonl"]);
         assert_eq!(complete(&["-o", "t"]), ["table"]);
         assert_eq!(complete(&["list", "--state", "run"]), ["running"]);
+        assert_eq!(
+            complete(&["task", "list", "--state=run"]),
+            ["--state=running"]
+        );
+        // As bash cuts it.
+        assert_eq!(complete(&["list", "--state", "=", "run"]), ["running"]);
+        assert_eq!(complete(&["-o", "csv", "tail", "--event", "="]).len(), 12);
+        assert_eq!(complete(&["iam", "--role", "v"]), ["viewer"]);
         assert_eq!(
             complete(&["explain", &format!("OQ-{}", "NOT-F")]),
             ["OQ-NOT-FOUND"]

@@ -187,6 +187,19 @@ fn truth(text: &str) -> Result<bool, String> {
     }
 }
 
+/// Of these variables those that are no setting and look like one, with the one they look like.
+/// Programs have variables of their own that begin with `OQ_`, so what is far from all is left alone.
+pub fn misspelt(variables: impl Iterator<Item = String>) -> Vec<(String, &'static str)> {
+    let known = || SETTINGS.iter().map(|s| s.env).chain(["OQ_PROFILE"]);
+    let near = |name: &str| known().find(|env| strsim::damerau_levenshtein(name, env) <= 2);
+    let ours = variables.filter(|name| name.starts_with("OQ_") && !known().any(|env| env == name));
+    let mut found: Vec<_> = ours
+        .filter_map(|name| near(&name).map(|env| (name, env)))
+        .collect();
+    found.sort_unstable();
+    found
+}
+
 /// The word that somebody probably meant.
 pub fn nearest<'a>(wrong: &str, right: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let scored = right

@@ -50,6 +50,21 @@ fn the_nearest_word_is_near() {
 }
 
 #[test]
+fn variables_that_look_like_settings_are_told() {
+    let names = [
+        "OQ_URLS",
+        "OQ_COLOUR",
+        "OQ_URL",
+        "OQ_TASK_ID",
+        "OQ_LOG",
+        "QUEUE",
+    ];
+    let told = misspelt(names.iter().map(|name| (*name).to_owned()));
+    let told: Vec<_> = told.iter().map(|(a, b)| (a.as_str(), *b)).collect();
+    assert_eq!(told, [("OQ_COLOUR", "OQ_COLOR"), ("OQ_URLS", "OQ_URL")]);
+}
+
+#[test]
 fn defaults_pass_their_own_check() {
     for setting in SETTINGS.iter().filter(|s| !s.default.is_empty()) {
         assert_eq!((setting.check)(setting.default), Ok(()), "{}", setting.name);

@@ -132,6 +132,11 @@ impl Printer {
         self.err.terminal && std::io::stdin().is_terminal()
     }
 
+    /// Whether a whole screen can be drawn, and keys are read.
+    pub fn can_draw(&self) -> bool {
+        self.out.terminal && std::io::stdin().is_terminal()
+    }
+
     /// How many columns the terminal has; `None` where stdout is none.
     fn width(&self) -> Option<usize> {
         if !self.out.terminal {

@@ -54,8 +54,9 @@ pub struct Columns {
 }
 
 impl Columns {
-    /// Columns for these heads and the first rows, no wider together than `most`. The first column
-    /// is never cut: it is what people copy.
+    /// Columns for these heads and the first rows, no wider together than `most`: the widest give
+    /// way, and where that is not enough the last are left out. The first column is never cut: it is
+    /// what people copy.
     pub fn of(heads: &[String], rows: &[Vec<String>], most: Option<usize>) -> Columns {
         let cells = |at: usize| rows.iter().filter_map(move |row| row.get(at));
         let mut widths: Vec<usize> = heads.iter().map(|h| h.width()).collect();
@@ -77,9 +78,9 @@ impl Columns {
     /// One line of the table.
     pub fn line(&self, cells: &[String], tones: impl Fn(usize) -> Tone) -> String {
         let mut line = String::new();
-        let last = cells.len().saturating_sub(1);
-        for (at, cell) in cells.iter().enumerate() {
-            let width = self.widths.get(at).copied().unwrap_or_default();
+        let last = cells.len().min(self.widths.len()).saturating_sub(1);
+        for (at, (cell, width)) in cells.iter().zip(&self.widths).enumerate() {
+            let width = *width;
             let shown = if at == 0 {
                 safe(cell)
             } else {
@@ -107,14 +108,16 @@ fn is_number(text: &str) -> bool {
         .all(|b| b.is_ascii_digit() || matches!(b, b'.' | b',' | b'$' | b'+'))
 }
 
-/// Takes from the widest column until all fit.
-fn shrink(widths: &mut [usize], most: usize) {
-    let gaps = GAP.len() * widths.len().saturating_sub(1);
-    while widths.iter().sum::<usize>() + gaps > most {
+/// Takes from the widest column until all fit, then from the last.
+fn shrink(widths: &mut Vec<usize>, most: usize) {
+    let wide = |widths: &[usize]| {
+        widths.iter().sum::<usize>() + GAP.len() * widths.len().saturating_sub(1)
+    };
+    while wide(widths) > most && widths.len() > 1 {
         let widest = widths.iter_mut().skip(1).max();
         match widest.filter(|width| **width > NARROWEST) {
             Some(width) => *width -= 1,
-            None => return,
+            None => drop(widths.pop()),
         }
     }
 }
@@ -166,11 +169,10 @@ mod tests {
             lines[1],
             format!("0123456789012345678901  1  {}…", "x".repeat(12))
         );
-        // A terminal too narrow for anything gets the lines nevertheless.
-        assert_eq!(
-            table(Some(3), &[["0123456789", "1", &long]])[1].width(),
-            10 + 3 + 2 + 8
-        );
+        // Lines that do not fit would break, and no column would stand below its head.
+        let narrow = |most| table(Some(most), &[["0123456789", "1", &long]]);
+        assert_eq!(narrow(22), ["        ID  N", "0123456789  1"]);
+        assert_eq!(narrow(3), ["        ID", "0123456789"]);
     }
 
     #[test]

@@ -10,4 +10,4 @@ pub use filter::FilterArgs;
 pub use ids::{Ids, ids};
 pub use input::{Lines, text};
 pub use time::Time;
-pub use value::{duration, fingerprint, priority, state, tag, tags};
+pub use value::{duration, fingerprint, priority, reason, state, tag, tags};

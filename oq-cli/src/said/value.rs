@@ -56,6 +56,17 @@ pub fn tags(said: &[(String, String)]) -> Result<BTreeMap<String, String>, Faile
     Ok(tags)
 }
 
+/// A reason for a task's history, which its object carries from then on.
+pub fn reason(text: &str) -> Result<String, String> {
+    const LONGEST: usize = 500;
+    match text.len() {
+        0 => Err("it is empty: leave it out".to_owned()),
+        n if n > LONGEST => Err(format!("it has {n} bytes and may have {LONGEST}")),
+        _ if text.contains(char::is_control) => Err("it has control characters".to_owned()),
+        _ => Ok(text.to_owned()),
+    }
+}
+
 /// What is wrong, without repeating what clap says before it.
 fn why(e: oq_core::Error) -> String {
     match e {

@@ -153,6 +153,19 @@ fn the_environment_is_checked_too() {
 }
 
 #[test]
+fn a_variable_that_looks_like_a_setting_is_told() {
+    let oq = Oq::new();
+    let ran = run(&oq, &["config", "show"], &[("OQ_URLS", "sqlite:secret.db")]);
+    assert!(
+        ran.err
+            .contains("OQ_URLS is set and is no setting; did you mean OQ_URL?"),
+        "{}",
+        ran.err
+    );
+    assert!(!ran.err.contains("secret"), "{}", ran.err);
+}
+
+#[test]
 fn every_setting_is_a_flag_and_a_variable() {
     let oq = Oq::new();
     let help = oq.run(&["list", "--help"]).out;

@@ -13,4 +13,5 @@ mod dead;
 mod help;
 mod oq;
 mod queues;
+mod streams;
 mod tasks;

@@ -152,6 +152,40 @@ fn waiting_ends_with_the_code_for_why() {
 }
 
 #[test]
+fn a_submission_is_told_in_the_form_that_is_asked_for() {
+    let oq = Oq::new();
+    let told = |format: &str| {
+        let ran = oq.run(&["submit", "echo", "1", "--key", "k", "-o", format]);
+        ran.shown().split("--- stderr").next().unwrap().to_owned()
+    };
+    let bare = "exit 0\n--- stdout\nID1\n";
+    assert_eq!(told("id"), bare);
+    assert_eq!(told("table"), bare);
+    let object = "exit 0\n--- stdout\n{\"id\":\"ID1\",\"existing\":true}\n";
+    assert_eq!(told("json"), object);
+    assert_eq!(told("jsonl"), object);
+    assert_eq!(told("csv"), "exit 0\n--- stdout\nid,existing\nID1,true\n");
+}
+
+#[test]
+fn daily_verbs_have_their_noun_too() {
+    let oq = Oq::new();
+    let ran = oq.run(&["task", "submit", "echo", "1"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    let id = ran.out.trim();
+    assert_eq!(oq.run(&["task", "list", "-o", "id"]).out.trim(), id);
+    assert_eq!(
+        oq.run(&["task", "get", id]).json(),
+        oq.run(&["get", id]).json()
+    );
+    let many = oq.piped(&["task", "submit", "echo", "--jsonl", "-"], "1\n2\n");
+    assert_eq!(many.out.lines().count(), 2, "{}", many.err);
+    oq.run(&["task", "get", "x"]).refused(2, "OQ-INVALID");
+    oq.run(&["task", "submit", "a", "--dely", "5s"])
+        .refused(2, "next: oq task submit --help");
+}
+
+#[test]
 fn submit_can_wait() {
     let oq = Oq::new();
     let ran = oq.run(&["submit", "echo", "1", "--wait", "--wait-timeout", "50ms"]);
@@ -316,9 +350,15 @@ fn what_is_cancelled_has_a_history_and_can_be_tried_again() {
         history.contains("cancel_requested,0,,no longer needed"),
         "{history}"
     );
-    let again = oq.run(&["retry", &id]);
+    oq.run(&["retry", &id, "--reason", ""])
+        .refused(2, "it is empty");
+    oq.run(&["cancel", &id, "--reason", &"x".repeat(501)])
+        .refused(2, "may have 500");
+    let again = oq.run(&["retry", &id, "--reason", "wanted after all"]);
     let new = again.json()["new"].as_str().unwrap().to_owned();
     assert_eq!(oq.run(&["get", &new]).json()["retry_of"], id.as_str());
+    let history = oq.run(&["history", &new, "-o", "csv"]).shown();
+    assert!(history.contains("retried,0,,wanted after all"), "{history}");
     assert!(
         oq.run(&["retry", &id])
             .out

@@ -79,6 +79,9 @@ fn doctor_tells_what_is_wrong_with_its_cure_and_ends_with_9() {
         bad["cure"].as_str().unwrap().contains("restore or delete"),
         "{bad}"
     );
+    let same = oq.run(&["doctor", "--quick", "--json"]);
+    assert_eq!((same.code, &same.json()["healthy"]), (9, &false.into()));
+    assert_eq!(oq.run(&["doctor", "--json", "-o", "csv"]).code, 2);
     let table = oq.run(&["doctor", "--quick", "-o", "table"]);
     assert!(table.out.contains("cure: "), "{}", table.out);
     assert!(table.err.contains("1 fault,"), "{}", table.err);
@@ -164,6 +167,11 @@ fn tail_tells_what_happened_and_goes_on_from_a_cursor() {
         (vec!["--type", "echo"], first.trim()),
         (vec!["--tag", "a=b"], first.trim()),
         (vec!["--type", "other", "--since", "1h"], second.trim()),
+        (
+            vec!["--type", "other", "--since", "yesterday"],
+            second.trim(),
+        ),
+        (vec!["--type", "echo", "--since", "2h ago"], first.trim()),
     ] {
         let told = oq.run(&[&["tail", "-o", "id"][..], &args].concat()).fine();
         assert_eq!(told.out.trim(), wanted, "{args:?}");
@@ -171,6 +179,7 @@ fn tail_tells_what_happened_and_goes_on_from_a_cursor() {
     assert_eq!(oq.run(&["tail", "--event", "failed"]).fine().out, "");
     assert_eq!(oq.run(&["tail", "--event", "done"]).code, 2);
     assert_eq!(oq.run(&["tail", "--since", "soon"]).code, 2);
+    assert_eq!(oq.run(&["tail", "--since", "-2h"]).code, 2);
     let table = oq.run(&["tail", "-o", "table"]).fine();
     assert!(
         table.out.lines().next().unwrap().contains("submitted"),

@@ -64,7 +64,11 @@ async fn exit_code_65_fails_at_once() {
     let world = World::new().await;
     let id = world.submit(task("bad")).await;
     world
-        .drain(&["--task", "bad=sh -c 'echo no such customer >&2; exit 65'"])
+        .drain(&[
+            "--exec",
+            "--task",
+            "bad=sh -c 'echo no such customer >&2; exit 65'",
+        ])
         .await;
     let view = world.view(id).await;
     assert_eq!((view.state, view.attempts), (TaskState::Failed, 1));

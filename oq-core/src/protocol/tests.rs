@@ -195,6 +195,7 @@ impl World {
             available_at: None,
             key: None,
             retry_of: None,
+            reason: None,
         };
         let slots = (0..tasks).map(|_| Slot::new(Data::Json(Json::null())));
         let live = pending(&draft, slots.collect(), Stamp::first(START, &SystemEntropy));

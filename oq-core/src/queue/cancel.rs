@@ -48,6 +48,11 @@ pub struct CancelledMany {
 }
 
 impl CancelledMany {
+    /// How many tasks have an answer.
+    pub fn asked(&self) -> u64 {
+        self.cancelled + self.requested + self.already_over + self.failed
+    }
+
     fn add(&mut self, tasks: u64, answer: Result<Cancelled>) {
         match answer {
             Ok(Cancelled::Cancelled) => self.cancelled += tasks,
@@ -160,8 +165,18 @@ impl Queue {
     /// # Ok(()) }
     /// ```
     pub async fn cancel_many(&self, filter: Filter, reason: Option<&str>) -> CancelledMany {
+        self.cancel_many_told(filter, reason, |_| {}).await
+    }
+
+    /// The same; `told` gets the sum so far, again and again, to show how far it is.
+    pub async fn cancel_many_told(
+        &self,
+        filter: Filter,
+        reason: Option<&str>,
+        told: impl FnMut(&CancelledMany),
+    ) -> CancelledMany {
         let mut sum = CancelledMany::default();
-        if let Err(e) = self.cancel_listed(filter, reason, &mut sum).await {
+        if let Err(e) = self.cancel_listed(filter, reason, &mut sum, told).await {
             sum.error = Some(e);
         }
         sum
@@ -172,6 +187,7 @@ impl Queue {
         filter: Filter,
         reason: Option<&str>,
         sum: &mut CancelledMany,
+        mut told: impl FnMut(&CancelledMany),
     ) -> Result<()> {
         let mut listing = self.list(filter.live())?;
         let mut next = listing.next().await?;
@@ -204,6 +220,7 @@ impl Queue {
             if sum.error.is_some() {
                 break;
             }
+            told(sum);
         }
         Ok(())
     }

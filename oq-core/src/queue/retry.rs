@@ -32,8 +32,13 @@ impl Queue {
     /// assert_eq!(queue.retry(task.id).await?.id, again.id);
     /// # Ok(()) }
     /// ```
-    #[tracing::instrument(level = "debug", skip_all, fields(queue = %self.name(), %id))]
     pub async fn retry(&self, id: TaskId) -> Result<Submitted> {
+        self.retry_because(id, None).await
+    }
+
+    /// The same, with a reason for the new task's history.
+    #[tracing::instrument(level = "debug", skip_all, fields(queue = %self.name(), %id))]
+    pub async fn retry_because(&self, id: TaskId, reason: Option<&str>) -> Result<Submitted> {
         let done = match lookup(self.root(), self.name(), id.object()).await? {
             Some(Found::Done { done, .. }) => done,
             Some(Found::Live { .. }) => {
@@ -51,7 +56,10 @@ impl Queue {
                     existing: true,
                 }
             }
-            None => self.submit_again(id, &done.record, new, &settings).await?,
+            None => {
+                self.submit_again(id, &done.record, new, &settings, reason)
+                    .await?
+            }
         };
         self.root()
             .delete(&Key::Dead(self.name().clone(), id).store_key())
@@ -65,6 +73,7 @@ impl Queue {
         done: &Done,
         new: ObjectId,
         settings: &Settings,
+        reason: Option<&str>,
     ) -> Result<Submitted> {
         let old = &done.tasks[id.index()];
         let input = old.input.as_ref().ok_or_else(|| {
@@ -76,6 +85,7 @@ impl Queue {
         let (draft, _) = task.shape.resolve(settings, self.submit_time())?;
         let draft = Draft {
             retry_of: Some(id),
+            reason: reason.map(str::to_owned),
             ..draft
         };
         let due = self.root().now();

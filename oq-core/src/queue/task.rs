@@ -354,6 +354,7 @@ impl Shape {
             available_at: (due > now).then_some(due),
             key: None,
             retry_of: None,
+            reason: None,
         };
         Ok((draft, due))
     }

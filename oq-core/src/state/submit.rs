@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::record::{Keyed, Live, LiveState, Options, Slot, Stamp, TaskId, TaskType, V1};
+use crate::record::{Keyed, Live, LiveState, Options, Slot, Stamp, Step, TaskId, TaskType, V1};
 use crate::time::StoreTime;
 
 /// What a new object is made of.
@@ -18,11 +18,14 @@ pub struct Draft {
     pub key: Option<Keyed>,
     /// The dead task that it tries again.
     pub retry_of: Option<TaskId>,
+    /// Why somebody tries it again.
+    pub reason: Option<String>,
 }
 
 /// (none) → pending.
 pub fn pending(draft: &Draft, tasks: Vec<Slot>, write: Stamp) -> Live {
-    Live {
+    let created = write.created;
+    let mut live = Live {
         v: V1,
         write,
         task_type: draft.task_type.clone(),
@@ -37,5 +40,9 @@ pub fn pending(draft: &Draft, tasks: Vec<Slot>, write: Stamp) -> Live {
         tasks,
         history: Vec::new(),
         extra: BTreeMap::new(),
+    };
+    if draft.reason.is_some() {
+        live.log(created, Step::Retried, draft.reason.clone());
     }
+    live
 }

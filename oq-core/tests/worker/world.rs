@@ -21,11 +21,20 @@ pub struct World {
 }
 
 impl World {
-    #[allow(clippy::disallowed_methods)] // virtual time
     pub fn new() -> World {
+        World::with_dates(|since| since)
+    }
+
+    /// A store whose dates have no fractions.
+    pub fn of_whole_seconds() -> World {
+        World::with_dates(|since| Duration::from_secs(since.as_secs()))
+    }
+
+    #[allow(clippy::disallowed_methods)] // virtual time
+    fn with_dates(shown: fn(Duration) -> Duration) -> World {
         let start = tokio::time::Instant::now();
         let epoch = StoreTime(1_700_000_000_000);
-        let time: TimeSource = Arc::new(move || epoch.plus(start.elapsed()));
+        let time: TimeSource = Arc::new(move || epoch.plus(shown(start.elapsed())));
         let metered = Metered::new(Arc::new(MemoryStore::with_time(time)));
         let meter = metered.meter();
         World {

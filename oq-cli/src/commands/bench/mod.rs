@@ -62,7 +62,11 @@ impl Bench {
     pub async fn run(self, oq: &Session<'_>) -> Result<Exit, Failed> {
         let earlier = self.compare.as_deref().map(report::read).transpose()?;
         let mut signals = Signals::new(false)?;
-        if !self.agreed(oq).await? {
+        let agreed = tokio::select! {
+            agreed = self.agreed(oq) => agreed?,
+            () = signals.next() => return Ok(Exit::Interrupted),
+        };
+        if !agreed {
             oq.print.note("nothing was done");
             return Ok(Exit::Ok);
         }
@@ -135,7 +139,7 @@ impl Bench {
             "This makes requests for about ${dollars:.4} at the prices of S3 Standard (found by a \
              rehearsal in memory; a slow store takes more listings). Go on?"
         );
-        let agreed = oq.print.agreed(&question, self.yes);
+        let agreed = oq.print.agreed(&question, self.yes).await;
         agreed.map_err(|nobody| nobody.next("add --yes to do it"))
     }
 }

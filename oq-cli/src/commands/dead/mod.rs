@@ -6,7 +6,7 @@ use clap::Subcommand;
 use oq_core::queue::{DeadLetter, Queue, group_dead};
 use oq_core::record::Fingerprint;
 
-use super::bulk::{self, BulkArgs, Did};
+use super::bulk::{self, BulkArgs, Did, Why};
 use crate::exit::Exit;
 use crate::failed::Failed;
 use crate::print::{Card, Format};
@@ -39,6 +39,8 @@ enum Verb {
     Retry {
         #[command(flatten)]
         which: Which,
+        #[command(flatten)]
+        why: Why,
         #[command(flatten)]
         bulk: BulkArgs,
     },
@@ -80,9 +82,9 @@ impl Dead {
         match self.verb {
             Verb::List { filter } => list(oq, &queue, &filter).await,
             Verb::Show { which } => show(oq, &queue, which.fingerprint).await,
-            Verb::Retry { which, bulk } => {
+            Verb::Retry { which, why, bulk } => {
                 let found = which.find(oq, &queue, bulk.dry_run).await?;
-                super::retry::again(oq, &queue, found, &bulk, true).await
+                super::retry::again(oq, &queue, found, &bulk, &why, true).await
             }
             Verb::Purge { which, bulk } => purge(oq, &queue, which, &bulk).await,
         }
@@ -202,7 +204,7 @@ async fn purge(
         return Ok(Exit::Ok);
     }
     let question = format!("Remove {many} of the queue {}?", queue.name());
-    if !oq.print.agreed(&question, args.yes)? {
+    if !oq.print.agreed(&question, args.yes).await? {
         oq.print.note("nothing was removed");
         return Ok(Exit::Ok);
     }

@@ -155,14 +155,14 @@ impl Purge {
                 return Ok(Exit::Ok);
             }
             let question = format!("Delete {what}? It cannot be taken back.");
-            if !oq.print.agreed(&question, self.yes)? {
+            if !oq.print.agreed(&question, self.yes).await? {
                 oq.print.note("nothing was deleted");
                 return Ok(Exit::Ok);
             }
         }
         let purged = match self.again {
-            true => queue.purge_again().await?,
-            false => queue.purge().await?,
+            true => oq.watched(None, queue.purge_again()).await?,
+            false => oq.watched(None, queue.purge()).await?,
         };
         match oq.print.format() {
             Format::Json | Format::Jsonl => oq.print.line(&json(&purged)?)?,

@@ -5,12 +5,14 @@ mod options;
 
 use std::time::Duration;
 
-use oq_core::queue::Task;
-use oq_core::record::TaskType;
+use oq_core::queue::{Submitted, Task};
+use oq_core::record::{TaskId, TaskType};
+use serde::Serialize;
 
 use self::options::TaskArgs;
 use crate::exit::Exit;
 use crate::failed::Failed;
+use crate::print::{Format, Row, json};
 use crate::said;
 use crate::session::Session;
 
@@ -52,6 +54,49 @@ pub struct Submit {
     options: TaskArgs,
 }
 
+/// A lone task that was accepted.
+#[derive(Debug, Serialize)]
+struct One {
+    id: TaskId,
+    existing: bool,
+}
+
+impl From<&Submitted> for One {
+    fn from(submitted: &Submitted) -> One {
+        One {
+            id: submitted.id,
+            existing: submitted.existing,
+        }
+    }
+}
+
+impl Row for One {
+    const HEADS: &'static [&'static str] = &["id", "existing"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![self.id.to_string(), self.existing.to_string()]
+    }
+
+    fn id(&self) -> String {
+        self.id.to_string()
+    }
+}
+
+impl One {
+    /// The id alone, in a pipe too, unless a form was asked for.
+    fn print(&self, oq: &Session<'_>) -> Result<(), Failed> {
+        match oq.print.asked() {
+            Some(Format::Json | Format::Jsonl) => oq.print.line(&json(self)?),
+            Some(Format::Csv) => {
+                let mut rows = oq.print.rows();
+                rows.push(self)?;
+                rows.end().map(drop)
+            }
+            Some(Format::Table | Format::Id) | None => oq.print.line(&self.id.to_string()),
+        }
+    }
+}
+
 impl Submit {
     /// Whether it submits many.
     pub fn is_bulk(&self) -> bool {
@@ -76,7 +121,7 @@ impl Submit {
         let id = submitted.id;
         // What is accepted is said before the bell: the id must not be lost with the ring.
         match self.wait {
-            false => oq.print.line(&id.to_string())?,
+            false => One::from(&submitted).print(oq)?,
             true => oq.print.note(&format!("submitted {id}")),
         }
         if submitted.existing {

@@ -10,8 +10,11 @@ use oq_core::queue::{
     self, DeadLetter, Filter, Listed, Queue, Stats, TaskState, TaskView, WorkerView,
 };
 use oq_core::record::{Presence, QueueName, prefix};
+use oq_core::span;
 use oq_core::store::List;
 use serde::Serialize;
+
+use crate::print::Row;
 
 /// No more queues than this are looked at; the rest is counted.
 pub const QUEUES: usize = 20;
@@ -44,6 +47,30 @@ pub struct QueueSeen {
     pub stats: Stats,
     /// Workers that showed themselves lately.
     pub workers: usize,
+}
+
+impl Row for QueueSeen {
+    const HEADS: &'static [&'static str] = &[
+        "queue", "runnable", "waiting", "running", "done", "dead", "oldest", "workers",
+    ];
+
+    fn cells(&self) -> Vec<String> {
+        let stats = &self.stats;
+        vec![
+            self.name.to_string(),
+            stats.runnable.to_string(),
+            stats.waiting.to_string(),
+            stats.running.to_string(),
+            stats.done.to_string(),
+            stats.dead.to_string(),
+            stats.oldest.map(span::rough).unwrap_or_default(),
+            self.workers.to_string(),
+        ]
+    }
+
+    fn id(&self) -> String {
+        self.name.to_string()
+    }
 }
 
 /// More of one queue.

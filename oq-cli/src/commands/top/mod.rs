@@ -60,7 +60,7 @@ impl Top {
             let (made, now) = (oq.requests() - before, looker.now());
             return self.print(oq, model, seen, made, now);
         }
-        if !oq.print.can_ask() {
+        if !oq.print.can_draw() {
             return Err(Failed::usage(
                 "there is no terminal to draw on",
                 "add --once for a snapshot as text, or -o json for programs",
@@ -88,9 +88,20 @@ impl Top {
         made: oq_core::store::Requests,
         now: oq_core::env::Mono,
     ) -> Result<Exit, Failed> {
-        if matches!(oq.print.asked(), Some(Format::Json | Format::Jsonl)) {
-            oq.print.line(&serde_json::json!(seen).to_string())?;
-            return Ok(Exit::Ok);
+        match oq.print.asked() {
+            Some(Format::Json | Format::Jsonl) => {
+                oq.print.line(&serde_json::json!(seen).to_string())?;
+                return Ok(Exit::Ok);
+            }
+            Some(Format::Csv | Format::Id) => {
+                let mut rows = oq.print.rows();
+                for queue in &seen.queues {
+                    rows.push(queue)?;
+                }
+                rows.end()?;
+                return Ok(Exit::Ok);
+            }
+            Some(Format::Table) | None => {}
         }
         model.saw(seen, made, now);
         for line in text::lines(&model, WIDTH) {

@@ -34,6 +34,11 @@ pub struct Run {
     #[arg(long = "task", value_name = "NAME=PROGRAM", required = true)]
     tasks: Vec<exec::Said>,
 
+    /// Handlers are programs, each named with --task. This worker runs nothing else, so it need not
+    /// be said.
+    #[arg(long)]
+    exec: bool,
+
     /// Let /bin/sh read the programs, for pipes and variables.
     #[arg(long)]
     shell: bool,

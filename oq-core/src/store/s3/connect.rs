@@ -1,6 +1,6 @@
 //! From a URL, or a configuration that the caller already has, to an [`S3Store`].
 
-use std::sync::RwLock;
+use std::sync::{OnceLock, RwLock};
 use std::time::Duration;
 
 use aws_config::default_provider::region::DefaultRegionChain;
@@ -15,6 +15,10 @@ use aws_sdk_s3::config::{
     StalledStreamProtectionConfig,
 };
 use aws_smithy_http_client::tls;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_types::SdkConfig;
 use aws_types::service_config::ServiceConfigKey;
 
@@ -87,9 +91,8 @@ impl S3Store {
     pub async fn connect_with(url: &str, options: &S3Options) -> Result<S3Store, StoreError> {
         let url = S3Url::parse(url)?;
         options.checked()?;
-        let http = http_client();
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(http)
+            .http_client(http_client(None))
             .region(region_chain(&url));
         if let Some(endpoint) = &url.endpoint {
             loader = loader.endpoint_url(endpoint);
@@ -111,6 +114,9 @@ impl S3Store {
             .force_path_style(path_style);
         // What is judged below must be what is used.
         config.set_endpoint_url(endpoint.clone());
+        if endpoint.as_deref().is_some_and(is_plain) {
+            config = config.http_client(http_client(endpoint.as_deref()));
+        }
         let options = S3Options {
             delete_if: url.delete_if.or(options.delete_if),
             ..options.clone()
@@ -204,13 +210,41 @@ fn configured_endpoint(sdk: &SdkConfig) -> Option<String> {
         .or_else(|| sdk.endpoint_url().map(str::to_owned))
 }
 
-pub(super) fn http_client() -> SharedHttpClient {
-    aws_smithy_http_client::Builder::new()
-        .tls_provider(tls::Provider::Rustls(
-            tls::rustls_provider::CryptoMode::AwsLc,
-        ))
-        .pool_idle_timeout(POOL_IDLE)
-        .build_https()
+/// The client for an endpoint.
+pub(super) fn http_client(endpoint: Option<&str>) -> SharedHttpClient {
+    match endpoint.is_some_and(is_plain) {
+        true => pool().build_http(),
+        false => SharedHttpClient::new(Secure::default()),
+    }
+}
+
+fn pool() -> aws_smithy_http_client::Builder {
+    aws_smithy_http_client::Builder::new().pool_idle_timeout(POOL_IDLE)
+}
+
+/// Whether there is no TLS.
+fn is_plain(endpoint: &str) -> bool {
+    endpoint.starts_with("http://")
+}
+
+/// A client with TLS that is made when its first request is sent. To make one reads the hundreds of
+/// certificates of this machine, which takes longer than a submission to a store on it; and where
+/// neither the store nor the credentials need TLS, nobody does.
+#[derive(Debug, Default)]
+struct Secure(OnceLock<SharedHttpClient>);
+
+impl HttpClient for Secure {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        let made = self.0.get_or_init(|| {
+            let provider = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc);
+            pool().tls_provider(provider).build_https()
+        });
+        made.http_connector(settings, components)
+    }
 }
 
 /// The whole chain ends with a question to the instance metadata service, which takes seconds where

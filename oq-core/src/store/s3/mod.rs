@@ -219,7 +219,11 @@ impl Store for S3Store {
     /// A new pool of connections. One that the program brought is replaced as well.
     fn reconnect(&self) {
         let config = self.client().config().to_builder();
-        let fresh = Client::from_conf(config.http_client(connect::http_client()).build());
+        let fresh = Client::from_conf(
+            config
+                .http_client(connect::http_client(self.endpoint.as_deref()))
+                .build(),
+        );
         *self.client.write().unwrap_or_else(PoisonError::into_inner) = fresh;
     }
 
