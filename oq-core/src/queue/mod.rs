@@ -184,9 +184,14 @@ impl Queue {
             .await
     }
 
+    /// A queue of the same store; of this one the settings are known.
     async fn like(&self, name: QueueName, inline: usize, rings: bool) -> Result<Queue> {
-        let inner = &self.inner;
-        Queue::with(inner.root.clone(), name, inline, inner.meter.clone(), rings).await
+        let settings = match name == self.inner.name {
+            true => self.cached(),
+            false => settings::Cached::read(self.root(), &name).await?,
+        };
+        let (root, meter) = (self.inner.root.clone(), self.inner.meter.clone());
+        Ok(Queue::of(root, name, inline, meter, rings, settings))
     }
 
     async fn with(
@@ -197,7 +202,18 @@ impl Queue {
         rings: bool,
     ) -> Result<Queue> {
         let settings = settings::Cached::read(&root, &name).await?;
-        Ok(Queue {
+        Ok(Queue::of(root, name, inline, meter, rings, settings))
+    }
+
+    fn of(
+        root: Root,
+        name: QueueName,
+        inline: usize,
+        meter: Option<Meter>,
+        rings: bool,
+        settings: settings::Cached,
+    ) -> Queue {
+        Queue {
             inner: Arc::new(Inner {
                 label: name.as_str().into(),
                 inline,
@@ -209,7 +225,7 @@ impl Queue {
                 root,
                 name,
             }),
-        })
+        }
     }
 
     /// Its name.
