@@ -91,7 +91,8 @@ async fn a_thousand_packed_tasks_are_drained_in_one_invocation_on_the_wire() {
             "{}: 1,000 packed tasks in one invocation: {seen:?}",
             server.name
         );
-        assert!(seen.requests() <= 1000 / 5, "{seen:?}");
+        // How many requests these are at most is held to on virtual time: a slow machine renews leases.
+        assert!(seen.put >= 64, "{seen:?}");
     }
 }
 
