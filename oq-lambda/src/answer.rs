@@ -105,6 +105,19 @@ pub enum Failed {
     Oq(#[from] Error),
 }
 
+impl From<Failed> for Error {
+    fn from(failed: Failed) -> Error {
+        match failed {
+            Failed::Event(why) => Error::Invalid {
+                what: "the event".into(),
+                why,
+            },
+            Failed::TooShort(_) | Failed::NoHandlers => Error::Unusable(failed.to_string()),
+            Failed::Oq(error) => error,
+        }
+    }
+}
+
 impl Failed {
     /// A stable code, the same as on the command line and in Python.
     pub fn code(&self) -> &'static str {

@@ -13,6 +13,7 @@ use crate::http::{self, DEFAULT_MAX_BODY, Reply, Rules};
 use crate::leads::{Asked, Ignored, asked};
 use crate::submit::submit_handler;
 use crate::thaw::Thaw;
+use crate::watch::Watch;
 
 /// Kept back for the answer.
 const RESERVE: Duration = Duration::from_millis(500);
@@ -73,6 +74,7 @@ pub struct Function {
     rules: Option<Rules>,
     linger: Duration,
     thaw: Thaw,
+    watch: Watch,
 }
 
 /// A function that runs the tasks of a worker's queues. It takes tasks by direct invocation, and by
@@ -108,6 +110,7 @@ impl Function {
             rules,
             linger: LINGER,
             thaw: Thaw::default(),
+            watch: Watch::default(),
         }
     }
 
@@ -125,6 +128,23 @@ impl Function {
     pub fn linger(mut self, time: Duration) -> Self {
         self.linger = time;
         self
+    }
+
+    /// Answers an invocation that ends at a time of day, as Lambda says it, since 1970; logs one line.
+    ///
+    /// # Errors
+    ///
+    /// As [`Function::answer`].
+    pub async fn answer_by(&self, document: &str, deadline: Duration) -> Result<Answer, Failed> {
+        let answer = self.answer(document, self.watch.read(deadline)).await;
+        match &answer {
+            Ok(answer) => {
+                let answer = serde_json::to_string(answer).unwrap_or_default();
+                tracing::info!(answer, "answered");
+            }
+            Err(failed) => tracing::error!(code = failed.code(), error = %failed, "failed"),
+        }
+        answer
     }
 
     /// Answers an invocation.

@@ -20,8 +20,8 @@
 //! ```
 //!
 //! What is where: [`event`] reads documents, without I/O; `leads` makes of notifications what a
-//! drain tries; `function` does it; `answer` says what came of it; `submit` and `http` take tasks
-//! in; `runtime` (a feature) is the only part that knows `lambda_runtime`; `programs` runs tasks by
+//! drain tries; `function` does it, in the time that `watch` and `thaw` tell; `answer` says what came
+//! of it; `submit` and `http` take tasks in; `runtime` (a feature) is the only part that knows `lambda_runtime`; `programs` runs tasks by
 //! programs, for the binary of this crate; `emulator` (a feature) runs functions on this machine. How all of it fits together is in `docs/lambda.md`.
 //!
 //! [`Worker`]: oq_core::Worker
@@ -39,6 +39,7 @@ mod runtime;
 mod submit;
 pub mod templates;
 mod thaw;
+mod watch;
 
 pub use answer::{Answer, Failed};
 pub use function::{Function, Time, handler, submitter};
@@ -49,7 +50,7 @@ pub use submit::{Accepted, Submit, submit_handler};
 use oq_core::{Queue, Result};
 
 /// The queue that `OQ_QUEUE` names (`default` unless set), in the store that `OQ_URL` names. It is
-/// [silent](Queue::silent) unless `OQ_BELL` is `on`: on Lambda events of the bucket start workers.
+/// [`quiet`]: on Lambda events of the bucket start workers.
 ///
 /// # Errors
 ///
@@ -62,13 +63,31 @@ pub async fn connect() -> Result<Queue> {
             why: "it is not set: name the store in it, as in s3://BUCKET/PREFIX".into(),
         });
     };
-    let queue = Queue::connect(&url).await?;
-    let queue = match said("OQ_QUEUE") {
-        Some(name) => queue.named(&name).await?,
-        None => queue,
-    };
-    match said("OQ_BELL").as_deref() {
-        Some("on") => Ok(queue),
+    open(&url, said("OQ_QUEUE").as_deref()).await
+}
+
+/// A queue (`default` unless named) of the store at a URL, [`quiet`].
+///
+/// # Errors
+///
+/// Those of [`Queue::connect`] and [`Queue::named`].
+pub async fn open(url: &str, queue: Option<&str>) -> Result<Queue> {
+    let first = Queue::connect(url).await?;
+    quiet(match queue {
+        Some(name) => first.named(name).await?,
+        None => first,
+    })
+    .await
+}
+
+/// The queue as a function uses it: [silent](Queue::silent) unless `OQ_BELL` is `on`.
+///
+/// # Errors
+///
+/// Those of [`Queue::silent`].
+pub async fn quiet(queue: Queue) -> Result<Queue> {
+    match std::env::var("OQ_BELL").as_deref() {
+        Ok("on") => Ok(queue),
         _ => queue.silent().await,
     }
 }

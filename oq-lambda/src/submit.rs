@@ -70,7 +70,9 @@ pub async fn submit_handler(queue: &Queue, event: Submit) -> Result<Accepted> {
         _ => None,
     };
     let queue = other.as_ref().unwrap_or(queue);
-    let mut task = Task::of(event.task_type, event.input)?;
+    // As a part of the event it was only skipped over.
+    let input = Json::parse(event.input.as_str())?;
+    let mut task = Task::of(event.task_type, input)?;
     if let Some(seconds) = event.delay_s {
         task = task.delay(Duration::from_secs(seconds));
     }

@@ -1,6 +1,7 @@
 //! A store, as Python sees it: its queues, and the requests about one task.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use oq_core::queue::{Cancelled, Queue, TaskView};
@@ -29,6 +30,8 @@ pub struct Store {
     url: String,
     first: OnceCell<Queue>,
     queues: Mutex<BTreeMap<String, Arc<OnceCell<Queue>>>>,
+    /// Whether queues that are opened from now on are those of a function.
+    quiet: AtomicBool,
 }
 
 impl Store {
@@ -40,7 +43,11 @@ impl Store {
         };
         let open = || async {
             let connect = || Queue::connect(&self.url);
-            self.first.get_or_try_init(connect).await?.named(name).await
+            let queue = self.first.get_or_try_init(connect).await?.named(name);
+            match self.quiet.load(Ordering::Relaxed) {
+                true => oq_lambda::quiet(queue.await?).await,
+                false => queue.await,
+            }
         };
         cell.get_or_try_init(open).await.cloned()
     }
@@ -64,7 +71,14 @@ impl Client {
             url,
             first: OnceCell::new(),
             queues: Mutex::default(),
+            quiet: AtomicBool::new(false),
         })
+    }
+
+    /// Queues that are opened from now on are as a function on Lambda uses them.
+    fn quiet(&self, py: Python<'_>) -> PyResult<()> {
+        self.store(py)?.quiet.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     /// A new store in memory, on a clock that can be moved.
@@ -78,6 +92,7 @@ impl Client {
                 url: String::new(),
                 first: OnceCell::new_with(Some(first)),
                 queues: Mutex::default(),
+                quiet: AtomicBool::new(false),
             }))
         })
     }
@@ -177,7 +192,7 @@ impl Client {
     }
 
     /// The store, in the process that opened it: a fork has none of the threads that serve it.
-    fn store(&self, py: Python<'_>) -> PyResult<Arc<Store>> {
+    pub fn store(&self, py: Python<'_>) -> PyResult<Arc<Store>> {
         if let Some(store) = &self.store
             && self.process == std::process::id()
         {

@@ -13,6 +13,7 @@ mod draft;
 mod errors;
 mod events;
 mod job;
+mod lambda;
 mod logs;
 mod mailbox;
 mod many;
@@ -36,6 +37,7 @@ fn _oq(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<draft::Draft>()?;
     module.add_class::<events::Event>()?;
     module.add_class::<job::Job>()?;
+    module.add_class::<lambda::Function>()?;
     module.add_class::<many::Ids>()?;
     module.add_class::<many::Many>()?;
     module.add_class::<request::Request>()?;

@@ -86,6 +86,13 @@ pub struct Worker {
 }
 
 impl Worker {
+    /// The core's worker, with Python's handlers.
+    pub fn build(&self) -> impl Future<Output = Result<worker::Worker>> + Send + use<> {
+        let (shared, store) = (self.shared.clone(), self.store.clone());
+        let options = self.options.clone();
+        async move { build(&shared, &store, &options).await }
+    }
+
     /// A worker that does not run yet.
     pub fn new(store: Arc<Store>, options: WorkerOptions) -> Result<Worker> {
         let shared = Shared {

@@ -1,11 +1,12 @@
 //! `oq lambda`: templates, and functions on this machine.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Subcommand, ValueEnum};
 use oq_lambda::emulator::{Died, Invoked, Local};
 use oq_lambda::templates;
+use serde_json::json;
 
 use crate::exit::Exit;
 use crate::failed::Failed;
@@ -26,12 +27,15 @@ enum Verb {
         /// For which tool.
         tool: Tool,
     },
-    /// Start a function's program on this machine, pass it one event, print its answer.
+    /// Start a function's program on this machine, pass it events, print its answers.
     ///
-    /// Exit code 1: the function reported an error; 6: it did not answer in time.
+    /// The events come one after the other to one process, as to a function that stays warm; each
+    /// file is read when it is its turn. Exit code 1: the function reported an error; 6: it did not
+    /// answer in time.
     Invoke {
-        /// A file with the event as JSON, or - for stdin.
-        event: PathBuf,
+        /// Files with one event each as JSON, or - for stdin.
+        #[arg(required = true, value_name = "EVENT")]
+        events: Vec<PathBuf>,
 
         /// On this machine, against an emulated Lambda. Functions on AWS are invoked with
         /// `aws lambda invoke`.
@@ -66,26 +70,21 @@ impl Lambda {
                 Ok(Exit::Ok)
             }
             Verb::Invoke {
-                event,
+                events,
                 function,
                 timeout,
                 ..
-            } => invoke(oq, &event, &function, timeout).await,
+            } => invoke(oq, &events, &function, timeout).await,
         }
     }
 }
 
 async fn invoke(
     oq: &Session<'_>,
-    event: &std::path::Path,
-    function: &std::path::Path,
+    events: &[PathBuf],
+    function: &Path,
     timeout: Duration,
 ) -> Result<Exit, Failed> {
-    let event = event.to_string_lossy();
-    let event = match &*event {
-        "-" => said::text("-")?,
-        path => said::text(&format!("@{path}"))?,
-    };
     let environment = [
         ("OQ_URL", oq.url()?),
         ("OQ_QUEUE", oq.global.queue.as_str()),
@@ -95,23 +94,31 @@ async fn invoke(
         let next = "name a function's program with --function";
         Failed::usage(format!("{}: {e}", function.display()), next)
     })?;
-    let invoked = local.invoke(&event).await.map_err(|died| {
-        let (exit, next) = match died {
-            Died::TimedOut(_) => (Exit::TimedOut, "give it more with --timeout"),
-            _ => (Exit::Unusable, "see what it said on stderr"),
-        };
-        Failed::new(exit, "OQ-UNUSABLE", died.to_string(), next)
-    })?;
-    match invoked {
-        Invoked::Answer(answer) => {
-            oq.print.line(&answer)?;
-            Ok(Exit::Ok)
-        }
-        Invoked::Error { code, message } => {
-            oq.print.line(
-                &serde_json::json!({ "errorType": code, "errorMessage": message }).to_string(),
-            )?;
-            Ok(Exit::NotCompleted)
+    let mut exit = Exit::Ok;
+    for path in events {
+        match local.invoke(&read(path)?).await.map_err(died)? {
+            Invoked::Answer(answer) => oq.print.line(&answer)?,
+            Invoked::Error { code, message } => {
+                exit = Exit::NotCompleted;
+                let error = json!({ "errorType": code, "errorMessage": message });
+                oq.print.line(&error.to_string())?;
+            }
         }
     }
+    Ok(exit)
+}
+
+fn read(path: &Path) -> Result<String, Failed> {
+    match &*path.to_string_lossy() {
+        "-" => said::text("-"),
+        path => said::text(&format!("@{path}")),
+    }
+}
+
+fn died(died: Died) -> Failed {
+    let (exit, next) = match died {
+        Died::TimedOut(_) => (Exit::TimedOut, "give it more with --timeout"),
+        _ => (Exit::Unusable, "see what it said on stderr"),
+    };
+    Failed::new(exit, "OQ-UNUSABLE", died.to_string(), next)
 }

@@ -179,14 +179,30 @@ impl Queue {
             .await
     }
 
+    /// A queue of the same store; of this one the settings are known.
     async fn like(&self, name: QueueName, inline: usize, rings: bool) -> Result<Queue> {
-        Queue::with(self.inner.root.clone(), name, inline, rings).await
+        let settings = match name == self.inner.name {
+            true => self.cached(),
+            false => settings::Cached::read(self.root(), &name).await?,
+        };
+        let root = self.inner.root.clone();
+        Ok(Queue::of(root, name, inline, rings, settings))
     }
 
     async fn with(root: Root, name: QueueName, inline: usize, rings: bool) -> Result<Queue> {
         metric::describe();
         let settings = settings::Cached::read(&root, &name).await?;
-        Ok(Queue {
+        Ok(Queue::of(root, name, inline, rings, settings))
+    }
+
+    fn of(
+        root: Root,
+        name: QueueName,
+        inline: usize,
+        rings: bool,
+        settings: settings::Cached,
+    ) -> Queue {
+        Queue {
             inner: Arc::new(Inner {
                 label: name.as_str().into(),
                 inline,
@@ -197,7 +213,7 @@ impl Queue {
                 root,
                 name,
             }),
-        })
+        }
     }
 
     /// Its name.

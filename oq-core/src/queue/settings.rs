@@ -223,7 +223,7 @@ impl Queue {
         }
     }
 
-    fn cached(&self) -> Cached {
+    pub(super) fn cached(&self) -> Cached {
         let cached = self.inner.settings.lock();
         cached.unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -1,6 +1,7 @@
 # oq on AWS Lambda: a bucket, a function that runs the tasks of one queue, a schedule as the backstop,
-# and a policy for producers. `code` is a zip with the program `bootstrap` in it, built for the
-# architecture below, and, if it is the one of oq-lambda, a folder `handlers`.
+# and a policy for producers. `code` is what oq-lambda/deploy/build makes: a zip with the program
+# `bootstrap` in it, built for the architecture below, and a folder `handlers`; or with the modules of a
+# function in Python.
 
 terraform {
   required_version = ">= 1.5"
@@ -30,8 +31,19 @@ variable "queue" {
 
 variable "code" {
   type        = string
-  default     = "function.zip"
+  default     = "build/function.zip"
   description = "The zip with the function's program."
+}
+
+variable "runtime" {
+  type    = string
+  default = "provided.al2023"
+}
+
+variable "handler" {
+  type        = string
+  default     = "bootstrap"
+  description = "In Python MODULE.NAME of what oq.lambda_handler gave."
 }
 
 variable "architecture" {
@@ -132,6 +144,11 @@ data "aws_iam_policy_document" "bucket" {
       identifiers = ["*"]
     }
     condition {
+      test     = "Bool"
+      variable = "s3:ObjectCreationOperation"
+      values   = ["true"]
+    }
+    condition {
       test     = "Null"
       variable = "s3:if-none-match"
       values   = ["true"]
@@ -150,22 +167,118 @@ resource "aws_s3_bucket_policy" "store" {
   depends_on = [aws_s3_bucket_public_access_block.store]
 }
 
-data "aws_iam_policy_document" "store" {
+# What `oq iam` says of workers and producers: handlers submit, too.
+data "aws_iam_policy_document" "worker" {
   statement {
-    sid       = "Objects"
-    actions   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
-    resources = ["${aws_s3_bucket.store.arn}/${var.prefix}/*"]
+    sid     = "Read"
+    actions = ["s3:GetObject"]
+    resources = [
+      "${aws_s3_bucket.store.arn}/${var.prefix}/oq.json",
+      "${aws_s3_bucket.store.arn}/${var.prefix}/${var.queue}/queue.json",
+      "${aws_s3_bucket.store.arn}/${var.prefix}/${var.queue}/live/*",
+      "${aws_s3_bucket.store.arn}/${var.prefix}/${var.queue}/done/*",
+      "${aws_s3_bucket.store.arn}/${var.prefix}/${var.queue}/payload/*",
+      "${aws_s3_bucket.store.arn}/${var.prefix}/${var.queue}/key/*",
+      "${aws_s3_bucket.store.arn}/${var.prefix}/${var.queue}/bell",
+      "${aws_s3_bucket.store.arn}/${var.prefix}/${var.queue}/fleet/*",
+    ]
   }
 
-  # Without it S3 says "denied" of what is not there.
+  # oq.json marks the store; whoever comes first writes it.
   statement {
-    sid       = "Names"
+    sid     = "Write"
+    actions = ["s3:PutObject"]
+    resources = [
+      "${aws_s3_bucket.store.arn}/${var.prefix}/oq.json",
+      "${aws_s3_bucket.store.arn}/${var.prefix}/${var.queue}/live/*",
+      "${aws_s3_bucket.store.arn}/${var.prefix}/${var.queue}/done/*",
+      "${aws_s3_bucket.store.arn}/${var.prefix}/${var.queue}/dead/*",
+      "${aws_s3_bucket.store.arn}/${var.prefix}/${var.queue}/payload/*",
+      "${aws_s3_bucket.store.arn}/${var.prefix}/${var.queue}/bell",
+      "${aws_s3_bucket.store.arn}/${var.prefix}/${var.queue}/fleet/*",
+      "${aws_s3_bucket.store.arn}/${var.prefix}/${var.queue}/key/*",
+    ]
+  }
+
+  statement {
+    sid     = "Delete"
+    actions = ["s3:DeleteObject"]
+    resources = [
+      "${aws_s3_bucket.store.arn}/${var.prefix}/${var.queue}/live/*",
+      "${aws_s3_bucket.store.arn}/${var.prefix}/${var.queue}/done/*",
+      "${aws_s3_bucket.store.arn}/${var.prefix}/${var.queue}/dead/*",
+      "${aws_s3_bucket.store.arn}/${var.prefix}/${var.queue}/payload/*",
+      "${aws_s3_bucket.store.arn}/${var.prefix}/${var.queue}/key/*",
+      "${aws_s3_bucket.store.arn}/${var.prefix}/${var.queue}/fleet/*",
+    ]
+  }
+
+  statement {
+    sid       = "List"
     actions   = ["s3:ListBucket"]
     resources = [aws_s3_bucket.store.arn]
     condition {
       test     = "StringLike"
       variable = "s3:prefix"
-      values   = ["${var.prefix}/*"]
+      values = [
+        "${var.prefix}/${var.queue}/live/*",
+        "${var.prefix}/${var.queue}/done/*",
+        "${var.prefix}/${var.queue}/dead/*",
+        "${var.prefix}/${var.queue}/payload/*",
+        "${var.prefix}/${var.queue}/key/*",
+        "${var.prefix}/${var.queue}/fleet/*",
+      ]
+    }
+  }
+
+  # Without it S3 says "denied" of what is not there.
+  statement {
+    sid       = "TellThatAKeyIsMissing"
+    actions   = ["s3:ListBucket"]
+    resources = [aws_s3_bucket.store.arn]
+    condition {
+      test     = "Null"
+      variable = "s3:prefix"
+      values   = ["true"]
+    }
+  }
+}
+
+data "aws_iam_policy_document" "producer" {
+  statement {
+    sid     = "Read"
+    actions = ["s3:GetObject"]
+    resources = [
+      "${aws_s3_bucket.store.arn}/${var.prefix}/oq.json",
+      "${aws_s3_bucket.store.arn}/${var.prefix}/${var.queue}/queue.json",
+      "${aws_s3_bucket.store.arn}/${var.prefix}/${var.queue}/live/*",
+      "${aws_s3_bucket.store.arn}/${var.prefix}/${var.queue}/done/*",
+      "${aws_s3_bucket.store.arn}/${var.prefix}/${var.queue}/payload/*",
+      "${aws_s3_bucket.store.arn}/${var.prefix}/${var.queue}/key/*",
+      "${aws_s3_bucket.store.arn}/${var.prefix}/${var.queue}/bell",
+    ]
+  }
+
+  statement {
+    sid     = "Write"
+    actions = ["s3:PutObject"]
+    resources = [
+      "${aws_s3_bucket.store.arn}/${var.prefix}/${var.queue}/live/*",
+      "${aws_s3_bucket.store.arn}/${var.prefix}/${var.queue}/payload/*",
+      "${aws_s3_bucket.store.arn}/${var.prefix}/${var.queue}/key/*",
+      "${aws_s3_bucket.store.arn}/${var.prefix}/${var.queue}/bell",
+    ]
+  }
+
+  # Without it S3 says "denied" of what is not there.
+  statement {
+    sid       = "TellThatAKeyIsMissing"
+    actions   = ["s3:ListBucket"]
+    resources = [aws_s3_bucket.store.arn]
+    condition {
+      test     = "Null"
+      variable = "s3:prefix"
+      values   = ["true"]
     }
   }
 }
@@ -195,7 +308,7 @@ resource "aws_iam_role" "worker" {
 resource "aws_iam_role_policy" "store" {
   name   = "store"
   role   = aws_iam_role.worker.id
-  policy = data.aws_iam_policy_document.store.json
+  policy = data.aws_iam_policy_document.worker.json
 }
 
 resource "aws_iam_role_policy" "logs" {
@@ -206,7 +319,7 @@ resource "aws_iam_role_policy" "logs" {
 
 resource "aws_iam_policy" "producer" {
   name   = "${local.name}-producer"
-  policy = data.aws_iam_policy_document.store.json
+  policy = data.aws_iam_policy_document.producer.json
 }
 
 resource "aws_cloudwatch_log_group" "worker" {
@@ -218,8 +331,8 @@ resource "aws_lambda_function" "worker" {
   function_name                  = local.name
   description                    = "Runs the tasks of queue ${var.queue}"
   role                           = aws_iam_role.worker.arn
-  runtime                        = "provided.al2023"
-  handler                        = "bootstrap"
+  runtime                        = var.runtime
+  handler                        = var.handler
   filename                       = var.code
   source_code_hash               = filebase64sha256(var.code)
   architectures                  = [var.architecture]

@@ -1,7 +1,8 @@
-//! Lambda on this machine: an emulator of the API that functions ask for events, and a process that
-//! runs a function against it. For tests and for `oq lambda invoke --local`; only on the loopback
-//! address.
+//! Lambda on this machine: an emulator of the API that functions ask for events, a process that runs a
+//! function against it, and a bucket that tells of its writes. For tests, measurements and `oq lambda
+//! invoke --local`; only on the loopback address.
 
+mod bucket;
 mod routes;
 
 use std::ffi::OsStr;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use oq_core::env::Env;
 use tokio::process::{Child, Command};
 
+pub use bucket::{Bucket, created};
 pub use routes::Invoked;
 use routes::Shared;
 
@@ -61,6 +63,8 @@ pub struct Local {
     emulator: Emulator,
     child: Child,
     timeout: Duration,
+    /// How far the function's clock is behind Lambda's.
+    frozen: Duration,
 }
 
 /// Why a local invocation has no answer.
@@ -104,6 +108,7 @@ impl Local {
             emulator,
             child,
             timeout,
+            frozen: Duration::ZERO,
         })
     }
 
@@ -127,6 +132,12 @@ impl Local {
         }
     }
 
+    /// As if its sandbox had been frozen for so long, and its clock with it: from now on Lambda's
+    /// clock, by which deadlines are set, is that much ahead of the function's.
+    pub fn freeze(&mut self, time: Duration) {
+        self.frozen += time;
+    }
+
     /// One invocation: its answer, or its error.
     ///
     /// # Errors
@@ -134,7 +145,7 @@ impl Local {
     /// [`Died`], after which there are no more.
     pub async fn invoke(&mut self, event: &str) -> Result<Invoked, Died> {
         let shared = self.emulator.shared.clone();
-        let answer = shared.invoke(event.to_owned(), self.timeout);
+        let answer = shared.invoke(event.to_owned(), self.frozen + self.timeout);
         let env = Env::system();
         let answered = tokio::select! {
             biased;

@@ -59,12 +59,12 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands an event over and waits for what comes of it.
-    pub async fn invoke(&self, event: String, timeout: Duration) -> Invoked {
+    /// Hands an event over and waits for what comes of it; its deadline is so long from now.
+    pub async fn invoke(&self, event: String, until: Duration) -> Invoked {
         // The deadline is a time of day, as in Lambda.
         #[allow(clippy::disallowed_methods)]
         let now = std::time::SystemTime::now();
-        let deadline = now.duration_since(UNIX_EPOCH).unwrap_or_default() + timeout;
+        let deadline = now.duration_since(UNIX_EPOCH).unwrap_or_default() + until;
         let (answer, answered) = oneshot::channel();
         {
             let mut state = self.state();
@@ -111,6 +111,8 @@ impl Shared {
         self.changed.notify_waiters();
         let invocation = self.until(|state| state.waiting.pop_front()).await;
         let head = Response::builder()
+            // AWS's client for Python crashes without it.
+            .header("Content-Type", "application/json")
             .header("Lambda-Runtime-Aws-Request-Id", &invocation.id)
             .header(
                 "Lambda-Runtime-Deadline-Ms",

@@ -50,6 +50,8 @@ async fn what_is_wrong_with_a_request_is_said_and_nothing_is_written() {
     let (_, function) = submitter(&world).await;
     let json_type = json!({ "content-type": "application/json" });
     let ok = r#"{ "type": "a" }"#;
+    let nested = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
+    let deep = format!(r#"{{ "type": "a", "input": {nested} }}"#);
     let long = format!(r#"{{ "type": "a", "input": "{}" }}"#, "x".repeat(1 << 20));
     let table = [
         (
@@ -81,6 +83,12 @@ async fn what_is_wrong_with_a_request_is_said_and_nothing_is_written() {
             400,
             "not a task",
         ),
+        (
+            post(json_type.clone(), r#"{ "type": "a", "input": "\ud800" }"#),
+            400,
+            "not valid JSON",
+        ),
+        (post(json_type.clone(), &deep), 400, "not valid JSON"),
         (
             post(json_type.clone(), r#"{ "type": "a", "timeout_s": 0 }"#),
             400,

@@ -53,7 +53,7 @@ async fn feed(world: &World, queue: &Queue, seconds: u64) -> Chain {
             answers.into_iter().for_each(|answer| drop(answer.unwrap()));
             assert!(chain.invocations < 2000, "it goes on and on");
         }
-        if !world.bucket.events.lock().unwrap().is_empty() {
+        if !world.bucket.is_quiet() {
             continue;
         }
         if world.live().await == 0 {

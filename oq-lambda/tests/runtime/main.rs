@@ -1,6 +1,10 @@
-//! The real program against an emulated Lambda, on a file; and on S3 where there is one.
+//! The real program against an emulated Lambda: on a file, and over HTTP on S3 servers.
 
 #![allow(clippy::unwrap_used)]
 
+mod bad;
+mod proxy;
 mod run;
+mod s3;
+mod servers;
 mod world;

@@ -131,33 +131,3 @@ async fn without_programs_it_only_submits() {
     let tick = function.invoke(TICK).await.unwrap();
     assert!(matches!(tick, Invoked::Error { message, .. } if message.contains("only submits")));
 }
-
-/// On a real S3 server, with real connections: `localstack/start --run -- cargo nextest run …`.
-#[tokio::test]
-async fn on_s3_its_own_bucket_and_prefix_are_known() {
-    let Some(url) = std::env::var("OQ_TEST_S3").ok().filter(|v| !v.is_empty()) else {
-        println!("not looked at: OQ_TEST_S3 names no server");
-        return;
-    };
-    let folder = Folder::new();
-    let (bucket, rest) = url.split_once('?').unwrap_or((&url, ""));
-    let url = format!(
-        "{}/lambda-{}?{rest}",
-        bucket.trim_end_matches('/'),
-        std::process::id()
-    );
-    let queue = Queue::connect(&url).await.unwrap();
-    let prefix = queue.root().store().place().unwrap().prefix;
-    let mut function = folder.function(&url, 60).await;
-    let id = queue.submit(task("shout", &json!("s3"))).await.unwrap().id;
-    let done = answer(function.invoke(&event(&queue, id, &prefix)).await.unwrap());
-    assert_eq!(
-        (&done["completed"], &done["leads"]["ran"]),
-        (&json!(1), &json!(1))
-    );
-    let again = answer(function.invoke(&event(&queue, id, &prefix)).await.unwrap());
-    assert_eq!(again["leads"]["over"], 1, "{again}");
-    let foreign = answer(function.invoke(&event(&queue, id, "")).await.unwrap());
-    assert_eq!(foreign["ignored"]["not_live"], 1, "{foreign}");
-    assert_eq!(queue.get(id).await.unwrap().state, TaskState::Completed);
-}

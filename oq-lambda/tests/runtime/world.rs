@@ -10,11 +10,12 @@ use serde_json::{Value, json};
 pub struct Folder(tempfile::TempDir);
 
 impl Folder {
-    /// Handlers: `shout` answers in capitals, `fail` fails, `slow` takes the seconds of its input.
+    /// Handlers: `shout` answers in capitals, `swallow` answers nothing, `fail` fails, `slow` takes the seconds of its input.
     pub fn new() -> Folder {
         let folder = Folder(tempfile::tempdir().unwrap());
         std::fs::create_dir(folder.handlers()).unwrap();
         folder.program("shout", "tr a-z A-Z");
+        folder.program("swallow", "exec cat >/dev/null");
         folder.program("fail", "echo 'the disk is full' >&2; exit 3");
         folder.program("slow", "read -r n; sleep \"$n\"; echo '\"done\"'");
         folder.program(

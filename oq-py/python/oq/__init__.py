@@ -14,6 +14,7 @@ app.run()                                    # elsewhere: the worker
 from ._app import App
 from ._context import Context, current
 from ._handle import Batch, Failure, Handle, Progress, TaskView
+from ._lambda import LambdaFunction, lambda_handler, lambda_submitter
 from ._options import Duration, Retry
 from ._oq import Event, __version__
 from ._resources import resource
@@ -49,6 +50,7 @@ __all__ = [
     "Handle",
     "InDoubt",
     "Invalid",
+    "LambdaFunction",
     "NotFound",
     "OqError",
     "Progress",
@@ -63,5 +65,7 @@ __all__ = [
     "Unusable",
     "__version__",
     "current",
+    "lambda_handler",
+    "lambda_submitter",
     "resource",
 ]

@@ -6,7 +6,8 @@ import asyncio
 import inspect
 import logging
 import signal
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import (
     TYPE_CHECKING,
@@ -147,6 +148,17 @@ class Attempts:
             self._hooks.add(told)
             told.add_done_callback(self._hooks.discard)
 
+    async def told(self, limit: float) -> None:
+        """Waits until hooks have come to their end."""
+        if self._hooks:
+            await asyncio.wait(self._hooks, timeout=max(0, limit))
+
+    async def settled(self, limit: float) -> list[str]:
+        """Waits until attempts on the loop have ended that were stopped; the tasks of others."""
+        if self._on_loop:
+            await asyncio.wait([a for _, a in self._on_loop.values()], timeout=limit)
+        return sorted({job.task for job, _ in self._on_loop.values()})
+
     async def end(self) -> None:
         """Nothing comes any more: what still runs is stopped."""
         left = [attempt for _, attempt in self._on_loop.values()]
@@ -194,6 +206,13 @@ async def _called(hook: Callable[[Event], Any], event: Event) -> None:
 
 async def serve(app: App, options: WorkerOptions, use: Callable[[Worker], Awaitable[T]]) -> T:
     """What ``use`` makes of a worker whose attempts run on this loop."""
+    async with opened(app, options) as (worker, _):
+        return await use(worker)
+
+
+@asynccontextmanager
+async def opened(app: App, options: WorkerOptions) -> AsyncIterator[tuple[Worker, Attempts]]:
+    """A worker whose attempts run on this loop, and those attempts."""
     resources = Resources()
     try:
         for start in app._starts:
@@ -203,7 +222,7 @@ async def serve(app: App, options: WorkerOptions, use: Callable[[Worker], Awaita
         loop = asyncio.get_running_loop()
         loop.add_reader(worker.fileno(), attempts.read, worker)
         try:
-            return await use(worker)
+            yield worker, attempts
         finally:
             loop.remove_reader(worker.fileno())
             attempts.read(worker)  # the last events

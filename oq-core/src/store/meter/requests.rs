@@ -1,7 +1,7 @@
 //! What was counted: requests by verb and outcome, and their price.
 
 use std::fmt;
-use std::ops::Sub;
+use std::ops::{Add, Sub};
 
 macro_rules! names {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)* }) => {
@@ -173,6 +173,21 @@ impl Sub for Requests {
         }
         self.bytes_in = self.bytes_in.saturating_sub(earlier.bytes_in);
         self.bytes_out = self.bytes_out.saturating_sub(earlier.bytes_out);
+        self
+    }
+}
+
+/// Both together.
+impl Add for Requests {
+    type Output = Requests;
+    fn add(mut self, other: Requests) -> Requests {
+        for (verb, more) in self.counts.iter_mut().zip(other.counts) {
+            for (count, more) in verb.iter_mut().zip(more) {
+                *count = count.saturating_add(more);
+            }
+        }
+        self.bytes_in = self.bytes_in.saturating_add(other.bytes_in);
+        self.bytes_out = self.bytes_out.saturating_add(other.bytes_out);
         self
     }
 }

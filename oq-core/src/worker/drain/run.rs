@@ -210,6 +210,9 @@ pub(super) struct Drainer {
 /// two programs read the store's time so differently.
 const CLOCKS: Duration = Duration::from_millis(1500);
 
+/// What becomes due one after the other is looked for together: each look is a LIST.
+const TOGETHER: Duration = Duration::from_millis(250);
+
 /// What is being tried.
 pub(super) struct Try {
     source: usize,
@@ -262,7 +265,7 @@ impl Drainer {
     fn worth_waiting(&self, linger: Duration) -> Option<Duration> {
         let (now, left) = (self.sources[0].lane.root.now(), self.time_left());
         let wait = self.next?.since(now);
-        (wait <= linger.max(CLOCKS) && wait < left).then_some(wait.max(Duration::from_millis(20)))
+        (wait <= linger.max(CLOCKS) && wait < left).then_some(wait.max(TOGETHER))
     }
 
     pub fn time_left(&self) -> Duration {

@@ -1,0 +1,139 @@
+//! A bucket, as far as its notifications go: what is written below `live/` is told of.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use oq_core::StoreTime;
+use oq_core::store::{
+    Abilities, Changed, Dated, Etag, List, Object, Page, Place, Store, StoreError, StoreKey, Write,
+};
+use serde_json::json;
+
+/// A store that keeps an event document for every write of a live object, as a bucket with the
+/// notification of the templates would send it.
+#[derive(Debug)]
+pub struct Bucket {
+    inner: Arc<dyn Store>,
+    place: Place,
+    written: AtomicU64,
+    events: Mutex<Vec<String>>,
+}
+
+impl Bucket {
+    /// A bucket that has its objects in `inner` and says that it is `place`.
+    pub fn new(inner: Arc<dyn Store>, place: Place) -> Bucket {
+        Bucket {
+            inner,
+            place,
+            written: AtomicU64::new(1),
+            events: Mutex::default(),
+        }
+    }
+
+    /// The events since the last call, oldest first.
+    pub fn events(&self) -> Vec<String> {
+        std::mem::take(&mut self.lock())
+    }
+
+    /// Whether nothing was written since.
+    pub fn is_quiet(&self) -> bool {
+        self.lock().is_empty()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<String>> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, key: &StoreKey, size: usize, write: &Write) {
+        let Write::Won { date, .. } = write else {
+            return;
+        };
+        if key.as_str().contains("/live/") {
+            let n = self.written.fetch_add(1, Ordering::Relaxed);
+            let event = created(&self.place, key.as_str(), size as u64, n, *date);
+            self.lock().push(event);
+        }
+    }
+}
+
+/// S3's notification of a write: the n-th of its key, of so many bytes, at this time.
+pub fn created(place: &Place, key: &str, size: u64, n: u64, at: StoreTime) -> String {
+    let encoded = percent_encoding::utf8_percent_encode(key, KEPT).to_string();
+    let prefix = percent_encoding::utf8_percent_encode(&place.prefix, KEPT).to_string();
+    let object = json!({ "key": format!("{prefix}{encoded}"), "size": size, "eTag": "e",
+        "sequencer": format!("{n:018X}") });
+    json!({ "Records": [{ "eventVersion": "2.1", "eventSource": "aws:s3",
+        "eventName": "ObjectCreated:Put", "eventTime": at.to_string(),
+        "s3": { "bucket": { "name": place.bucket }, "object": object } }] })
+    .to_string()
+}
+
+/// What S3 leaves as it is in the keys of its notifications.
+const KEPT: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'*');
+
+#[async_trait]
+impl Store for Bucket {
+    fn abilities(&self) -> Abilities {
+        self.inner.abilities()
+    }
+
+    fn place(&self) -> Option<Place> {
+        Some(self.place.clone())
+    }
+
+    fn reconnect(&self) {
+        self.inner.reconnect();
+    }
+
+    async fn get(&self, key: &StoreKey) -> Result<Dated<Option<Object>>, StoreError> {
+        self.inner.get(key).await
+    }
+
+    async fn get_if_changed(
+        &self,
+        key: &StoreKey,
+        seen: &Etag,
+    ) -> Result<Dated<Changed>, StoreError> {
+        self.inner.get_if_changed(key, seen).await
+    }
+
+    async fn create(&self, key: &StoreKey, body: Bytes) -> Result<Write, StoreError> {
+        let size = body.len();
+        let write = self.inner.create(key, body).await?;
+        self.tell(key, size, &write);
+        Ok(write)
+    }
+
+    async fn update(&self, key: &StoreKey, body: Bytes, seen: &Etag) -> Result<Write, StoreError> {
+        let size = body.len();
+        let write = self.inner.update(key, body, seen).await?;
+        self.tell(key, size, &write);
+        Ok(write)
+    }
+
+    async fn delete(&self, key: &StoreKey) -> Result<Dated<()>, StoreError> {
+        self.inner.delete(key).await
+    }
+
+    async fn delete_many(
+        &self,
+        keys: &[StoreKey],
+    ) -> Result<Dated<Vec<(StoreKey, StoreError)>>, StoreError> {
+        self.inner.delete_many(keys).await
+    }
+
+    async fn delete_if(&self, key: &StoreKey, seen: &Etag) -> Result<Write, StoreError> {
+        self.inner.delete_if(key, seen).await
+    }
+
+    async fn list(&self, list: &List) -> Result<Dated<Page>, StoreError> {
+        self.inner.list(list).await
+    }
+}

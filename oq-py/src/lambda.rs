@@ -1,0 +1,79 @@
+//! A function on AWS Lambda whose handlers are Python's. What an event means, what is claimed for it
+//! and what is answered is decided in `oq_lambda`, as for functions in Rust.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use oq_core::record::QueueName;
+use oq_core::{Error, Result};
+use pyo3::prelude::*;
+
+use crate::client::Client;
+use crate::draft::seconds;
+use crate::errors::raise;
+use crate::request::Request;
+use crate::worker::Worker;
+
+/// A function that answers one event after the other.
+#[pyclass(frozen, module = "oq._oq")]
+pub struct Function(Arc<oq_lambda::Function>);
+
+#[pymethods]
+impl Function {
+    /// Runs the tasks of a worker's queues, and takes tasks by HTTP for those of `open_to`.
+    #[staticmethod]
+    fn handler(
+        py: Python<'_>,
+        worker: &Worker,
+        open_to: Vec<String>,
+        max_body: usize,
+        linger: f64,
+    ) -> PyResult<Request> {
+        let linger = seconds("linger", linger).map_err(|e| raise(py, e))?;
+        let worker = worker.build();
+        Ok(Request::new(async move {
+            let function = oq_lambda::handler(worker.await?).linger(linger);
+            let open_to: Vec<_> = open_to
+                .iter()
+                .map(|name| QueueName::new(name))
+                .collect::<Result<_>>()?;
+            Ok(Function(Arc::new(match open_to.is_empty() {
+                true => function,
+                false => function.open_to(open_to, max_body),
+            })))
+        }))
+    }
+
+    /// Only submits.
+    #[staticmethod]
+    fn submitter(
+        py: Python<'_>,
+        client: &Client,
+        queue: String,
+        max_body: usize,
+    ) -> PyResult<Request> {
+        let store = client.store(py)?;
+        Ok(Request::new(async move {
+            let queue = store.queue(&queue).await?;
+            let open_to = [queue.name().clone()];
+            let function = oq_lambda::submitter(queue).open_to(open_to, max_body);
+            Ok(Function(Arc::new(function)))
+        }))
+    }
+
+    /// Answers an event; `deadline` is when Lambda stops it, in seconds since 1970.
+    fn answer(&self, py: Python<'_>, event: String, deadline: f64) -> PyResult<Request> {
+        let deadline = seconds("deadline", deadline).map_err(|e| raise(py, e))?;
+        let function = self.0.clone();
+        Ok(Request::new(answer(function, event, deadline)))
+    }
+}
+
+async fn answer(
+    function: Arc<oq_lambda::Function>,
+    event: String,
+    deadline: Duration,
+) -> Result<String> {
+    let answer = function.answer_by(&event, deadline).await?;
+    serde_json::to_string(&answer).map_err(|e| Error::Unusable(format!("a defect of oq: {e}")))
+}

@@ -1,0 +1,486 @@
+"""Functions on Lambda: `oq.lambda_handler`, called as Lambda calls it, and the real runtime client of
+AWS against an emulated Lambda."""
+
+import asyncio
+import base64
+import json
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import sysconfig
+import threading
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote_plus, urlsplit
+
+import oq
+import pytest
+from mypy import api
+
+OQ = Path(sysconfig.get_path("scripts"), "oq")
+EVENTS = Path(__file__).parents[2] / "oq-lambda/tests/events"
+TICK = json.loads((EVENTS / "eventbridge-schedule.json").read_text())
+POST = json.loads((EVENTS / "url-post.json").read_text())
+
+
+class Context:
+    """As far as it is asked."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(self._seconds * 1000)
+
+
+MINUTE = Context(60)
+
+
+def told(url: str, *handles: "oq.Handle[Any]") -> "dict[str, Any]":
+    """S3's notification of these tasks' objects; its keys are encoded."""
+    parts = urlsplit(url)
+    bucket, prefix = ("any", "") if parts.scheme != "s3" else (parts.netloc, parts.path[1:] + "/")
+    records = []
+    for handle in handles:
+        id = handle.id.partition(".")[0]
+        key = f"{prefix}{handle.queue}/live/{id[24:]}/{id[21]}/{id}"
+        s3 = {"bucket": {"name": bucket}, "object": {"key": quote_plus(key, safe="/")}}
+        records.append({"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": s3})
+    return {"Records": records}
+
+
+@pytest.fixture
+def functions():
+    """Closes what a test opened."""
+    opened: list[oq.LambdaFunction] = []
+    yield opened
+    for function in opened:
+        function.close()
+
+
+@pytest.fixture
+def shop(app):
+    """Tasks of each kind."""
+
+    @app.task()
+    async def double(n: int) -> int:
+        await asyncio.sleep(0.01)
+        return 2 * n
+
+    @app.task()
+    def shout(text: str) -> str:
+        return text.upper()
+
+    @app.task(retry=oq.Retry(1))
+    async def broken() -> None:
+        raise ValueError("the disk is full")
+
+    return app
+
+
+def test_an_event_runs_its_tasks_once_however_often_it_comes(shop, url, functions):
+    handler = oq.lambda_handler(shop)
+    functions.append(handler)
+    double, shout = shop.tasks["double"], shop.tasks["shout"]
+    handles = [double.enqueue_sync(21), shout.enqueue_sync("cat")]
+    answer = handler(told(url, *handles), MINUTE)
+    assert answer == {"leads": {"ran": 2}, "claimed": 2, "completed": 2, "stopped": "empty"}
+    assert [handle.result_sync(1) for handle in handles] == [42, "CAT"]
+    for event in (told(url, handles[0]), told(url, *handles, *handles)):
+        answer = handler(event, MINUTE)
+        assert "claimed" not in answer and list(answer["leads"]) == ["over"], answer
+    assert [handle.status_sync().attempts for handle in handles] == [1, 1]
+
+
+def test_what_no_event_told_of_is_found_by_the_schedule(shop, functions):
+    handler = oq.lambda_handler(shop)
+    functions.append(handler)
+    failing = shop.tasks["broken"].enqueue_sync()
+    shop.enqueue_many_sync(shop.tasks["double"].call(n) for n in range(100))
+    answer = handler(TICK, MINUTE)
+    assert (answer["completed"], answer["failed"], answer["stopped"]) == (100, 1, "empty")
+    failure = failing.status_sync().failure
+    assert failure.kind == "ValueError" and "the disk is full" in failure.message
+
+
+def test_a_drain_takes_what_it_is_told_to(shop, functions):
+    handler = oq.lambda_handler(shop)
+    functions.append(handler)
+    handles = [shop.tasks["double"].enqueue_sync(n) for n in range(4)]
+    assert handler({"drain": [handles[0].id]}, MINUTE)["leads"] == {"ran": 1}
+    answer = handler({"drain": True, "queues": ["default"], "max_tasks": 2}, MINUTE)
+    assert (answer["completed"], answer["stopped"]) == (2, "limit")
+    with pytest.raises(oq.Invalid, match="elsewhere"):
+        handler({"drain": True, "queues": ["elsewhere"]}, MINUTE)
+
+
+def test_sqs_is_told_which_messages_to_deliver_again(memory_app, functions):
+    @memory_app.task()
+    async def double(n: int) -> int:
+        return 2 * n
+
+    handler = oq.lambda_handler(memory_app)
+    functions.append(handler)
+    handle = double.enqueue_sync(4)
+    bodies = [json.dumps(told("memory:", handle)), "hello", json.dumps({"Event": "s3:TestEvent"})]
+    records = [
+        {"messageId": str(n), "body": body, "eventSource": "aws:sqs"}
+        for n, body in enumerate(bodies)
+    ]
+    answer = handler({"Records": records}, MINUTE)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "1"}]}
+    assert handle.result_sync(1) == 8
+
+
+def test_tasks_are_taken_by_http_only_where_that_is_said(memory_app, functions):
+    @memory_app.task()
+    async def resize(path: str) -> str:
+        return path
+
+    closed = oq.lambda_handler(memory_app)
+    opened = oq.lambda_handler(memory_app, http=True, max_body=1000)
+    submitter = oq.lambda_submitter(memory_app)
+    functions += [closed, opened, submitter]
+    assert closed(POST, MINUTE)["statusCode"] == 403
+    first, again = opened(POST, MINUTE), submitter(POST, MINUTE)
+    assert (first["statusCode"], again["statusCode"]) == (202, 200)
+    id = json.loads(first["body"])["id"]
+    assert json.loads(again["body"])["id"] == id
+    encoded = base64.b64encode(POST["body"].encode()).decode()
+    again = submitter({**POST, "body": encoded, "isBase64Encoded": True}, MINUTE)
+    assert json.loads(again["body"])["id"] == id
+    long = json.dumps({"type": "resize", "input": "x" * 2000})
+    assert opened({**POST, "body": long}, MINUTE)["statusCode"] == 413
+    accepted = submitter({"type": "resize", "input": {"path": "dog.png"}}, MINUTE)
+    with pytest.raises(oq.Unusable, match="only submits"):
+        submitter(TICK, MINUTE)
+    assert closed(TICK, MINUTE)["completed"] == 2
+    assert memory_app.handle(accepted["id"]).status_sync().output == "dog.png"
+
+
+@pytest.mark.parametrize("fixture", sorted(EVENTS.glob("*.json")), ids=lambda path: path.stem)
+def test_every_document_is_answered_or_refused(fixture, memory_app, functions):
+    @memory_app.task()
+    async def resize(path: str) -> str:
+        return path
+
+    handler = oq.lambda_handler(memory_app)
+    functions.append(handler)
+    foreign = fixture.stem in ("dynamodb", "eventbridge-ec2")
+    try:
+        answer = handler(json.loads(fixture.read_text()), MINUTE)
+    except oq.Invalid as e:
+        assert foreign and "oq knows" in str(e) and e.code == "OQ-INVALID"
+    else:
+        assert not foreign and isinstance(answer, dict)
+
+
+def deep() -> "list[Any]":
+    inside: list[Any] = []
+    for _ in range(100_000):
+        inside = [inside]
+    return inside
+
+
+@pytest.mark.parametrize(
+    "event, says",
+    [
+        (None, "not a JSON object"),
+        ([], "not a JSON object"),
+        ({}, "not an event that oq knows"),
+        ({"Records": 5}, "Records cannot be read"),
+        ({"Records": [{}]}, "no source that it names"),
+        ({"drain": False}, '"drain" is true'),
+        ({"drain": ["x"]}, "x"),
+        ({"type": "a b"}, "a b"),
+        ({"type": "a", "input": float("nan")}, "not JSON"),
+        ({"type": "a", "input": "\ud800"}, "not valid JSON"),
+        ({"drain": {1, 2}}, "not JSON"),
+        (deep(), "not JSON"),
+    ],
+    ids=range(12),
+)
+def test_what_is_no_event_is_refused_and_nothing_is_written(event, says, tmp_path, functions):
+    app = oq.App(f"sqlite:{tmp_path}/oq.db")
+
+    @app.task()
+    async def double(n: int) -> int:
+        return 2 * n
+
+    handler = oq.lambda_handler(app)
+    functions.append(handler)
+    before = keys(tmp_path)
+    with pytest.raises(oq.Invalid, match=says):
+        handler(event, MINUTE)
+    assert keys(tmp_path) == before
+
+
+def keys(folder: Path) -> "list[str]":
+    """What is in the store."""
+    with sqlite3.connect(folder / "oq.db") as db:
+        return [key for (key,) in db.execute("SELECT key FROM objects ORDER BY key")]
+
+
+def test_too_little_time_is_said_before_anything_is_claimed(memory_app, functions):
+    @memory_app.task()
+    async def double(n: int) -> int:
+        return 2 * n
+
+    handle = double.enqueue_sync(1)
+    handler = oq.lambda_handler(memory_app)
+    functions.append(handler)
+    with pytest.raises(oq.Unusable, match="timeout"):
+        handler(told("memory:", handle), Context(3))
+    assert handle.status_sync().attempts == 0
+
+
+def test_what_does_not_end_in_time_is_stopped_and_given_back(memory_app, functions):
+    stopped = threading.Event()
+
+    @memory_app.task(timeout="1h")
+    async def slow() -> None:
+        await asyncio.sleep(3600)
+
+    @memory_app.task(timeout="1h")
+    def blocking() -> None:
+        ctx = oq.current()
+        while not ctx.cancelled and not stopped.is_set():
+            time.sleep(0.05)
+
+    handles = [slow.enqueue_sync(), blocking.enqueue_sync()]
+    handler = oq.lambda_handler(memory_app)
+    functions.append(handler)
+    began = time.monotonic()
+    answer = handler(told("memory:", *handles), Context(17))
+    stopped.set()
+    assert time.monotonic() - began < 17
+    assert (answer["stopped"], answer["released"]) == ("deadline", 2), answer
+    for handle in handles:
+        view = handle.status_sync()
+        assert not view.is_over and view.attempts <= 1
+
+
+def test_one_loop_and_one_start_serve_all_invocations(memory_app, functions):
+    seen: list[Any] = []
+
+    class Database:
+        pass
+
+    @memory_app.on_start
+    async def database() -> Any:
+        seen.append("open")
+        yield Database()
+        seen.append("close")
+
+    @memory_app.on_success
+    async def tell(event: oq.Event) -> None:
+        await asyncio.sleep(0.05)
+        seen.append(event.what)
+
+    @memory_app.task()
+    async def save(n: int, db: Database = oq.resource()) -> int:
+        seen.append((id(asyncio.get_running_loop()), id(db)))
+        return n
+
+    handler = oq.lambda_handler(memory_app)
+    for n in range(2):
+        handler(told("memory:", save.enqueue_sync(n)), MINUTE)
+    handler.close()
+    opened, first, told_1, second, told_2, closed = seen
+    assert (opened, told_1, told_2, closed) == ("open", "completed", "completed", "close")
+    assert first == second
+
+
+def test_submissions_of_a_function_ring_no_bell_unless_that_is_said(
+    tmp_path, monkeypatch, functions
+):
+    app = oq.App(f"sqlite:{tmp_path}/oq.db")
+
+    @app.task()
+    async def child() -> None: ...
+
+    @app.task()
+    async def parent() -> None:
+        await child.enqueue()
+
+    for bell in ("", "on"):
+        monkeypatch.setenv("OQ_BELL", bell)
+        app._opened = None
+        handler = oq.lambda_handler(app)
+        functions.append(handler)
+        handler({"type": "parent", "input": []}, MINUTE)
+        assert handler(TICK, MINUTE)["completed"] == 2
+        assert ("default/bell" in keys(tmp_path)) is (bell == "on")
+
+
+def test_the_queue_is_the_one_that_the_template_names(memory_app, monkeypatch, functions):
+    @memory_app.task(queue="mail")
+    async def send(n: int) -> int:
+        return n
+
+    monkeypatch.setenv("OQ_QUEUE", "images")
+    handler = oq.lambda_handler(memory_app)
+    functions.append(handler)
+    handle = send.enqueue_sync(1)
+    assert handler(told("memory:", handle), MINUTE)["leads"] == {"foreign": 1}
+    assert "completed" not in handler(TICK, MINUTE)
+    monkeypatch.delenv("OQ_QUEUE")
+    handler = oq.lambda_handler(memory_app)
+    functions.append(handler)
+    assert handler(told("memory:", handle), MINUTE)["leads"] == {"ran": 1}
+
+
+def test_a_function_that_cannot_begin_says_why():
+    with pytest.raises(oq.Invalid, match="no tasks"):
+        oq.lambda_handler(oq.App("memory:nothing"))
+    app = oq.App("redis://x")
+
+    @app.task()
+    async def double(n: int) -> int:
+        return 2 * n
+
+    with pytest.raises(oq.Unusable):
+        oq.lambda_handler(app)
+
+
+MODULE = """
+import os
+import oq
+
+app = oq.App()
+
+@app.task()
+async def whoami(n: int) -> "list[int]":
+    return [os.getpid(), n]
+
+@app.task()
+def stuck() -> None:
+    import time
+    time.sleep(60)
+
+handler = oq.lambda_handler(app)
+"""
+
+
+class Lambda:
+    """The real runtime client with a module of handlers, started by `oq lambda invoke --local`."""
+
+    def __init__(self, folder: Path, url: str, module: str = MODULE) -> None:
+        self.folder, self.url = folder, url
+        (folder / "jobs.py").write_text(module)
+        self.app = oq.App(url)
+
+        @self.app.task()
+        async def whoami(n: int) -> "list[int]": ...
+
+        self.whoami = whoami
+        self.program = folder / "bootstrap"
+        run = f"cd {folder} && exec {sys.executable} -m awslambdaric jobs.handler"
+        self.program.write_text(f"#!/bin/sh\n{run}\n")
+        self.program.chmod(0o755)
+
+    def file(self, name: str, event: Any) -> Path:
+        path = self.folder / f"{name}.json"
+        path.write_text(event if isinstance(event, str) else json.dumps(event))
+        return path
+
+    def start(self, *events: "Path | str", timeout: str = "60s") -> "subprocess.Popen[str]":
+        args = ["--function", self.program, "--timeout", timeout, *events]
+        return subprocess.Popen(
+            [OQ, "lambda", "invoke", "--local", *args],
+            env={**os.environ, "OQ_URL": self.url},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *events: "Path | str", timeout: str = "60s") -> "tuple[int, list[Any], str]":
+        with self.start(*events, timeout=timeout) as process:
+            out, err = process.communicate(timeout=120)
+        return process.returncode, [json.loads(line) for line in out.splitlines()], err
+
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="AWS's runtime client is Linux's")
+
+
+@linux
+def test_the_real_runtime_client_answers_event_after_event(url, tmp_path):
+    if url.startswith("memory:"):
+        url = f"sqlite:{tmp_path}/oq.db"
+    function = Lambda(tmp_path, url)
+    handle = function.whoami.enqueue_sync(7)
+    event = told(url, handle)
+    record = event["Records"][0]
+    foreign = json.loads(json.dumps(record).replace("/live/", "/done/"))
+    large = {"Records": [foreign] * (5_900_000 // len(json.dumps(foreign))) + [record]}
+    code, answers, err = function.run(
+        function.file("wrong", {}),
+        function.file("large", large),
+        function.file("event", event),
+        function.file("submit", {"type": "whoami", "input": [8]}),
+        function.file("tick", TICK),
+    )
+    wrong, ran, again, accepted, tick = answers
+    assert (code, wrong["errorType"]) == (1, "Invalid"), err
+    assert "not an event that oq knows" in wrong["errorMessage"]
+    assert (ran["leads"], ran["ignored"]["not_live"]) == ({"ran": 1}, len(large["Records"]) - 1)
+    assert again["leads"] == {"over": 1} and tick["completed"] == 1
+    pid, n = handle.result_sync(1)
+    other, m = function.app.handle(accepted["id"]).status_sync().output
+    assert (pid, n, m) == (other, 7, 8)
+
+
+@linux
+def test_the_example_of_the_page_runs_and_passes_mypy(tmp_path, monkeypatch):
+    page = (EVENTS.parents[2] / "docs/lambda.md").read_text()
+    (example,) = re.findall(r"^```python\n(.*?)^```$", page, re.M | re.S)
+    url = f"sqlite:{tmp_path}/oq.db"
+    function = Lambda(tmp_path, url, example)
+    submit = function.file("submit", {"type": "greet", "input": ["world"]})
+    code, (accepted, tick), err = function.run(submit, function.file("tick", TICK))
+    assert (code, tick["completed"]) == (0, 1), err
+    assert function.app.handle(accepted["id"]).status_sync().output == "hello world"
+    monkeypatch.chdir(tmp_path)
+    out, err, code = api.run(["--strict", "jobs.py"])
+    assert code == 0, out + err
+
+
+@linux
+def test_the_real_runtime_client_goes_on_after_a_freeze(tmp_path, s3):
+    bucket, _, query = s3.partition("?")
+    url = f"{bucket}/frozen?{query}"
+    function = Lambda(tmp_path, url)
+    first = function.whoami.enqueue_sync(1)
+    with function.start(function.file("first", told(url, first)), "-") as process:
+        assert process.stdout and process.stdin
+        assert json.loads(process.stdout.readline())["leads"] == {"ran": 1}
+        pid, _ = first.result_sync(1)
+        os.kill(pid, signal.SIGSTOP)
+        second = function.whoami.enqueue_sync(2)
+        os.kill(pid, signal.SIGCONT)
+        process.stdin.write(json.dumps(told(url, second)))
+        process.stdin.close()
+        assert json.loads(process.stdout.readline())["leads"] == {"ran": 1}
+        assert process.wait(60) == 0
+    assert second.result_sync(1) == [pid, 2]
+
+
+@linux
+def test_a_function_that_does_not_answer_is_killed_and_says_so(tmp_path):
+    url = f"sqlite:{tmp_path}/oq.db"
+    blocks = MODULE + "\ndef handler(event, context):\n    import time\n    time.sleep(60)\n"
+    function = Lambda(tmp_path, url, blocks)
+    code, answers, err = function.run(function.file("tick", TICK), timeout="1s")
+    assert (code, answers) == (6, []) and "killed as Lambda would" in err
+
+
+@linux
+def test_a_module_that_cannot_be_loaded_ends_the_function(tmp_path):
+    function = Lambda(tmp_path, f"sqlite:{tmp_path}/oq.db", "import oq\noq.App('x').nothing\n")
+    code, answers, err = function.run(function.file("tick", TICK))
+    assert code != 0 and answers == [] or answers[0]["errorType"], err

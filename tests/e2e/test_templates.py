@@ -1,0 +1,342 @@
+"""The templates that deploy a function, checked without AWS: SAM by cfn-lint, Terraform by its grammar
+and by the AWS provider's schema, both for what they promise. A template that was bent is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import hcl2
+import pytest
+import yaml
+from conftest import ROOT, binary
+from terraform_schema import SCHEMA, used
+
+SAM = ROOT / "oq-lambda/deploy/sam/template.yaml"
+TERRAFORM = ROOT / "oq-lambda/deploy/terraform/main.tf"
+
+
+def test_the_command_prints_the_templates():
+    for tool, path in [("sam", SAM), ("terraform", TERRAFORM)]:
+        command = [binary(), "lambda", "template", tool]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert done.stdout == path.read_text() + "\n" or done.stdout == path.read_text()
+
+
+# SAM
+
+
+def lint(path: Path) -> "subprocess.CompletedProcess[str]":
+    beside = Path(sys.executable).parent / "cfn-lint"
+    return subprocess.run([beside, "-t", path], capture_output=True, text=True, timeout=120)
+
+
+def test_cfn_lint_finds_nothing_in_the_sam_template():
+    done = lint(SAM)
+    assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "good, bad",
+    [
+        ("ReservedConcurrentExecutions", "ReservedConcurrentExecution"),
+        ("SSEAlgorithm: AES256", "SSEAlgorithm: AES257"),
+        ("!GetAtt Worker.Arn", "!GetAtt Worker.Arnn"),
+        ("${Prefix}/*", "${Prefixes}/*"),
+        ("Type: AWS::S3::BucketPolicy", "Type: AWS::S3::Policy"),
+    ],
+)
+def test_a_bent_sam_template_is_refused(good, bad, tmp_path):
+    assert good in SAM.read_text()
+    (tmp_path / "template.yaml").write_text(SAM.read_text().replace(good, bad))
+    assert lint(tmp_path / "template.yaml").returncode != 0
+
+
+class _Functions(yaml.SafeLoader):
+    """`!Sub x` as `x`, `!GetAtt a.b` as `a.b`."""
+
+
+def _plain(loader: yaml.SafeLoader, _: str, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.ScalarNode):
+        return loader.construct_scalar(node)
+    assert isinstance(node, yaml.SequenceNode)
+    return loader.construct_sequence(node)
+
+
+_Functions.add_multi_constructor("!", _plain)
+
+
+def sam() -> dict[str, Any]:
+    resources: dict[str, Any] = yaml.load(SAM.read_text(), _Functions)["Resources"]
+    return resources
+
+
+# Terraform
+
+
+class Template:
+    """A Terraform template, read, and what is wrong with it by the provider's schema."""
+
+    def __init__(self, text: str) -> None:
+        self.read = read = _plainly(hcl2.loads(text))
+        self.text = text
+        self.resources = {
+            f"{kind}.{name}": body
+            for block in read["resource"]
+            for kind, named in block.items()
+            for name, body in named.items()
+        }
+        self.data = {
+            f"data.{kind}.{name}": body
+            for block in read["data"]
+            for kind, named in block.items()
+            for name, body in named.items()
+        }
+        self.variables = {name for block in read["variable"] for name in block}
+        self.locals = {name for block in read["locals"] for name in block}
+
+    def wrong(self) -> "list[str]":
+        schema = json.loads(SCHEMA.read_text())
+        found = []
+        for address, body in (self.resources | self.data).items():
+            kind = address.rpartition(".")[0].replace("data.", "data_")
+            if kind not in schema:
+                found.append(f"{address}: there is no such kind")
+            else:
+                found += self._arguments(address, body, schema[kind]["arguments"])
+        return found + list(self._references(schema))
+
+    def _arguments(self, where: str, body: dict[str, Any], known: dict[str, Any]) -> Iterator[str]:
+        for name, value in body.items():
+            if name in ("depends_on", "for_each", "lifecycle"):
+                continue
+            if name not in known:
+                yield f"{where}: no argument {name}"
+                continue
+            block = known[name].get("block")
+            inside = [v for v in value if isinstance(v, Block)] if isinstance(value, list) else []
+            if bool(inside) != bool(block):
+                yield f"{where}.{name}: {'a block' if inside else 'no block'}"
+            for one in inside:
+                yield from self._arguments(f"{where}.{name}", one, block or {})
+        for name, about in known.items():
+            if about["required"] and name not in body:
+                yield f"{where}: {name} is missing"
+
+    def _references(self, schema: dict[str, Any]) -> Iterator[str]:
+        code = re.sub(r"#.*", "", self.text)
+        for name in re.findall(r"\bvar\.(\w+)", code):
+            if name not in self.variables:
+                yield f"no variable {name}"
+        for name in re.findall(r"\blocal\.(\w+)", code):
+            if name not in self.locals:
+                yield f"no local {name}"
+        there = self.resources | self.data
+        for data, kind, name, attribute in re.findall(
+            r"\b(data\.)?(aws_\w+)\.(\w+)(?:\.(\w+))?", code
+        ):
+            if f"{data}{kind}.{name}" not in there:
+                yield f"no {data}{kind}.{name}"
+            elif attribute and attribute not in (
+                schema[("data_" if data else "") + kind]["attributes"]
+            ):
+                yield f"{kind}.{name} has no {attribute}"
+
+
+class Block(dict[str, Any]):
+    """What stands in braces after a name, as opposed to a value."""
+
+
+def _plainly(value: Any) -> Any:
+    """Without the reader's own marks and the quotes around texts."""
+    if isinstance(value, dict):
+        kind = Block if "__is_block__" in value else dict
+        return kind(
+            (_plainly(k), _plainly(v)) for k, v in value.items() if not k.startswith("__")
+        )
+    if isinstance(value, list):
+        return [_plainly(v) for v in value]
+    if isinstance(value, str) and value[:1] == value[-1:] == '"':
+        return value[1:-1]
+    return value
+
+
+def terraform() -> Template:
+    return Template(TERRAFORM.read_text())
+
+
+def test_the_provider_knows_all_that_the_terraform_template_says():
+    assert used() == set(json.loads(SCHEMA.read_text())), "make the schema again, see its script"
+    assert terraform().wrong() == []
+
+
+@pytest.mark.parametrize(
+    "good, bad, why",
+    [
+        ("filter_prefix", "prefix_filter", "no argument prefix_filter"),
+        ('principal      = "s3.amazonaws.com"', "", "principal is missing"),
+        ("sse_algorithm =", "algorithm =", "no argument algorithm"),
+        ("var.architecture]", "var.arch]", "no variable arch"),
+        ("local.url\n", "local.uri\n", "no local uri"),
+        ("aws_iam_role.worker.arn", "aws_iam_role.workers.arn", "no aws_iam_role.workers"),
+        ("aws_s3_bucket.store.arn\n}", "aws_s3_bucket.store.name\n}", "has no name"),
+        ("  lambda_function {", "  lambda_function = {", "lambda_function: no block"),
+        ("aws_s3_bucket_policy", "aws_s3_policy", "no such kind"),
+    ],
+)
+def test_a_bent_terraform_template_is_refused(good, bad, why):
+    text = TERRAFORM.read_text()
+    assert good in text
+    found = Template(text.replace(good, bad)).wrong()
+    assert any(why in one for one in found), found
+
+
+def test_what_is_no_terraform_is_refused():
+    with pytest.raises(Exception, match="(?i)unexpected|no terminal"):
+        Template(TERRAFORM.read_text().replace("resource ", "resource = ", 1))
+
+
+# What both promise
+
+ROLES = ("worker", "producer")
+
+
+def flat(value: Any) -> str:
+    """As one line, with Terraform's, SAM's and the tool's words for one thing made alike."""
+    text = json.dumps(value)
+    for named, plain in [
+        ("${aws_s3_bucket.store.arn}", "BUCKET"),
+        ("arn:${AWS::Partition}:s3:::${BucketName}", "BUCKET"),
+        ("arn:aws:s3:::bucket", "BUCKET"),
+        ("${var.prefix}", "PREFIX"),
+        ("${Prefix}", "PREFIX"),
+        ("BUCKET/prefix/", "BUCKET/PREFIX/"),
+        ('"prefix/', '"PREFIX/'),
+        ("${var.queue}", "QUEUE"),
+        ("${Queue}", "QUEUE"),
+        ("/queue/", "/QUEUE/"),
+    ]:
+        text = text.replace(named, plain)
+    return text
+
+
+def listed(value: Any) -> "list[Any]":
+    return value if isinstance(value, list) else [value]
+
+
+Rules = "set[tuple[str, str, str, str]]"
+
+
+def rules(statements: Any) -> Rules:
+    """Each action, on what, and on which condition; as JSON says it and as Terraform does."""
+    found = set()
+    for one in statements:
+        effect = one.get("Effect") or one.get("effect", "Allow")
+        actions = listed(one.get("Action") or one.get("actions"))
+        resources = json.loads(flat(listed(one.get("Resource") or one.get("resources"))))
+        conditions = {
+            (test, variable, *json.loads(flat(listed(values))))
+            for test, tested in one.get("Condition", {}).items()
+            for variable, values in tested.items()
+        } | {
+            (c["test"], c["variable"], *json.loads(flat(c["values"])))
+            for c in one.get("condition", [])
+        }
+        found |= {
+            (effect, action, resource, json.dumps(sorted(conditions)))
+            for action in actions
+            for resource in resources
+        }
+    return found
+
+
+def tool(*args: str) -> Rules:
+    """What the tool itself prints."""
+    command = [binary(), "iam", *args, "--url", "s3://bucket/prefix"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return rules(json.loads(done.stdout)["Statement"])
+
+
+def test_roles_may_do_what_the_tool_says_that_they_need_and_no_more():
+    worker, producer = (tool("--role", role, "--only", "queue") for role in ROLES)
+    assert len(worker) > 10 and len(producer) > 5
+    # Handlers submit, and whoever comes first marks the store.
+    mark = ("Allow", "s3:PutObject", "BUCKET/PREFIX/oq.json", "[]")
+    resources, data = sam(), terraform().data
+    policies = resources["Worker"]["Properties"]["Policies"][0]["Statement"]
+    assert rules(policies) == worker | producer | {mark}
+    policy = resources["ProducerPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert rules(policy) == producer
+    of = {name.rpartition(".")[2]: body["statement"] for name, body in data.items() if body}
+    assert rules(of["worker"]) == worker | producer | {mark}
+    assert rules(of["producer"]) == producer
+    assert {action for _, action, _, _ in rules(of["logs"])} == {
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+    }
+    policies = {body["policy"] for body in terraform().resources.values() if "policy" in body}
+    allow = {f"${{data.aws_iam_policy_document.{n}.json}}" for n in ("worker", "producer", "logs")}
+    assert policies == allow | {"${data.aws_iam_policy_document.bucket.json}"}
+
+
+def test_the_bucket_takes_only_encrypted_connections_and_conditional_writes():
+    refused = tool("--bucket-policy")
+    assert {effect for effect, _, _, _ in refused} == {"Deny"} and len(refused) == 3
+    statements = sam()["BucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert rules(statements) == refused
+    assert {one["Principal"] for one in statements} == {"*"}
+    statements = terraform().data["data.aws_iam_policy_document.bucket"]["statement"]
+    assert rules(statements) == refused
+    everybody = [{"type": "*", "identifiers": ["*"]}]
+    assert all(one["principals"] == everybody for one in statements)
+
+
+def test_the_bucket_is_encrypted_private_and_tells_of_live_objects_only():
+    resources, other = sam(), terraform().resources
+    bucket = resources["Bucket"]["Properties"]
+    assert "AES256" in flat(bucket["BucketEncryption"])
+    assert "AES256" in flat(other["aws_s3_bucket_server_side_encryption_configuration.store"])
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    block = other["aws_s3_bucket_public_access_block.store"]
+    assert [block[name] for name in block if name != "bucket"] == [True] * 4
+
+    (told,) = bucket["NotificationConfiguration"]["LambdaConfigurations"]
+    (rule,) = told["Filter"]["S3Key"]["Rules"]
+    assert (told["Event"], rule["Name"]) == ("s3:ObjectCreated:*", "prefix")
+    (same,) = other["aws_s3_bucket_notification.live"]["lambda_function"]
+    assert same["events"] == ["s3:ObjectCreated:*"]
+    assert json.loads(flat(rule["Value"])) == json.loads(flat(same["filter_prefix"])) == "PREFIX/QUEUE/live/"
+
+
+def test_a_minute_s_schedule_is_the_backstop_and_alarms_tell_when_it_stops():
+    resources, template = sam(), terraform()
+    tick = resources["Worker"]["Properties"]["Events"]["Tick"]["Properties"]
+    rule = template.resources["aws_cloudwatch_event_rule.tick"]
+    assert tick["Schedule"] == rule["schedule_expression"] == "rate(1 minute)"
+    alarms = {
+        (body["Properties"]["MetricName"], body["Properties"]["TreatMissingData"])
+        for body in resources.values()
+        if body["Type"] == "AWS::CloudWatch::Alarm"
+    }
+    assert alarms == {
+        ("Errors", "notBreaching"),
+        ("Throttles", "notBreaching"),
+        ("Invocations", "breaching"),
+    }
+    for metric, _ in alarms:
+        assert f'metric = "{metric}"' in template.text
+
+
+def test_functions_are_built_for_arm_or_x86():
+    read = yaml.load(SAM.read_text(), _Functions)
+    assert read["Parameters"]["Architecture"]["AllowedValues"] == ["arm64", "x86_64"]
+    assert read["Parameters"]["Runtime"]["Default"] == "provided.al2023"
+    variables = {k: v for block in terraform().read["variable"] for k, v in block.items()}
+    assert variables["runtime"]["default"] == "provided.al2023"
+    assert 'contains(["arm64", "x86_64"]' in variables["architecture"]["validation"][0]["condition"]
