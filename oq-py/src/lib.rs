@@ -18,6 +18,7 @@ mod mailbox;
 mod many;
 mod request;
 mod runtime;
+mod silence;
 mod testing;
 mod worker;
 
@@ -45,6 +46,7 @@ fn _oq(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<worker::Worker>()?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(command, module)?)?;
+    module.add_function(wrap_pyfunction!(exit_code, module)?)?;
     module.add_function(wrap_pyfunction!(seconds, module)?)?;
     module.add_function(wrap_pyfunction!(states, module)?)
 }
@@ -56,6 +58,12 @@ fn command(py: Python<'_>, args: Vec<OsString>) -> u8 {
     // An exit code does not tell its number; it can be compared.
     let number = (0..=u8::MAX).find(|number| ExitCode::from(*number) == code);
     number.unwrap_or(1)
+}
+
+/// The exit code of a command that meets an error with this code.
+#[pyfunction]
+fn exit_code(code: &str) -> u8 {
+    oq_cli::exit_code(code)
 }
 
 /// The seconds of a duration like `1h30m`.

@@ -17,10 +17,6 @@ from . import _oq
 if TYPE_CHECKING:
     from ._app import App
 
-_USAGE, _UNUSABLE = 2, 7
-"""Exit codes, as of every ``oq`` command."""
-
-
 _APP = re.compile(r"[^\W\d][\w.]*:[^\W\d]\w*")
 """``module:app``."""
 
@@ -66,7 +62,7 @@ def _worker(words: Sequence[str]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     app = find(said.app)
     if app is None:
-        return _USAGE
+        return _oq.exit_code(_oq.Invalid.code)
     if said.url:
         app._url = said.url
     log = logging.getLogger("oq")
@@ -75,7 +71,7 @@ def _worker(words: Sequence[str]) -> int:
         app.run(said.queues, concurrency=said.concurrency, grace=said.grace)
     except _oq.OqError as e:
         print(f"error: {e} [{e.code}]", file=sys.stderr)
-        return _USAGE if isinstance(e, _oq.Invalid) else _UNUSABLE
+        return _oq.exit_code(e.code)
     log.info("stopped")
     return 0
 

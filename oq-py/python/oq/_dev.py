@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ._cli import options
@@ -44,7 +44,7 @@ def dev(words: Sequence[str]) -> int:
 
 
 @contextlib.contextmanager
-def _store(url: str, listen: str) -> Iterator[Mapping[str, str] | None]:
+def _store(url: str, listen: str) -> Generator[Mapping[str, str] | None]:
     """The environment of programs that use the store, which is served until the end."""
     if url.startswith("s3:"):
         yield {"OQ_URL": url}

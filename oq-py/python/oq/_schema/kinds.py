@@ -109,6 +109,10 @@ def _of(*kinds: Kind) -> frozenset[Kind]:
     return frozenset(kinds)
 
 
+TEXT = _of("string")
+INTEGER = _of("integer")
+
+
 def _text(kind: type, write: Callable[[Any], str], read: Callable[[str], Any]) -> Codec:
     """A codec of values that have a text."""
 
@@ -125,7 +129,7 @@ def _text(kind: type, write: Callable[[Any], str], read: Callable[[str], Any]) -
         except (ValueError, ArithmeticError):
             raise Fault(f"{text[:40]!r} is no {kind.__name__}") from None
 
-    return Codec(encode, decode, _of("string"))
+    return Codec(encode, decode, TEXT)
 
 
 def _bytes_back(text: str) -> bytes:
@@ -173,7 +177,7 @@ def _span(value: Any) -> float:
 
 ANY = Codec(any_json, _same, _of("any"))
 NOTHING = Codec(_nothing, _nothing, _of("null"))
-STRING = Codec(_string, _string, _of("string"))
+STRING = Codec(_string, _string, TEXT)
 
 SIMPLE: dict[Any, Codec] = {
     Any: ANY,
@@ -181,7 +185,7 @@ SIMPLE: dict[Any, Codec] = {
     None: NOTHING,
     type(None): NOTHING,
     bool: Codec(_checked(bool, "bool"), _checked(bool, "bool"), _of("bool")),
-    int: Codec(_integer, _integer_only, _of("integer")),
+    int: Codec(_integer, _integer_only, INTEGER),
     float: Codec(_real, _real_back, _of("number")),
     str: STRING,
     bytes: _text(bytes, lambda b: base64.b64encode(b).decode(), _bytes_back),
@@ -219,7 +223,7 @@ def enumeration(kind: type[enum.Enum]) -> Codec:
     members = list(kind)
     by_value = all(type(m.value) in (str, int) for m in members)
     if by_value and issubclass(kind, enum.Flag):
-        return Codec(_enum_check(kind), lambda v: kind(_integer_only(v)), _of("integer"))
+        return Codec(_enum_check(kind), lambda v: kind(_integer_only(v)), INTEGER)
     coded = {(m.value if by_value else m.name): m for m in members}
     codes = {m: code for code, m in coded.items()}
 
