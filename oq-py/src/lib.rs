@@ -26,11 +26,18 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use oq_core::queue::TaskState;
+use pyo3::exceptions::PyImportError;
+use pyo3::ffi;
 use pyo3::prelude::*;
 
 /// Requests, workers, and the command line.
 #[pymodule]
 fn _oq(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    if !is_main_interpreter() {
+        // As Python says it itself where it can tell; `_pythons.py` says what to do.
+        let why = "module _oq does not support loading in subinterpreters";
+        return Err(PyImportError::new_err(why));
+    }
     errors::add(module)?;
     module.add_class::<bridge::Bridge>()?;
     module.add_class::<client::Client>()?;
@@ -49,6 +56,12 @@ fn _oq(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(exit_code, module)?)?;
     module.add_function(wrap_pyfunction!(seconds, module)?)?;
     module.add_function(wrap_pyfunction!(states, module)?)
+}
+
+/// PyO3's own check leaves out modules that are initialised in several phases, as this one is.
+fn is_main_interpreter() -> bool {
+    // SAFETY: an interpreter that loads a module is there, and has an id.
+    unsafe { ffi::PyInterpreterState_GetID(ffi::PyInterpreterState_Get()) == 0 }
 }
 
 /// Runs the command line; the arguments begin with the program's name. Returns the exit code.

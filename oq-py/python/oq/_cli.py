@@ -70,10 +70,15 @@ def _worker(words: Sequence[str]) -> int:
         log.info("%s works on %s", said.app, ", ".join(sorted(app.tasks)) or "nothing")
         app.run(said.queues, concurrency=said.concurrency, grace=said.grace)
     except _oq.OqError as e:
-        print(f"error: {e} [{e.code}]", file=sys.stderr)
-        return _oq.exit_code(e.code)
+        return told(e.code, str(e))
     log.info("stopped")
     return 0
+
+
+def told(code: str, why: str) -> int:
+    """Says what is wrong as the whole command does; the exit code."""
+    print(f"oq: {code}: {why}", file=sys.stderr)
+    return _oq.exit_code(code)
 
 
 def find(where: str) -> App | None:
@@ -87,13 +92,13 @@ def find(where: str) -> App | None:
     except ModuleNotFoundError as e:
         if e.name is None or not module.startswith(e.name):
             raise
-        print(f"error: there is no module {module} here", file=sys.stderr)
+        told(_oq.Invalid.code, f"there is no module {module} here")
         return None
     app = getattr(found, name, None)
     if not isinstance(app, App):
         apps = [key for key, value in vars(found).items() if isinstance(value, App)]
         hint = f"; there is {module}:{apps[0]}" if apps else ""
-        print(f"error: {where} is no oq.App{hint}", file=sys.stderr)
+        told(_oq.Invalid.code, f"{where} is no oq.App{hint}")
         return None
     return app
 
