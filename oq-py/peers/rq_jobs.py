@@ -24,9 +24,9 @@ def shrink(path: str, width: int) -> int:
 
 
 def result(job: Job) -> object:
-    while (found := job.latest_result(timeout=60)).type != found.Type.SUCCESSFUL:
-        time.sleep(0.1)  # an attempt that failed is a result as well
-    return found.return_value
+    while job.get_status() != "finished":
+        time.sleep(0.05)
+    return job.return_value()
 
 
 def produce() -> None:

@@ -88,6 +88,11 @@ def recursive() -> Any:
 
 
 @app.task(retry=ONCE)
+def returns_a_monster() -> str:
+    return "x" * (65 << 20)
+
+
+@app.task(retry=ONCE)
 def another_type() -> int:
     return "3"  # type: ignore[return-value]
 
@@ -152,6 +157,7 @@ BAD = [
     (unserialisable, "result", "result['a'][1]: object is not JSON"),
     (not_a_number, "result", "nan is no JSON number"),
     (recursive, "result", "contains itself"),
+    (returns_a_monster, "payload", "bytes: use at most"),
     (another_type, "result", "result: expected int, got str '3'"),
     (snoozes_for_nonsense, "Snooze", "soon"),
     (exits_at_once, "crashed", "exit code 5"),

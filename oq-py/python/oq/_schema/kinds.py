@@ -18,12 +18,17 @@ from .codec import Codec, Fault, Kind, expected
 _DEEPEST = 100
 """Nested deeper than this, values are taken for recursive."""
 
+_MOST_BITS = 1023
+"""Readers of JSON may take integers for floats, which end here."""
+
 
 def any_json(value: Any, depth: int = 0) -> Any:
     """A value that is JSON as it is."""
     kind = type(value)
-    if kind is str or kind is int or kind is bool or value is None:
+    if kind is str or kind is bool or value is None:
         return value
+    if kind is int:
+        return _bounded(value)
     if kind is float:
         return _finite(value)
     if depth > _DEEPEST:
@@ -50,6 +55,12 @@ def any_json(value: Any, depth: int = 0) -> Any:
     raise Fault(f"{kind.__name__} is not JSON by itself: annotate what it is part of")
 
 
+def _bounded(value: int) -> int:
+    if value.bit_length() > _MOST_BITS:
+        raise Fault(f"an integer of {value.bit_length()} bits is no number in JSON: make it text")
+    return value
+
+
 def _finite(value: float) -> float:
     if not math.isfinite(value):
         raise Fault(f"{value} is no JSON number")
@@ -70,10 +81,8 @@ def _checked(kind: type, name: str) -> Callable[[Any], Any]:
 
 
 def _integer(value: Any) -> int:
-    if type(value) is int:
-        return value
     if isinstance(value, int):
-        return int(value)
+        return _bounded(int(value))
     raise expected("int", value)
 
 
@@ -87,7 +96,7 @@ def _real(value: Any) -> Any:
     if type(value) is float:
         return _finite(value)
     if isinstance(value, (int, float)):
-        return _finite(value) if isinstance(value, float) else int(value)
+        return _finite(value) if isinstance(value, float) else _bounded(int(value))
     raise expected("float", value)
 
 
