@@ -67,15 +67,15 @@ def main() -> int:
             enqueued, peers[who] = median(runs, lambda: redis_peers.measure(url, module, tasks))
             row(who, "Redis on loopback", enqueued, peers[who])
     ours: dict[str, float] = {}
-    with throughput.served() as env:
+    with throughput.served() as store:
         for how, tasks in (("packed", PACKED), ("lone", LONE)):
             enqueued, ran, _ = median(
-                runs, lambda: throughput.measure(env, "async", how, tasks)
+                runs, lambda: throughput.measure(store, "async", how, tasks)
             )
             ours[how] = ran
             row(f"oq, {how}", "`oq dev`, HTTP on loopback", enqueued, ran)
-        enqueued, *_ = median(runs, lambda: throughput.measure(env, "async", "unworked", PACKED))
-        memory = footprint.idle_worker_mb(env)
+        enqueued, *_ = median(runs, lambda: throughput.measure(store, "async", "unworked", PACKED))
+        memory = footprint.idle_worker_mb(store.env)
     bounds.at_least("packed, end to end", ours["packed"], 15_000, " /s")
     bounds.at_least("lone, end to end", ours["lone"], 1_500, " /s")
     bounds.at_least("`enqueue_many` with no worker beside it", enqueued, 40_000, " /s")

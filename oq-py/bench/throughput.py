@@ -25,7 +25,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import oq
 
@@ -61,7 +61,7 @@ def plain(n: int) -> None:
 async def warm() -> None: ...
 
 
-TASKS = {"async": asynchronous, "plain": plain}
+TASKS: dict[str, oq.Task[[int], Any, None]] = {"async": asynchronous, "plain": plain}
 
 
 class Rates(NamedTuple):
@@ -71,6 +71,24 @@ class Rates(NamedTuple):
     ran: float
     processor: float
     """By the processor time of all processes."""
+
+
+class Store(NamedTuple):
+    """Where to measure."""
+
+    env: Mapping[str, str]
+    """The environment of programs that use it."""
+    server: int | None = None
+    """The process that serves it, if it is one of ours."""
+
+    def used(self) -> float:
+        """Processor seconds so far: of this process, of its children that ended, and of the server."""
+        own = sum(os.times()[:4])
+        stat = Path(f"/proc/{self.server}/stat")
+        if self.server is None or not stat.exists():
+            return own
+        ticks = stat.read_text().rpartition(")")[2].split()[11:13]
+        return own + sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
 
 
 async def enqueue(kind: str, how: str, tasks: int) -> None:
@@ -109,22 +127,20 @@ async def serve(tasks: int, concurrency: int) -> None:
         await work
 
 
-def measure(
-    env: Mapping[str, str], kind: str, how: str, tasks: int, concurrency: int = 100
-) -> Rates:
+def measure(store: Store, kind: str, how: str, tasks: int, concurrency: int = 100) -> Rates:
     """One run; processes of one machine share its clock."""
     command = [sys.executable, __file__, "--kind", kind, "--how", how, "--tasks", str(tasks)]
-    before = used()
+    before = store.used()
     worker = None
     if how != "unworked":
         worker = subprocess.Popen(
             [*command, "--concurrency", str(concurrency), "--role", "serve"],
-            env=env,
+            env=store.env,
             stdout=subprocess.PIPE,
         )
     try:
         said = subprocess.run(
-            [*command, "--role", "produce"], env=env, stdout=subprocess.PIPE, check=True
+            [*command, "--role", "produce"], env=store.env, stdout=subprocess.PIPE, check=True
         )
         times = json.loads(said.stdout)
         if worker is not None:
@@ -136,24 +152,19 @@ def measure(
             worker.wait()
     enqueued = times["enqueued"] - times["began"]
     ran = times.get("ran", times["enqueued"]) - times["began"]
-    return Rates(tasks / enqueued, tasks / ran, tasks / (used() - before))
-
-
-def used() -> float:
-    """Processor seconds of this process and of its children that ended."""
-    return sum(os.times()[:4])
+    return Rates(tasks / enqueued, tasks / ran, tasks / (store.used() - before))
 
 
 @contextlib.contextmanager
-def served(url: str = "memory:") -> Iterator[dict[str, str]]:
-    """The environment of programs that use an `oq dev` with this store, over HTTP."""
+def served(url: str = "memory:") -> Iterator[Store]:
+    """An `oq dev` with this store, over HTTP."""
     flags = ["--listen", "127.0.0.1:0", "--no-worker", "--until-eof", "-o", "jsonl", "--url", url]
     with subprocess.Popen(
         [OQ, "dev", *flags], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as store:
-        assert store.stdout is not None
-        ready = json.loads(store.stdout.readline())
-        yield {
+    ) as server:
+        assert server.stdout is not None
+        ready = json.loads(server.stdout.readline())
+        env = {
             **os.environ,
             "OQ_URL": ready["url"],
             "AWS_ENDPOINT_URL": ready["endpoint"],
@@ -161,17 +172,18 @@ def served(url: str = "memory:") -> Iterator[dict[str, str]]:
             "AWS_SECRET_ACCESS_KEY": ready["secret_access_key"],
             "AWS_REGION": ready["region"],
         }
+        yield Store(env, server.pid)
 
 
 @contextlib.contextmanager
-def stores(url: str | None) -> Iterator[dict[str, dict[str, str]]]:
-    """The environments to measure in, by name."""
+def stores(url: str | None) -> Iterator[dict[str, Store]]:
+    """The stores to measure, by name."""
     with contextlib.ExitStack() as stack:
         if url is not None:
-            yield {url.partition(":")[0]: {**os.environ, "OQ_URL": url}}
+            yield {url.partition(":")[0]: Store({**os.environ, "OQ_URL": url})}
             return
         folder = stack.enter_context(tempfile.TemporaryDirectory())
-        file = {**os.environ, "OQ_URL": f"sqlite:{folder}/oq.db"}
+        file = Store({**os.environ, "OQ_URL": f"sqlite:{folder}/oq.db"})
         yield {"sqlite:": file, "`oq dev`, HTTP": stack.enter_context(served())}
 
 
@@ -193,13 +205,13 @@ def main() -> None:
         return
     print("| store | tasks | function | enqueued/s | run/s, end to end | run/s of a processor |")
     print("|---|---|---|---:|---:|---:|")
-    with stores(said.url) as environments:
-        for store, env in environments.items():
+    with stores(said.url) as named:
+        for name, store in named.items():
             for how, tasks in (("packed", said.packed), ("lone", said.lone)):
                 for kind in TASKS:
-                    rates = measure(env, kind, how, tasks, said.concurrency)
+                    rates = measure(store, kind, how, tasks, said.concurrency)
                     shown = " | ".join(f"{rate:,.0f}" for rate in rates)
-                    print(f"| {store} | {tasks:,} {how} | {kind} | {shown} |", flush=True)
+                    print(f"| {name} | {tasks:,} {how} | {kind} | {shown} |", flush=True)
 
 
 if __name__ == "__main__":
