@@ -17,6 +17,7 @@ UNKNOWN = "01HF7YAT0000000000000G0000"
 OQ = Path(sysconfig.get_path("scripts"), "oq")
 
 MODULE = """
+import asyncio
 import oq
 
 app = oq.App()
@@ -24,6 +25,10 @@ app = oq.App()
 @app.task()
 async def double(n: int) -> int:
     return {factor} * n
+
+@app.task()
+async def endless() -> None:
+    await asyncio.sleep(3600)
 
 @app.task()
 def fails(n: int) -> float:
@@ -74,7 +79,7 @@ def test_a_worker_runs_an_app_until_it_is_told_to_stop(url, tmp_path):
         finally:
             worker.kill()
     assert worker.returncode == 0
-    assert "jobs:app works on double, fails, treble" in err and "stopped" in err
+    assert "jobs:app works on double, endless, fails, treble" in err and "stopped" in err
 
 
 @pytest.mark.parametrize(
@@ -160,6 +165,26 @@ def test_dev_serves_a_store_and_starts_again_when_the_code_changes(tmp_path, mon
             deadline = time.monotonic() + 30
             while double.enqueue_sync(2).result_sync("30s") != 20:
                 assert time.monotonic() < deadline
+            dev.send_signal(signal.SIGINT)
+            assert dev.wait(30) == 0
+        finally:
+            dev.kill()
+
+
+def test_dev_ends_at_once_when_it_is_told_twice(tmp_path, monkeypatch):
+    (tmp_path / "jobs.py").write_text(MODULE.format(factor=2))
+    command = [OQ, "dev", "jobs:app", "--listen", "127.0.0.1:0", "--grace", "1h"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as dev:
+        try:
+            for _ in range(5):
+                name, value = re.match("export (\\w+)='(.*)'", dev.stdout.readline()).groups()
+                monkeypatch.setenv(name, value)
+            endless = oq.App().task(name="endless")(lambda: None).enqueue_sync()
+            while endless.status_sync().state != "running":
+                time.sleep(0.05)
+            dev.send_signal(signal.SIGINT)
+            with pytest.raises(subprocess.TimeoutExpired):
+                dev.wait(0.5)
             dev.send_signal(signal.SIGINT)
             assert dev.wait(30) == 0
         finally:

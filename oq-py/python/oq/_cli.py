@@ -51,7 +51,7 @@ def options(command: str) -> argparse.ArgumentParser:
     parser.add_argument("app", metavar="MODULE:APP", help="where the app is")
     parser.add_argument("--queues", "-q", help='such as "mail:3,default:1"; all that tasks name')
     parser.add_argument("--concurrency", "-c", type=int, default=32, help="tasks at once (32)")
-    parser.add_argument("--grace", default="30s", help="how long tasks may go on at the end (30s)")
+    parser.add_argument("--grace", default="30s", help="how long tasks may go on at the end (%(default)s)")
     parser.add_argument("--url", help="the store, instead of the app's own")
     return parser
 
