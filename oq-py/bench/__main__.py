@@ -1,7 +1,7 @@
 """oq beside Celery, RQ and Dramatiq: prints the figures and their bounds as Markdown.
 
     python oq-py/bench            # ends with 1 when a bound is missed
-    python oq-py/bench --runs 5
+    python oq-py/bench --write    # puts them into docs/from-celery-rq-dramatiq.md as well
 
 Build the package with optimisation first: `maturin develop --profile sim` in `oq-py`. The peers are
 installed from PyPI into a virtual environment of their own; Redis must be there (Debian's package
@@ -14,12 +14,15 @@ import argparse
 import statistics
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import footprint
 import redis_peers
 import throughput
 
 PACKED, LONE = 50_000, 5_000
+PAGE = Path(__file__).parents[2] / "docs/from-celery-rq-dramatiq.md"
+BEGIN, END = "<!-- printed by oq-py/bench -->\n", "<!-- end -->\n"
 
 
 def median(runs: int, measure: Callable[[], tuple[float, ...]]) -> list[float]:
@@ -49,17 +52,34 @@ class Bounds:
         self.missed += not holds
 
 
+class Report:
+    """What is printed, line by line, to be put into the page as well."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, *lines: str) -> None:
+        self.lines += lines
+        print(*lines, sep="\n", flush=True)
+
+    def write(self) -> None:
+        before, _, rest = PAGE.read_text().partition(BEGIN)
+        _, _, after = rest.partition(END)
+        PAGE.write_text("".join([before, BEGIN, "\n".join(self.lines), "\n", END, after]))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--runs", type=int, default=3, help="each figure is the median of so many")
-    runs: int = parser.parse_args().runs
-    bounds = Bounds()
-    print(f"No-op tasks; {footprint.processor()}; medians of {runs} runs.\n")
-    print("| who | how | enqueued/s | run/s, end to end |")
-    print("|---|---|---:|---:|")
+    parser.add_argument("--write", action="store_true", help=f"put it into {PAGE.name}")
+    said = parser.parse_args()
+    runs: int = said.runs
+    bounds, report = Bounds(), Report()
+    report.say(f"No-op tasks; {footprint.processor()}; medians of {runs} runs.", "")
+    report.say("| who | how | enqueued/s | run/s, end to end |", "|---|---|---:|---:|")
 
     def row(who: str, how: str, enqueued: float, ran: float) -> None:
-        print(f"| {who} | {how} | {enqueued:,.0f} | {ran:,.0f} |", flush=True)
+        report.say(f"| {who} | {how} | {enqueued:,.0f} | {ran:,.0f} |")
 
     peers: dict[str, float] = {}
     with redis_peers.redis() as url:
@@ -84,8 +104,9 @@ def main() -> int:
     bounds.more_than("lone against Celery", ours["lone"] / peers["Celery"])
     bounds.at_most("`import oq`", footprint.import_ms(), 60, " ms")
     bounds.at_most("memory of an idle worker", memory, 60, " MB")
-    print("\n| figure | measured | bound | |\n|---|---:|---:|---|")
-    print("\n".join(bounds.lines))
+    report.say("", "| figure | measured | bound | |", "|---|---:|---:|---|", *bounds.lines)
+    if said.write:
+        report.write()
     return 1 if bounds.missed else 0
 
 
