@@ -30,6 +30,20 @@ pub enum Exit {
     Interrupted = 130,
 }
 
+impl Exit {
+    /// How a command ends that meets an error of the core with this code.
+    pub fn of(code: &str) -> Exit {
+        match code {
+            "OQ-INVALID" => Exit::Usage,
+            "OQ-NOT-FOUND" => Exit::NotFound,
+            "OQ-DENIED" => Exit::Denied,
+            "OQ-CONFLICT" => Exit::Conflict,
+            "OQ-TIMED-OUT" => Exit::TimedOut,
+            _ => Exit::Unusable,
+        }
+    }
+}
+
 #[cfg(test)]
 impl Exit {
     /// All of them.

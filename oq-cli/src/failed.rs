@@ -96,46 +96,29 @@ impl Failed {
 
 impl From<Error> for Failed {
     fn from(e: Error) -> Failed {
-        let (exit, next) = match &e {
-            Error::Invalid { .. } => (Exit::Usage, "oq explain OQ-INVALID".to_owned()),
-            Error::NotFound(_) => (
-                Exit::NotFound,
-                "check --url and --queue (an id is known in its queue only): oq queue list".into(),
-            ),
-            Error::Denied(_) => (
-                Exit::Denied,
-                "check the credentials and what they may do in this bucket: \
+        let next = match &e {
+            Error::Invalid { .. } => "oq explain OQ-INVALID".to_owned(),
+            Error::NotFound(_) => {
+                "check --url and --queue (an id is known in its queue only): oq queue list".into()
+            }
+            Error::Denied(_) => "check the credentials and what they may do in this bucket: \
                  aws sts get-caller-identity"
-                    .into(),
-            ),
-            Error::Conflict(_) => (Exit::Conflict, "look again: oq get ID".into()),
-            Error::TimedOut(_) => (
-                Exit::TimedOut,
-                "the task goes on; see where it stands: oq get ID".into(),
-            ),
-            Error::InDoubt { ids } if ids.is_empty() => (
-                Exit::Unusable,
-                "look whether it was done: oq queue show".into(),
-            ),
+                .into(),
+            Error::Conflict(_) => "look again: oq get ID".into(),
+            Error::TimedOut(_) => "the task goes on; see where it stands: oq get ID".into(),
+            Error::InDoubt { ids } if ids.is_empty() => {
+                "look whether it was done: oq queue show".into()
+            }
             Error::InDoubt { ids } => {
                 let some: Vec<String> = ids.iter().take(5).map(|id| id.to_string()).collect();
                 let more = if ids.len() > some.len() { " …" } else { "" };
-                (
-                    Exit::Unusable,
-                    format!("ask in a moment: oq get {}{more}", some.join(" ")),
-                )
+                format!("ask in a moment: oq get {}{more}", some.join(" "))
             }
-            Error::Unavailable(_) => (Exit::Unusable, "try again".into()),
-            Error::Unreadable { .. } => (
-                Exit::Unusable,
-                "use a newer oq, or see who else writes this bucket".into(),
-            ),
-            _ => (
-                Exit::Unusable,
-                "check --url: oq config show --origin".into(),
-            ),
+            Error::Unavailable(_) => "try again".into(),
+            Error::Unreadable { .. } => "use a newer oq, or see who else writes this bucket".into(),
+            _ => "check --url: oq config show --origin".into(),
         };
-        Failed::new(exit, e.code(), e.to_string(), next)
+        Failed::new(Exit::of(e.code()), e.code(), e.to_string(), next)
     }
 }
 

@@ -73,6 +73,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     exit.into()
 }
 
+/// The exit code of a command that meets an error of the core with this code.
+pub fn exit_code(code: &str) -> u8 {
+    Exit::of(code) as u8
+}
+
 fn started(command: Command, global: Global, printer: &Printer) -> Result<Exit, Failed> {
     // One thread does for a few requests; what serves or works asks for more.
     let mut builder = match command.threads() {

@@ -1,13 +1,13 @@
 """How many no-op tasks Python enqueues and runs in a second; prints a table in Markdown.
 
-    python oq-py/bench/throughput.py                       # memory:, and a file
+    python oq-py/bench/throughput.py                       # a file, and `oq dev` over HTTP
     python oq-py/bench/throughput.py s3://bucket/prefix    # a store of yours
 
-Build the package with optimisation first: `maturin develop --release`. Packed tasks are enqueued by
-`enqueue_many`, lone ones each by itself, 64 at a time. A rate counts from the first call to the end
-of the last task; the worker is there before. Except for `memory:` producer and worker are two
-processes. On a machine that does other things as well the last column says more: it counts the
-processor time of all processes, the enqueueing included.
+Build the package with optimisation first: `maturin develop --profile sim` in `oq-py`. Packed tasks are
+enqueued by `enqueue_many`, lone ones each by itself, 64 at a time. Producer, worker and, with `oq dev`,
+the store are processes of their own. A rate counts from the first call to the end of the last task;
+the worker is there before. On a machine that does other things as well the last column says more: it
+counts the processor time of all processes, the store's and the enqueueing included.
 """
 
 from __future__ import annotations
@@ -15,21 +15,27 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import json
 import os
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import oq
 
 app = oq.App()
+HERE = Path(__file__).parent
+OQ = Path(sysconfig.get_path("scripts"), "oq")
 
 
 class Left:
-    """How many tasks are still to run here."""
+    """How many tasks are still to run in this process."""
 
     tasks = 0
     over = threading.Event()
@@ -52,10 +58,37 @@ def plain(n: int) -> None:
 
 
 @app.task()
-def warm() -> None: ...
+async def warm() -> None: ...
 
 
-TASKS = {"async": asynchronous, "plain": plain}
+TASKS: dict[str, oq.Task[[int], Any, None]] = {"async": asynchronous, "plain": plain}
+
+
+class Rates(NamedTuple):
+    """Tasks a second."""
+
+    enqueued: float
+    ran: float
+    processor: float
+    """By the processor time of all processes."""
+
+
+class Store(NamedTuple):
+    """Where to measure."""
+
+    env: Mapping[str, str]
+    """The environment of programs that use it."""
+    server: int | None = None
+    """The process that serves it, if it is one of ours."""
+
+    def used(self) -> float:
+        """Processor seconds so far: of this process, of its children that ended, and of the server."""
+        own = sum(os.times()[:4])
+        stat = Path(f"/proc/{self.server}/stat")
+        if self.server is None or not stat.exists():
+            return own
+        ticks = stat.read_text().rpartition(")")[2].split()[11:13]
+        return own + sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
 
 
 async def enqueue(kind: str, how: str, tasks: int) -> None:
@@ -72,85 +105,113 @@ async def enqueue(kind: str, how: str, tasks: int) -> None:
     await asyncio.gather(*(some() for _ in range(64)))
 
 
-@contextlib.asynccontextmanager
-async def worker_here(concurrency: int) -> AsyncIterator[None]:
-    work = asyncio.create_task(app.run_async(concurrency=concurrency))
-    try:
-        yield
-    finally:
-        work.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await work
-
-
-async def here(kind: str, how: str, tasks: int, concurrency: int) -> tuple[float, float]:
-    """In one process; seconds until all are enqueued, and until all have run."""
-    async with worker_here(concurrency):
+async def produce(kind: str, how: str, tasks: int) -> None:
+    """The producer's process; without a worker it enqueues only."""
+    if how == "unworked":
+        how = "packed"
+    else:
         await (await warm.enqueue()).wait("1m")
-        Left.tasks, Left.over = tasks, threading.Event()
-        began = time.monotonic()
-        await enqueue(kind, how, tasks)
-        enqueued = time.monotonic() - began
-        await asyncio.to_thread(Left.over.wait)
-        return enqueued, time.monotonic() - began
+    began = time.monotonic()
+    await enqueue(kind, how, tasks)
+    print(json.dumps({"began": began, "enqueued": time.monotonic()}))
 
 
 async def serve(tasks: int, concurrency: int) -> None:
     """The worker's process: says when the last task has run."""
     Left.tasks = tasks
-    async with worker_here(concurrency):
-        await asyncio.to_thread(Left.over.wait)
-        print(time.monotonic(), flush=True)
+    work = asyncio.create_task(app.run_async(concurrency=concurrency))
+    await asyncio.to_thread(Left.over.wait)
+    print(json.dumps({"ran": time.monotonic()}), flush=True)
+    work.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await work
 
 
-async def apart(kind: str, how: str, tasks: int, concurrency: int) -> tuple[float, float]:
-    """The same in two processes, which share the machine's clock."""
-    command = [sys.executable, __file__, "--serve", str(tasks), "--concurrency", str(concurrency)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as worker:
-        await (await warm.enqueue()).wait("1m")
-        began = time.monotonic()
-        await enqueue(kind, how, tasks)
-        enqueued = time.monotonic() - began
-        assert worker.stdout is not None
-        ended = await asyncio.to_thread(worker.stdout.readline)
-        return enqueued, float(ended) - began
+def measure(store: Store, kind: str, how: str, tasks: int, concurrency: int = 100) -> Rates:
+    """One run; processes of one machine share its clock."""
+    command = [sys.executable, __file__, "--kind", kind, "--how", how, "--tasks", str(tasks)]
+    before = store.used()
+    worker = None
+    if how != "unworked":
+        worker = subprocess.Popen(
+            [*command, "--concurrency", str(concurrency), "--role", "serve"],
+            env=store.env,
+            stdout=subprocess.PIPE,
+        )
+    try:
+        said = subprocess.run(
+            [*command, "--role", "produce"], env=store.env, stdout=subprocess.PIPE, check=True
+        )
+        times = json.loads(said.stdout)
+        if worker is not None:
+            out, _ = worker.communicate(timeout=600)
+            times.update(json.loads(out))
+    finally:
+        if worker is not None:
+            worker.kill()
+            worker.wait()
+    enqueued = times["enqueued"] - times["began"]
+    ran = times.get("ran", times["enqueued"]) - times["began"]
+    return Rates(tasks / enqueued, tasks / ran, tasks / (store.used() - before))
 
 
-def used() -> float:
-    """Processor seconds of this process and its children."""
-    times = os.times()
-    return sum(times[:4])
+@contextlib.contextmanager
+def served(url: str = "memory:") -> Iterator[Store]:
+    """An `oq dev` with this store, over HTTP."""
+    flags = ["--listen", "127.0.0.1:0", "--no-worker", "--until-eof", "-o", "jsonl", "--url", url]
+    with subprocess.Popen(
+        [OQ, "dev", *flags], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as server:
+        assert server.stdout is not None
+        ready = json.loads(server.stdout.readline())
+        env = {
+            **os.environ,
+            "OQ_URL": ready["url"],
+            "AWS_ENDPOINT_URL": ready["endpoint"],
+            "AWS_ACCESS_KEY_ID": ready["access_key_id"],
+            "AWS_SECRET_ACCESS_KEY": ready["secret_access_key"],
+            "AWS_REGION": ready["region"],
+        }
+        yield Store(env, server.pid)
+
+
+@contextlib.contextmanager
+def stores(url: str | None) -> Iterator[dict[str, Store]]:
+    """The stores to measure, by name."""
+    with contextlib.ExitStack() as stack:
+        if url is not None:
+            yield {url.partition(":")[0]: Store({**os.environ, "OQ_URL": url})}
+            return
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        file = Store({**os.environ, "OQ_URL": f"sqlite:{folder}/oq.db"})
+        yield {"sqlite:": file, "`oq dev`, HTTP": stack.enter_context(served())}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("url", nargs="?")
     parser.add_argument("--packed", type=int, default=50_000)
-    parser.add_argument("--lone", type=int, default=3_000)
+    parser.add_argument("--lone", type=int, default=5_000)
     parser.add_argument("--concurrency", type=int, default=100)
-    parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
+    for own in ("role", "kind", "how"):
+        parser.add_argument(f"--{own}", help=argparse.SUPPRESS)
+    parser.add_argument("--tasks", type=int, help=argparse.SUPPRESS)
     said = parser.parse_args()
-    if said.serve:
-        asyncio.run(serve(said.serve, said.concurrency))
+    if said.role == "serve":
+        asyncio.run(serve(said.tasks, said.concurrency))
         return
-    with tempfile.TemporaryDirectory() as folder:
-        urls = [said.url] if said.url else ["memory:bench", f"sqlite:{folder}/oq.db"]
-        print(
-            "| store | tasks | function | enqueued/s | run/s, end to end | run/s of a processor |"
-        )
-        print("|---|---|---|---:|---:|---:|")
-        for url in urls:
-            os.environ["OQ_URL"] = url
-            app._opened = None
-            measure = here if url.startswith("memory:") else apart
+    if said.role == "produce":
+        asyncio.run(produce(said.kind, said.how, said.tasks))
+        return
+    print("| store | tasks | function | enqueued/s | run/s, end to end | run/s of a processor |")
+    print("|---|---|---|---:|---:|---:|")
+    with stores(said.url) as named:
+        for name, store in named.items():
             for how, tasks in (("packed", said.packed), ("lone", said.lone)):
                 for kind in TASKS:
-                    before = used()
-                    enqueued, ran = asyncio.run(measure(kind, how, tasks, said.concurrency))
-                    store = url.partition(":")[0]
-                    cpu = tasks / (used() - before)
-                    rates = f"{tasks / enqueued:,.0f} | {tasks / ran:,.0f} | {cpu:,.0f}"
-                    print(f"| {store} | {tasks:,} {how} | {kind} | {rates} |", flush=True)
+                    rates = measure(store, kind, how, tasks, said.concurrency)
+                    shown = " | ".join(f"{rate:,.0f}" for rate in rates)
+                    print(f"| {name} | {tasks:,} {how} | {kind} | {shown} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,17 @@
-"""A FastAPI program that enqueues, with the worker in the same process or in others.
+"""A FastAPI program that enqueues, with a worker in the same process.
 
-`oq worker web:jobs` runs more workers; the endpoint need not know of them.
+`uvicorn web:web` serves it. `oq worker web:jobs` runs more workers; the endpoints need not know of
+them, and with `WORKERS=0` this process runs none.
 """
 
 import asyncio
 import contextlib
-import time
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncGenerator
 
 import oq
-from fastapi import FastAPI
-from fastapi.testclient import TestClient
+from fastapi import FastAPI, HTTPException
+from httpx import ASGITransport, AsyncClient
 
 jobs = oq.App()
 
@@ -21,7 +22,10 @@ async def welcome(to: str) -> str:
 
 
 @contextlib.asynccontextmanager
-async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+    if os.environ.get("WORKERS") == "0":
+        yield
+        return
     worker = asyncio.create_task(jobs.run_async(concurrency=8))
     yield
     worker.cancel()
@@ -41,7 +45,10 @@ async def post_welcome(to: str) -> dict[str, str]:
 
 @web.get("/tasks/{id}")
 async def get_task(id: str) -> dict[str, object]:
-    view = await jobs.handle(id).status()
+    try:
+        view = await jobs.handle(id).status()
+    except (oq.Invalid, oq.NotFound) as e:
+        raise HTTPException(404, str(e)) from None
     return {"state": view.state, "output": view.output}
 
 
@@ -50,16 +57,19 @@ def again(to: str) -> str:  # a plain endpoint runs in a thread
     return welcome.using(key=f"welcome:{to}").enqueue_sync(to).id
 
 
-def main() -> None:
-    with TestClient(web) as client:
-        id = client.post("/welcome/Ada").json()["task"]
-        assert client.get("/again/Ada").json() == id
-        while client.get(f"/tasks/{id}").json()["state"] != "completed":
-            time.sleep(0.05)
-        print(client.get(f"/tasks/{id}").json()["output"])
+async def main() -> None:
+    """As a browser would use it."""
+    transport = ASGITransport(web)
+    async with lifespan(web), AsyncClient(transport=transport, base_url="http://web") as client:
+        id = (await client.post("/welcome/Ada")).json()["task"]
+        assert (await client.get("/again/Ada")).json() == id
+        assert (await client.get("/tasks/nonsense")).status_code == 404
+        while (await client.get(f"/tasks/{id}")).json()["state"] != "completed":
+            await asyncio.sleep(0.05)
+        print((await client.get(f"/tasks/{id}")).json()["output"])
 
 
 if __name__ == "__main__":
-    main()
+    asyncio.run(main())
 
 # prints: hello Ada

@@ -18,10 +18,11 @@ pub type Answer = Result<String, TaskError>;
 #[pyclass(frozen, module = "oq._oq")]
 pub struct Job {
     #[pyo3(get)]
-    number: u64,
+    pub number: u64,
     context: Context,
     input: Json,
     answer: Mutex<Option<oneshot::Sender<Answer>>>,
+    process: u32,
 }
 
 impl Job {
@@ -33,12 +34,17 @@ impl Job {
             context,
             input,
             answer: Mutex::new(Some(send)),
+            process: std::process::id(),
         };
         (job, receive)
     }
 
-    /// The first answer counts; after the attempt was stopped nobody listens.
+    /// The first answer counts; after the attempt was stopped nobody listens, and what the handler
+    /// forked is not asked.
     fn answer(&self, answer: Answer) {
+        if self.process != std::process::id() {
+            return;
+        }
         let send = {
             let mut send = self.answer.lock().unwrap_or_else(PoisonError::into_inner);
             send.take()

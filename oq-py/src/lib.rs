@@ -19,6 +19,7 @@ mod mailbox;
 mod many;
 mod request;
 mod runtime;
+mod silence;
 mod testing;
 mod worker;
 
@@ -26,11 +27,18 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use oq_core::queue::TaskState;
+use pyo3::exceptions::PyImportError;
+use pyo3::ffi;
 use pyo3::prelude::*;
 
 /// Requests, workers, and the command line.
 #[pymodule]
 fn _oq(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    if !is_main_interpreter() {
+        // As Python says it itself where it can tell; `_pythons.py` says what to do.
+        let why = "module _oq does not support loading in subinterpreters";
+        return Err(PyImportError::new_err(why));
+    }
     errors::add(module)?;
     module.add_class::<bridge::Bridge>()?;
     module.add_class::<client::Client>()?;
@@ -47,8 +55,15 @@ fn _oq(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<worker::Worker>()?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(command, module)?)?;
+    module.add_function(wrap_pyfunction!(exit_code, module)?)?;
     module.add_function(wrap_pyfunction!(seconds, module)?)?;
     module.add_function(wrap_pyfunction!(states, module)?)
+}
+
+/// PyO3's own check leaves out modules that are initialised in several phases, as this one is.
+fn is_main_interpreter() -> bool {
+    // SAFETY: an interpreter that loads a module is there, and has an id.
+    unsafe { ffi::PyInterpreterState_GetID(ffi::PyInterpreterState_Get()) == 0 }
 }
 
 /// Runs the command line; the arguments begin with the program's name. Returns the exit code.
@@ -58,6 +73,12 @@ fn command(py: Python<'_>, args: Vec<OsString>) -> u8 {
     // An exit code does not tell its number; it can be compared.
     let number = (0..=u8::MAX).find(|number| ExitCode::from(*number) == code);
     number.unwrap_or(1)
+}
+
+/// The exit code of a command that meets an error with this code.
+#[pyfunction]
+fn exit_code(code: &str) -> u8 {
+    oq_cli::exit_code(code)
 }
 
 /// The seconds of a duration like `1h30m`.

@@ -6,6 +6,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use oq_core::env::{Env, Mono};
 use oq_core::{Error, Result};
@@ -69,6 +70,12 @@ impl<T> Mailbox<T> {
             // A full socket is readable anyhow, and a closed one has no reader.
             let _unread = (&self.bell).write(&[1]);
         }
+    }
+
+    /// For how long the oldest letter has been there; `None` if there is none.
+    pub fn waiting(&self) -> Option<Duration> {
+        let letters = self.letters.lock().unwrap_or_else(PoisonError::into_inner);
+        (!letters.left.is_empty()).then(|| self.env.now().since(letters.since))
     }
 
     /// Everything that was left, and for how many seconds the oldest has been waiting.

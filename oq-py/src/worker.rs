@@ -1,9 +1,11 @@
 //! A worker whose handlers run in Python: attempts go to a mailbox in whatever number there are, and
 //! Python takes them all at once.
 
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use oq_core::env::Env;
 use oq_core::record::Json;
 use oq_core::worker::Drain;
 use oq_core::{Context, Error, Result, TaskError, worker};
@@ -19,6 +21,7 @@ use crate::logs::{Line, Listener, listen};
 use crate::mailbox::Mailbox;
 use crate::request::Request;
 use crate::runtime::runtime;
+use crate::silence::{self, Silence};
 
 /// What Python says about a worker; durations in seconds.
 #[derive(FromPyObject)]
@@ -45,6 +48,8 @@ enum Letter {
     Stop(u64),
     Event(Event),
     Log(Line),
+    /// Nothing: it asks whether Python still reads its letters.
+    Ping,
 }
 
 /// Everything that Python is to know now.
@@ -62,12 +67,29 @@ pub struct Letters {
     logs: Vec<Line>,
     /// For how many seconds the oldest has been there.
     waited: f64,
+    /// The tasks that ran while it was there, if that was long.
+    meanwhile: Vec<String>,
 }
 
 struct Shared {
     letters: Mailbox<Letter>,
+    silence: Silence,
     numbers: AtomicU64,
     stop: CancellationToken,
+}
+
+impl Shared {
+    /// Sees to it that Python reads its letters; never ends.
+    async fn watch(&self) -> Infallible {
+        let env = Env::system();
+        loop {
+            env.sleep(silence::LOOK).await;
+            match self.letters.waiting() {
+                None => self.letters.put(Letter::Ping),
+                Some(waiting) => self.silence.lasts(waiting),
+            }
+        }
+    }
 }
 
 impl Listener for Shared {
@@ -97,6 +119,7 @@ impl Worker {
     pub fn new(store: Arc<Store>, options: WorkerOptions) -> Result<Worker> {
         let shared = Shared {
             letters: Mailbox::new()?,
+            silence: Silence::default(),
             numbers: AtomicU64::new(0),
             stop: CancellationToken::new(),
         };
@@ -129,14 +152,19 @@ impl Worker {
             events: Vec::new(),
             logs: Vec::new(),
             waited,
+            meanwhile: self.shared.silence.ends(),
         };
         for letter in letters {
             match letter {
-                Letter::Start(job) => sorted.jobs.push(Py::new(py, job)?),
+                Letter::Start(job) => {
+                    self.shared.silence.taken(job.number);
+                    sorted.jobs.push(Py::new(py, job)?);
+                }
                 Letter::Cancel(number) => sorted.cancel.push(number),
                 Letter::Stop(number) => sorted.stop.push(number),
                 Letter::Event(event) => sorted.events.push(Py::new(py, event)?),
                 Letter::Log(line) => sorted.logs.push(line),
+                Letter::Ping => {}
             }
         }
         Ok(sorted)
@@ -155,7 +183,12 @@ impl Worker {
             let worker = build(&shared, &store, &options).await?;
             let stop = shared.stop.clone();
             // A task of its own: nobody who stops waiting for it stops it.
-            let work = runtime()?.spawn(worker.run(stop.cancelled_owned()));
+            let work = runtime()?.spawn(async move {
+                tokio::select! {
+                    ended = worker.run(stop.cancelled_owned()) => ended,
+                    never = shared.watch() => match never {},
+                }
+            });
             let ended = |e| Error::Unusable(format!("a defect of oq: the worker ended: {e}"));
             work.await.map_err(ended)?
         }))
@@ -175,7 +208,10 @@ impl Worker {
                 how = how.within(within);
             }
             let stop = shared.stop.clone();
-            let drained = worker.drain_until(how, stop.cancelled_owned()).await?;
+            let drained = tokio::select! {
+                drained = worker.drain_until(how, stop.cancelled_owned()) => drained?,
+                never = shared.watch() => match never {},
+            };
             serde_json::to_string(&drained)
                 .map_err(|e| Error::Unusable(format!("a defect of oq: {e}")))
         }))
@@ -226,6 +262,7 @@ async fn attempt(
 ) -> std::result::Result<Json, TaskError> {
     let number = shared.numbers.fetch_add(1, Ordering::Relaxed);
     let (job, mut answer) = Job::new(number, context.clone(), input);
+    shared.silence.given(number, context.task_type().clone());
     shared.letters.put(Letter::Start(job));
     let mut waiting = Waiting {
         shared: &shared,
@@ -256,6 +293,7 @@ struct Waiting<'a> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
+        self.shared.silence.over(self.number);
         if !self.answered {
             self.shared.letters.put(Letter::Stop(self.number));
         }

@@ -62,7 +62,7 @@ def memory_app() -> oq.App:
 
 @contextlib.contextmanager
 def worker(app: oq.App, **options: Any) -> Iterator[Callable[[], None]]:
-    """A worker in a thread; gives a function that tells it to stop."""
+    """A worker in a thread; gives a function that tells it to stop, which the end does as well."""
     options = {"poll": 0.05, "grace": 5, **options}
     started: asyncio.Future[Any] = asyncio.Future(loop=asyncio.new_event_loop())
     ready = threading.Event()
@@ -86,9 +86,14 @@ def worker(app: oq.App, **options: Any) -> Iterator[Callable[[], None]]:
     assert ready.wait(10)
     loop, task = started.result()
 
+    told = False
+
     def stop() -> None:
-        with contextlib.suppress(RuntimeError):  # it ended by itself
-            loop.call_soon_threadsafe(task.cancel)
+        nonlocal told
+        if not told:  # told twice, it would leave its tasks
+            told = True
+            with contextlib.suppress(RuntimeError):  # it ended by itself
+                loop.call_soon_threadsafe(task.cancel)
 
     try:
         yield stop

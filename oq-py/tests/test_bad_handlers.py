@@ -3,6 +3,7 @@
 import asyncio
 import ctypes
 import os
+import subprocess
 import sys
 import time
 from typing import Any
@@ -87,6 +88,11 @@ def recursive() -> Any:
 
 
 @app.task(retry=ONCE)
+def returns_a_monster() -> str:
+    return "x" * (65 << 20)
+
+
+@app.task(retry=ONCE)
 def another_type() -> int:
     return "3"  # type: ignore[return-value]
 
@@ -151,6 +157,7 @@ BAD = [
     (unserialisable, "result", "result['a'][1]: object is not JSON"),
     (not_a_number, "result", "nan is no JSON number"),
     (recursive, "result", "contains itself"),
+    (returns_a_monster, "payload", "bytes: use at most"),
     (another_type, "result", "result: expected int, got str '3'"),
     (snoozes_for_nonsense, "Snooze", "soon"),
     (exits_at_once, "crashed", "exit code 5"),
@@ -205,10 +212,10 @@ def test_wrong_inputs_of_others_fail_for_good():
         assert good.handle(id).result_sync(SOON) == 1
 
 
-def test_a_handler_that_blocks_the_loop_is_reported(memory_app, caplog):
+def test_a_handler_that_blocks_the_loop_is_reported_by_name(memory_app, caplog):
     @memory_app.task()
     async def blocks() -> None:
-        time.sleep(1.5)
+        time.sleep(1.8)
 
     @memory_app.task()
     async def waits_for_it() -> None: ...
@@ -219,4 +226,101 @@ def test_a_handler_that_blocks_the_loop_is_reported(memory_app, caplog):
             pass
         assert waits_for_it.enqueue_sync().wait_sync(SOON).state == "completed"
         assert handle.wait_sync(SOON).state == "completed"
-    assert any("the event loop did not run for" in r.message for r in caplog.records)
+    told = [r.getMessage() for r in caplog.records]
+    assert any("did not run for" in text and "what ran was blocks:" in text for text in told), told
+
+
+HOLDS_THE_GIL = """
+import ctypes, os, sys
+import oq
+
+app = oq.App("memory:")
+
+@app.task()
+def holds() -> int:
+    # Unlike time.sleep() it keeps the GIL.
+    ctypes.PyDLL(None).usleep(int(11e6))
+    return 1
+
+holds.enqueue_sync()
+drained = app.drain_sync()
+print(drained["completed"])
+"""
+
+
+def test_a_handler_that_holds_the_gil_is_reported_while_it_does():
+    """Nothing of Python can run then, so it is told on stderr, before any lease is over."""
+    done = subprocess.run([sys.executable, "-c", HOLDS_THE_GIL], capture_output=True, text=True)
+    assert done.stdout == "1\n", done.stderr
+    assert "oq: Python has not run the worker's event loop for 10 s" in done.stderr
+    assert "Running: holds" in done.stderr
+
+
+@app.task()
+def forks_in_a_thread() -> int:
+    child = os.fork()
+    # The child returns as well; that must neither answer nor work.
+    return 1 if child == 0 else os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+@app.task()
+async def forks_on_the_loop() -> int:
+    child = os.fork()
+    if child == 0:
+        await asyncio.sleep(0)
+        os._exit(77)  # it never comes here
+    return os.waitstatus_to_exitcode((await asyncio.to_thread(os.waitpid, child, 0))[1])
+
+
+@app.task()
+async def forks_and_ends_on_the_loop() -> int:
+    child = os.fork()
+    if child == 0:
+        raise ValueError("of the child")
+    return os.waitstatus_to_exitcode((await asyncio.to_thread(os.waitpid, child, 0))[1])
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS's own libraries do not cross a fork")
+@pytest.mark.parametrize(
+    "task", [forks_in_a_thread, forks_on_the_loop, forks_and_ends_on_the_loop], ids=lambda t: t.name
+)
+def test_what_a_handler_forks_is_no_second_worker(task, capfd):
+    assert task.enqueue_sync().result_sync(SOON) == 1
+    assert f"a process that {task.name} forked" in capfd.readouterr().err
+    assert good.enqueue_sync(7).result_sync(SOON) == 7
+
+
+EXITS = """
+import os
+import oq
+
+app = oq.App()
+
+@app.task(retry=oq.Retry(1), lease="15s")
+def exits() -> None:
+    os._exit(5)
+
+@app.task(lease="15s")
+def beside() -> int:
+    return 1
+
+if __name__ == "__main__":
+    app.run(concurrency=1)
+"""
+
+
+def test_a_handler_that_ends_its_worker_is_charged_and_nothing_is_lost(
+    tmp_path, monkeypatch
+):
+    """No code of the worker runs any more: the next worker finds it, when the lease is over."""
+    (tmp_path / "exits.py").write_text(EXITS)
+    monkeypatch.setenv("OQ_URL", f"sqlite:{tmp_path}/oq.db")
+    monkeypatch.syspath_prepend(tmp_path)
+    import exits
+
+    batch = exits.app.enqueue_many_sync([exits.exits.call(), exits.beside.call()])
+    assert subprocess.run([sys.executable, exits.__file__], timeout=30).returncode == 5
+    with worker(exits.app):
+        view = batch[0].wait_sync("1m")
+        assert (view.state, view.attempts) == ("failed", 1)
+        assert batch[1].result_sync("1m") == 1

@@ -1,5 +1,6 @@
 """The `oq` command of the package."""
 
+import json
 import os
 import re
 import signal
@@ -10,10 +11,13 @@ from pathlib import Path
 
 import oq
 import pytest
+from oq._oq import exit_code
 
+UNKNOWN = "01HF7YAT0000000000000G0000"
 OQ = Path(sysconfig.get_path("scripts"), "oq")
 
 MODULE = """
+import asyncio
 import oq
 
 app = oq.App()
@@ -21,6 +25,14 @@ app = oq.App()
 @app.task()
 async def double(n: int) -> int:
     return {factor} * n
+
+@app.task()
+async def endless() -> None:
+    await asyncio.sleep(3600)
+
+@app.task()
+def fails(n: int) -> float:
+    return n / 0
 
 @app.task(process=True)
 def treble(n: int) -> int:
@@ -67,7 +79,7 @@ def test_a_worker_runs_an_app_until_it_is_told_to_stop(url, tmp_path):
         finally:
             worker.kill()
     assert worker.returncode == 0
-    assert "jobs:app works on double, treble" in err and "stopped" in err
+    assert "jobs:app works on double, endless, fails, treble" in err and "stopped" in err
 
 
 @pytest.mark.parametrize(
@@ -78,13 +90,57 @@ def test_a_worker_runs_an_app_until_it_is_told_to_stop(url, tmp_path):
         (["worker", "jobs:nothing"], None, 2, "the app has no tasks"),
         (["worker", "jobs:app", "--queues", "a:b"], None, 2, "write NAME or NAME:WEIGHT"),
         (["worker", "jobs:app", "--concurrency", "0"], None, 2, "concurrency 0"),
-        (["worker", "jobs:app"], "redis://x", 7, "[OQ-UNUSABLE]"),
+        (["worker", "jobs:app"], "redis://x", 7, "oq: OQ-UNUSABLE: "),
         (["worker", "jobs:app"], "", 7, "OQ_URL"),
     ],
 )
 def test_a_worker_that_cannot_start_says_why(url, tmp_path, args, store, code, says):
     done = run(*args, url=url if store is None else store, cwd=tmp_path)
     assert (done.returncode, says in done.stderr) == (code, True), done.stderr
+
+
+def test_the_traceback_of_a_failed_attempt_is_shown(url, tmp_path):
+    app = oq.App(url)
+    once = app.task(name="fails", retry=oq.Retry(1))(lambda n: None)
+    id = once.enqueue_sync(7).id
+    with start("worker", "jobs:app", url=url, cwd=tmp_path) as worker:
+        assert run("wait", id, url=url, cwd=tmp_path).returncode == 1
+        worker.terminate()
+        assert worker.wait(30) == 0
+    shown = run("get", id, "-o", "table", url=url, cwd=tmp_path).stdout
+    for part in ("ZeroDivisionError", "Traceback", "jobs.py", "in fails", "return n / 0"):
+        assert part in shown, shown
+
+
+def test_errors_have_the_codes_and_exit_codes_of_the_command(url, tmp_path):
+    """Every error of the core; the command knows some more, which no library raises."""
+    explained = run("explain", "-o", "jsonl", url=url, cwd=tmp_path).stdout.splitlines()
+    of_command = {json.loads(line)["code"] for line in explained}
+    kinds = [e for e in vars(oq).values() if isinstance(e, type) and issubclass(e, oq.OqError)]
+    here = {kind.code for kind in kinds} - {"OQ-ERROR"}
+    assert here <= of_command, here - of_command
+    only = {"OQ-CONFIG", "OQ-FAULTY", "OQ-INTERRUPTED", "OQ-NOT-COMPLETED", "OQ-PARTLY-FAILED"}
+    assert of_command - here == only
+
+
+@pytest.mark.parametrize(
+    "args, call",
+    [
+        (["get", "nonsense"], lambda app, _: app.handle("nonsense").status_sync()),
+        (["get", UNKNOWN], lambda app, _: app.handle(UNKNOWN).status_sync()),
+        (["wait", "ID", "--timeout", "50ms"], lambda app, id: app.handle(id).wait_sync("50ms")),
+        (["submit", "a b", "1"], lambda app, _: app.task(name="a b")(print)),
+        (["list", "--url", "redis:"], lambda *_: oq.App("redis:").handle(UNKNOWN).status_sync()),
+    ],
+    ids=["invalid", "not found", "timed out", "name", "unusable"],
+)
+def test_the_same_fault_is_the_same_error_in_both(url, tmp_path, args, call):
+    id = run("submit", "double", "[1]", "-o", "id", url=url, cwd=tmp_path).stdout.strip()
+    done = run(*(id if arg == "ID" else arg for arg in args), url=url, cwd=tmp_path)
+    with pytest.raises(oq.OqError) as raised:
+        call(oq.App(url), id)
+    assert f"oq: {raised.value.code}: " in done.stderr, done.stderr
+    assert done.returncode == exit_code(raised.value.code)
 
 
 def test_dev_serves_a_store_and_starts_again_when_the_code_changes(tmp_path, monkeypatch):
@@ -109,6 +165,26 @@ def test_dev_serves_a_store_and_starts_again_when_the_code_changes(tmp_path, mon
             deadline = time.monotonic() + 30
             while double.enqueue_sync(2).result_sync("30s") != 20:
                 assert time.monotonic() < deadline
+            dev.send_signal(signal.SIGINT)
+            assert dev.wait(30) == 0
+        finally:
+            dev.kill()
+
+
+def test_dev_ends_at_once_when_it_is_told_twice(tmp_path, monkeypatch):
+    (tmp_path / "jobs.py").write_text(MODULE.format(factor=2))
+    command = [OQ, "dev", "jobs:app", "--listen", "127.0.0.1:0", "--grace", "1h"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as dev:
+        try:
+            for _ in range(5):
+                name, value = re.match("export (\\w+)='(.*)'", dev.stdout.readline()).groups()
+                monkeypatch.setenv(name, value)
+            endless = oq.App().task(name="endless")(lambda: None).enqueue_sync()
+            while endless.status_sync().state != "running":
+                time.sleep(0.05)
+            dev.send_signal(signal.SIGINT)
+            with pytest.raises(subprocess.TimeoutExpired):
+                dev.wait(0.5)
             dev.send_signal(signal.SIGINT)
             assert dev.wait(30) == 0
         finally:

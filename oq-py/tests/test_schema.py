@@ -195,7 +195,9 @@ for _ in range(200):
         (Any, [dt.date(2026, 1, 1)], "value[0]: date is not JSON by itself"),
         (Any, [float("nan")], "value[0]: nan is no JSON number"),
         (Any, DEEP, "nested deeper than 100"),
-        pytest.param(Any, 10**5000, "no JSON form", id="long"),
+        pytest.param(int, 10**400, "value: an integer of 1329 bits is no number", id="long"),
+        pytest.param(float, 10**400, "value: an integer of 1329 bits", id="long for a float"),
+        pytest.param(Any, [10**5000], "value[0]: an integer of 16610 bits", id="longer"),
     ],
 )
 def test_what_does_not_fit_is_refused_with_its_place(annotation, value, says):

@@ -324,27 +324,63 @@ def test_hooks_are_told_what_became_of_tasks(app):
     ]
 
 
-def test_a_worker_that_stops_lets_tasks_end_and_gives_back_the_rest(app):
-    began = threading.Semaphore(0)
+def test_a_worker_that_stops_lets_its_tasks_end(app):
+    began, stopped = threading.Event(), threading.Event()
 
     @app.task()
     async def ends() -> str:
-        began.release()
-        await asyncio.sleep(0.3)
+        began.set()
+        while not stopped.is_set():
+            await asyncio.sleep(0.01)
         return "ended"
+
+    with worker(app, grace="1m") as stop:
+        handle = ends.enqueue_sync()
+        assert began.wait(10)
+        stop()
+        stopped.set()
+    assert handle.result_sync(SOON) == "ended"
+
+
+def test_a_worker_that_stops_gives_back_what_does_not_end(app):
+    began = threading.Event()
 
     @app.task()
     async def endless() -> None:
-        began.release()
+        began.set()
         await asyncio.sleep(3600)
 
-    with worker(app, grace=4) as stop:
-        short, long = ends.enqueue_sync(), endless.enqueue_sync()
-        assert began.acquire(timeout=10) and began.acquire(timeout=10)
-        stop()
-    assert short.result_sync("30s") == "ended"
-    view = long.status_sync()
+    with worker(app, grace=0.1):
+        handle = endless.enqueue_sync()
+        assert began.wait(10)
+    view = handle.status_sync()
     assert (view.state, view.attempts) == ("pending", 0)
+
+
+def test_a_worker_that_is_told_twice_leaves_its_tasks_at_once(memory_app):
+    began = threading.Event()
+    ended = []
+
+    @memory_app.task()
+    async def endless() -> None:
+        began.set()
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            ended.append(1)
+
+    async def main() -> None:
+        work = asyncio.create_task(memory_app.run_async(grace="1h"))
+        await asyncio.to_thread(began.wait, 10)
+        for _ in range(2):
+            work.cancel()
+            await asyncio.sleep(0.05)
+        with pytest.raises(asyncio.CancelledError):
+            await work
+
+    endless.enqueue_sync()
+    asyncio.run(main())
+    assert ended == [1], "its handlers are cancelled with it"
 
 
 OBSERVER = """

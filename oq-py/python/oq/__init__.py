@@ -11,6 +11,10 @@ print(await handle.result(timeout="1m"))
 app.run()                                    # elsewhere: the worker
 """
 
+from . import _pythons
+
+_pythons.check()
+
 from ._app import App
 from ._context import Context, current
 from ._handle import Batch, Failure, Handle, Progress, TaskView

@@ -78,10 +78,10 @@ def _text(error: BaseException) -> str:
     """The message, and below it where it came from."""
     parts = [_message(error)]
     seen = {id(error)}
-    at: BaseException | None = error
+    at = error
     # The first frame is oq's own call of the handler.
     frames = error.__traceback__ and error.__traceback__.tb_next
-    while at is not None and len(seen) < 10:
+    while len(seen) < 10:
         stack = "".join(traceback.format_tb(frames, limit=-20))
         if stack:
             parts.append(f"Traceback of {type(at).__name__} (most recent call last):\n{stack}")

@@ -56,7 +56,7 @@ class App:
 
     def __init__(self, url: str | None = None, *, queue: str = "default") -> None:
         self._url = url
-        self.queue = queue
+        self.queue: str = queue
         """The queue of tasks that name none."""
         self.tasks: dict[str, Task[..., Any, Any]] = {}
         """The tasks by their names."""

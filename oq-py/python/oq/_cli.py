@@ -17,10 +17,6 @@ from . import _oq
 if TYPE_CHECKING:
     from ._app import App
 
-_USAGE, _UNUSABLE = 2, 7
-"""Exit codes, as of every ``oq`` command."""
-
-
 _APP = re.compile(r"[^\W\d][\w.]*:[^\W\d]\w*")
 """``module:app``."""
 
@@ -55,7 +51,7 @@ def options(command: str) -> argparse.ArgumentParser:
     parser.add_argument("app", metavar="MODULE:APP", help="where the app is")
     parser.add_argument("--queues", "-q", help='such as "mail:3,default:1"; all that tasks name')
     parser.add_argument("--concurrency", "-c", type=int, default=32, help="tasks at once (32)")
-    parser.add_argument("--grace", default="30s", help="how long tasks may go on at the end (30s)")
+    parser.add_argument("--grace", default="30s", help="how long tasks may go on at the end (%(default)s)")
     parser.add_argument("--url", help="the store, instead of the app's own")
     return parser
 
@@ -66,7 +62,7 @@ def _worker(words: Sequence[str]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     app = find(said.app)
     if app is None:
-        return _USAGE
+        return _oq.exit_code(_oq.Invalid.code)
     if said.url:
         app._url = said.url
     log = logging.getLogger("oq")
@@ -74,10 +70,15 @@ def _worker(words: Sequence[str]) -> int:
         log.info("%s works on %s", said.app, ", ".join(sorted(app.tasks)) or "nothing")
         app.run(said.queues, concurrency=said.concurrency, grace=said.grace)
     except _oq.OqError as e:
-        print(f"error: {e} [{e.code}]", file=sys.stderr)
-        return _USAGE if isinstance(e, _oq.Invalid) else _UNUSABLE
+        return told(e.code, str(e))
     log.info("stopped")
     return 0
+
+
+def told(code: str, why: str) -> int:
+    """Says what is wrong as the whole command does; the exit code."""
+    print(f"oq: {code}: {why}", file=sys.stderr)
+    return _oq.exit_code(code)
 
 
 def find(where: str) -> App | None:
@@ -91,13 +92,13 @@ def find(where: str) -> App | None:
     except ModuleNotFoundError as e:
         if e.name is None or not module.startswith(e.name):
             raise
-        print(f"error: there is no module {module} here", file=sys.stderr)
+        told(_oq.Invalid.code, f"there is no module {module} here")
         return None
     app = getattr(found, name, None)
     if not isinstance(app, App):
         apps = [key for key, value in vars(found).items() if isinstance(value, App)]
         hint = f"; there is {module}:{apps[0]}" if apps else ""
-        print(f"error: {where} is no oq.App{hint}", file=sys.stderr)
+        told(_oq.Invalid.code, f"{where} is no oq.App{hint}")
         return None
     return app
 

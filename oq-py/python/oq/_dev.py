@@ -10,33 +10,50 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ._cli import options
+from ._oq import exit_code
+from .errors import Unusable
 
 _LOOK = 0.5
 """Seconds between two looks at the code."""
 
+_GRACE = "3s"
+"""How long tasks may go on when the code changed."""
+
 _COMMAND = [sys.executable, "-m", "oq._cli"]
 
 
+class _Told:
+    """How often somebody pressed Ctrl-C."""
+
+    def __init__(self) -> None:
+        self.once = threading.Event()
+        self.twice = threading.Event()
+
+    def hear(self, *_: object) -> None:
+        (self.twice if self.once.is_set() else self.once).set()
+
+
 def dev(words: Sequence[str]) -> int:
-    """Runs until Ctrl-C. A store that is S3 already is used as it is."""
+    """Runs until Ctrl-C; a second one ends what runs. A store that is S3 is used as it is."""
     parser = options("dev")
+    parser.set_defaults(grace=_GRACE)
     parser.add_argument("--watch", action="store_true", help="start again when the code changes")
     parser.add_argument("--listen", default="127.0.0.1:7070", help="where the store is served")
     said = parser.parse_args(words)
     url = said.url or os.environ.get("OQ_URL") or "memory:"
     worker = ["worker", said.app, "--concurrency", str(said.concurrency), "--grace", said.grace]
     worker += ["--queues", said.queues] if said.queues else []
-    told = threading.Event()
+    told = _Told()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: told.set())
+        signal.signal(number, told.hear)
     with _store(url, said.listen) as env:
-        if env is None:
-            return 7
-        while not told.is_set():
+        if env is None:  # why was said by the command itself
+            return exit_code(Unusable.code)
+        while not told.once.is_set():
             code = _until_change(worker, env, told, said.watch)
             if code is not None:
                 return code
@@ -44,7 +61,7 @@ def dev(words: Sequence[str]) -> int:
 
 
 @contextlib.contextmanager
-def _store(url: str, listen: str) -> Iterator[Mapping[str, str] | None]:
+def _store(url: str, listen: str) -> Generator[Mapping[str, str] | None]:
     """The environment of programs that use the store, which is served until the end."""
     if url.startswith("s3:"):
         yield {"OQ_URL": url}
@@ -76,7 +93,7 @@ def _store(url: str, listen: str) -> Iterator[Mapping[str, str] | None]:
 
 
 def _until_change(
-    words: Sequence[str], env: Mapping[str, str], told: threading.Event, watch: bool
+    words: Sequence[str], env: Mapping[str, str], told: _Told, watch: bool
 ) -> int | None:
     """Runs a worker until the code changes; its exit code if it ended before."""
     seen = dict(_times())
@@ -85,7 +102,7 @@ def _until_change(
         [*_COMMAND, *words], env={**os.environ, **env}, start_new_session=True
     )
     try:
-        while not told.wait(_LOOK):
+        while not told.once.wait(_LOOK):
             if watch and dict(_times()) != seen:
                 print("oq dev: the code changed", file=sys.stderr)
                 return None
@@ -95,7 +112,9 @@ def _until_change(
         return None
     finally:
         worker.terminate()
-        worker.wait()
+        while worker.poll() is None:
+            if told.twice.wait(0.1):
+                worker.kill()
 
 
 def _times() -> Iterator[tuple[Path, float]]:

@@ -112,9 +112,9 @@ class Handle(Generic[T_co]):
 
     def __init__(self, app: App, queue: str, id: str, existing: bool = False) -> None:
         self._app = app
-        self.id = id
-        self.queue = queue
-        self.existing = existing
+        self.id: str = id
+        self.queue: str = queue
+        self.existing: bool = existing
         """Whether it was there before, under the same key."""
 
     def __repr__(self) -> str:

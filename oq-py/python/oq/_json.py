@@ -14,7 +14,8 @@ def dumps(value: Any, what: str) -> str:
     """The JSON of a value, or ``Invalid`` naming ``what``."""
     try:
         text = _encoder.encode(value)
-        text.isascii() or text.encode()  # lone surrogates have no UTF-8
+        if not text.isascii():
+            text.encode()  # lone surrogates have no UTF-8
     except (TypeError, ValueError, RecursionError) as e:
         raise Invalid(f"{what}: it has no JSON form: {e}") from e
     return text

@@ -33,11 +33,11 @@ class Task(Generic[P, R, T]):
         self, app: App, function: Callable[P, R], name: str, options: Options, process: bool
     ) -> None:
         functools.update_wrapper(self, function)
-        self.function = function
-        self.name = name
-        self.options = options
-        self.process = process
-        self.is_async = inspect.iscoroutinefunction(function)
+        self.function: Callable[P, R] = function
+        self.name: str = name
+        self.options: Options = options
+        self.process: bool = process
+        self.is_async: bool = inspect.iscoroutinefunction(function)
         self._app = app
         self._draft = options.draft(name)
         if process:
@@ -153,7 +153,7 @@ class Call(Generic[T]):
 
     def __init__(self, app: App, queue: str, draft: Draft, text: str) -> None:
         self._app = app
-        self.queue = queue
+        self.queue: str = queue
         self._draft = draft
         self._text = text
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import (
@@ -18,6 +19,7 @@ from typing import (
 from . import _answer
 from ._bridge import answer
 from ._context import Context, running
+from ._forks import Steps, end
 from ._process import Processes
 from ._resources import Resources
 from ._threads import Threads
@@ -73,11 +75,11 @@ class Attempts:
         """Starts, cancels and stops what there is to; everything that came since the last time."""
         letters = worker.letters()
         if letters.waited > _BLOCKED:
-            self._report_block(letters.waited)
+            self._report_block(letters.waited, letters.meanwhile)
         for job in letters.jobs:
             task = self._app.tasks[job.task]
             if task.is_async:
-                attempt = self._loop.create_task(self._run(task, job))
+                attempt = self._loop.create_task(Steps(self._run(task, job), task.name))
                 self._on_loop[job.number] = job, attempt
             elif task.process:
                 self._threads.submit(self._processes.attempt(task, job))
@@ -133,13 +135,14 @@ class Attempts:
         attempt.add_done_callback(gone)
         attempt.cancel()
 
-    def _report_block(self, waited: float) -> None:
-        names = sorted({job.task for job, _ in self._on_loop.values()})
+    def _report_block(self, waited: float, names: Sequence[str]) -> None:
+        here = [name for name in names if not self._app.tasks[name].process]
         log.warning(
-            "the event loop did not run for %.1f s, and no task could start; on it are %s: "
-            "a handler that waits or computes without await belongs into a plain function",
+            "the event loop did not run for %.1f s, and no task could start; what ran was %s: "
+            "a handler that waits or computes without await belongs into a plain function, "
+            "and one that holds the GIL into a process",
             waited,
-            ", ".join(names) or "no tasks any more",
+            ", ".join(here) or "no task",
         )
 
     def _tell(self, event: Event) -> None:
@@ -172,12 +175,20 @@ class Attempts:
 class _InThread:
     """An attempt of a plain function."""
 
-    __slots__ = ("_task", "_job", "_resources")
+    __slots__ = ("_task", "_job", "_resources", "_process")
 
     def __init__(self, task: Task[..., Any, Any], job: Job, resources: Mapping[str, Any]) -> None:
         self._task, self._job, self._resources = task, job, resources
+        self._process = os.getpid()
 
     def __call__(self) -> None:
+        try:
+            self._attempt()
+        finally:
+            if os.getpid() != self._process:
+                end(self._task.name)
+
+    def _attempt(self) -> None:
         task, job = self._task, self._job
         token = running.set(Context(job))
         try:

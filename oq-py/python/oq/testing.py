@@ -59,7 +59,7 @@ class Harness:
     """An app on a store of its own, until ``close``."""
 
     def __init__(self, app: App) -> None:
-        self.app = app
+        self.app: App = app
         self.calls: list[Called] = []
         """What the worker called so far."""
         self._before = app._opened
@@ -165,6 +165,7 @@ class Harness:
     def _watch(self, task: Task[..., Any, Any]) -> None:
         """Puts a function in the task's place that takes a note of each call by the worker."""
         function = task.function
+        _ = task._schema  # of the function itself
         task.process = False  # a mock does not reach a process
 
         def note(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[..., Any]:
@@ -177,15 +178,15 @@ class Harness:
         if task.is_async:
 
             @functools.wraps(function)
-            async def noted(*args: Any, **kwargs: Any) -> Any:
+            async def noted_async(*args: Any, **kwargs: Any) -> Any:
                 called = note(args, kwargs)(*args, **kwargs)
                 return called if task.name in self._mocks else await called
 
+            task.function = noted_async
         else:
 
             @functools.wraps(function)
             def noted(*args: Any, **kwargs: Any) -> Any:
                 return note(args, kwargs)(*args, **kwargs)
 
-        _ = task._schema  # of the function itself
-        task.function = noted
+            task.function = noted

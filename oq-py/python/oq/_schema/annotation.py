@@ -88,7 +88,7 @@ class Codecs:
     def _mapping(self, args: tuple[Any, ...]) -> Codec:
         key, value = args if args else (str, Any)
         codec = self.of(key)
-        if not (codec.kinds == {"string"} or codec.kinds == {"integer"}):
+        if codec.kinds not in (kinds.TEXT, kinds.INTEGER):
             raise Unfit(f"{key} cannot be the key of an object in JSON")
         return shapes.mapping(codec, self.of(value))
 

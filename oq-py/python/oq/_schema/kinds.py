@@ -18,12 +18,17 @@ from .codec import Codec, Fault, Kind, expected
 _DEEPEST = 100
 """Nested deeper than this, values are taken for recursive."""
 
+_MOST_BITS = 1023
+"""Readers of JSON may take integers for floats, which end here."""
+
 
 def any_json(value: Any, depth: int = 0) -> Any:
     """A value that is JSON as it is."""
     kind = type(value)
-    if kind is str or kind is int or kind is bool or value is None:
+    if kind is str or kind is bool or value is None:
         return value
+    if kind is int:
+        return _bounded(value)
     if kind is float:
         return _finite(value)
     if depth > _DEEPEST:
@@ -50,6 +55,12 @@ def any_json(value: Any, depth: int = 0) -> Any:
     raise Fault(f"{kind.__name__} is not JSON by itself: annotate what it is part of")
 
 
+def _bounded(value: int) -> int:
+    if value.bit_length() > _MOST_BITS:
+        raise Fault(f"an integer of {value.bit_length()} bits is no number in JSON: make it text")
+    return value
+
+
 def _finite(value: float) -> float:
     if not math.isfinite(value):
         raise Fault(f"{value} is no JSON number")
@@ -70,10 +81,8 @@ def _checked(kind: type, name: str) -> Callable[[Any], Any]:
 
 
 def _integer(value: Any) -> int:
-    if type(value) is int:
-        return value
     if isinstance(value, int):
-        return int(value)
+        return _bounded(int(value))
     raise expected("int", value)
 
 
@@ -87,7 +96,7 @@ def _real(value: Any) -> Any:
     if type(value) is float:
         return _finite(value)
     if isinstance(value, (int, float)):
-        return _finite(value) if isinstance(value, float) else int(value)
+        return _finite(value) if isinstance(value, float) else _bounded(int(value))
     raise expected("float", value)
 
 
@@ -109,6 +118,10 @@ def _of(*kinds: Kind) -> frozenset[Kind]:
     return frozenset(kinds)
 
 
+TEXT = _of("string")
+INTEGER = _of("integer")
+
+
 def _text(kind: type, write: Callable[[Any], str], read: Callable[[str], Any]) -> Codec:
     """A codec of values that have a text."""
 
@@ -125,7 +138,7 @@ def _text(kind: type, write: Callable[[Any], str], read: Callable[[str], Any]) -
         except (ValueError, ArithmeticError):
             raise Fault(f"{text[:40]!r} is no {kind.__name__}") from None
 
-    return Codec(encode, decode, _of("string"))
+    return Codec(encode, decode, TEXT)
 
 
 def _bytes_back(text: str) -> bytes:
@@ -173,7 +186,7 @@ def _span(value: Any) -> float:
 
 ANY = Codec(any_json, _same, _of("any"))
 NOTHING = Codec(_nothing, _nothing, _of("null"))
-STRING = Codec(_string, _string, _of("string"))
+STRING = Codec(_string, _string, TEXT)
 
 SIMPLE: dict[Any, Codec] = {
     Any: ANY,
@@ -181,7 +194,7 @@ SIMPLE: dict[Any, Codec] = {
     None: NOTHING,
     type(None): NOTHING,
     bool: Codec(_checked(bool, "bool"), _checked(bool, "bool"), _of("bool")),
-    int: Codec(_integer, _integer_only, _of("integer")),
+    int: Codec(_integer, _integer_only, INTEGER),
     float: Codec(_real, _real_back, _of("number")),
     str: STRING,
     bytes: _text(bytes, lambda b: base64.b64encode(b).decode(), _bytes_back),
@@ -219,7 +232,7 @@ def enumeration(kind: type[enum.Enum]) -> Codec:
     members = list(kind)
     by_value = all(type(m.value) in (str, int) for m in members)
     if by_value and issubclass(kind, enum.Flag):
-        return Codec(_enum_check(kind), lambda v: kind(_integer_only(v)), _of("integer"))
+        return Codec(_enum_check(kind), lambda v: kind(_integer_only(v)), INTEGER)
     coded = {(m.value if by_value else m.name): m for m in members}
     codes = {m: code for code, m in coded.items()}
 

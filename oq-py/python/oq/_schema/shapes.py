@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .codec import Codec, Fault, Kind, expected
+from .kinds import INTEGER
 
 _ARRAY: frozenset[Kind] = frozenset({"array"})
 _OBJECT: frozenset[Kind] = frozenset({"object"})
@@ -73,7 +74,7 @@ def fixed(items: Sequence[Codec]) -> Codec:
 
 def mapping(key: Codec, value: Codec) -> Codec:
     """An object with any names; keys that are integers become text and back."""
-    integers = key.kinds == {"integer"}
+    integers = key.kinds == INTEGER
 
     def encode(given: Any) -> Any:
         if not hasattr(given, "items"):

@@ -1,0 +1,27 @@
+"""Celery: processes, and no results, which is its fastest."""
+
+import os
+
+from celery import Celery
+from redis import Redis
+
+app = Celery("celery_noop", broker=os.environ["REDIS_URL"])
+app.conf.task_ignore_result = True
+
+WORKER = (
+    "celery -A celery_noop worker --concurrency 2 --loglevel error "
+    "--without-gossip --without-mingle --without-heartbeat"
+)
+
+
+@app.task
+def nothing(n: int) -> None: ...
+
+
+def submit(tasks: int) -> None:
+    for n in range(tasks):
+        nothing.delay(n)
+
+
+def left(redis: Redis) -> int:
+    return redis.llen("celery") + redis.hlen("unacked")
