@@ -33,10 +33,7 @@ impl Function {
         let worker = worker.build();
         Ok(Request::new(async move {
             let function = oq_lambda::handler(worker.await?).linger(linger);
-            let open_to: Vec<_> = open_to
-                .iter()
-                .map(|name| QueueName::new(name))
-                .collect::<Result<_>>()?;
+            let open_to: Vec<_> = open_to.iter().map(QueueName::new).collect::<Result<_>>()?;
             Ok(Function(Arc::new(match open_to.is_empty() {
                 true => function,
                 false => function.open_to(open_to, max_body),

@@ -44,11 +44,6 @@ pub fn markdown(lone: &Counted, packed: &Counted, tick: &Counted) -> String {
     let (lone, packed, tick) = (Bill::each(lone), Bill::each(packed), Bill::each(tick));
     let schedule = tick.all() * TICKS;
     let mut table = String::from("| a month | lone | packed |\n|---|---|---|\n");
-    let parts: [(&str, fn(&Bill) -> f64); 3] = [
-        ("requests to S3, a million tasks", |bill| bill.store),
-        ("invocations, a million tasks", |bill| bill.invocations),
-        ("their time, a million tasks", |bill| bill.time),
-    ];
     let mut row = |what: &str, lone: f64, packed: f64| {
         table.push_str(&format!(
             "| {what} | {} | {} |\n",
@@ -56,8 +51,17 @@ pub fn markdown(lone: &Counted, packed: &Counted, tick: &Counted) -> String {
             dollars(packed)
         ));
     };
-    for (what, part) in parts {
-        row(what, part(&lone) * 1e6, part(&packed) * 1e6);
+    let parts = [
+        ("requests to S3", lone.store, packed.store),
+        ("invocations", lone.invocations, packed.invocations),
+        ("their time", lone.time, packed.time),
+    ];
+    for (what, lone, packed) in parts {
+        row(
+            &format!("{what}, a million tasks"),
+            lone * 1e6,
+            packed * 1e6,
+        );
     }
     row("the schedule of a queue", schedule, schedule);
     for (what, tasks) in [
