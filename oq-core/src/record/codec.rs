@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::id::WriteId;
+use super::options::MAX_LEASE;
 use crate::env::Entropy;
 use crate::error::Error;
 use crate::store::{Etag, Object, StoreKey};
@@ -114,7 +115,8 @@ impl Hint {
         let class = (size % MODULUS) as u32 / 4;
         match size % 4 {
             0 => Hint::Runnable,
-            1 => Hint::Running(at_least(class)),
+            // Whatever somebody wrote by hand: no lease is longer.
+            1 => Hint::Running(at_least(class).min(MAX_LEASE)),
             2 => Hint::Waiting(at_least(class)),
             _ => Hint::Terminal(Duration::from_secs(3600 << class)),
         }

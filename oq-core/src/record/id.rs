@@ -365,9 +365,18 @@ fn random_text<const N: usize>(entropy: &dyn Entropy) -> String {
 macro_rules! token {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         #[serde(transparent)]
         pub struct $name(String);
+
+        /// What a record says is checked like what a key says: a token is part of keys.
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(d: D) -> Result<$name, D::Error> {
+                let text = String::deserialize(d)?;
+                let wrong = || serde::de::Error::custom(concat!("not a ", stringify!($name)));
+                $name::parse(&text).ok_or_else(wrong)
+            }
+        }
 
         impl $name {
             /// A new random one: twelve characters, sixty bits.
