@@ -14,7 +14,7 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use super::Endpoint;
 
 /// As many as an unoptimised build does in some seconds.
-const EXECUTIONS: u64 = 10_000;
+const EXECUTIONS: u64 = 200_000;
 
 /// So many requests meet what those before them left.
 const TOGETHER: u32 = 500;
