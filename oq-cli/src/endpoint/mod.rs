@@ -26,6 +26,8 @@ mod buckets;
 mod clock;
 mod conditions;
 mod errors;
+#[cfg(test)]
+mod fuzz;
 mod hardship;
 mod keys;
 mod listing;

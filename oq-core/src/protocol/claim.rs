@@ -227,10 +227,12 @@ async fn decide(
                 if purged {
                     return purge(root, how.queue, id).await;
                 }
-                if !admitted(record, how) {
-                    return Ok(Claimed::Crowded { etag });
+                if may_adopt(record, seal.as_ref()) {
+                    if !admitted(record, how) {
+                        return Ok(Claimed::Crowded { etag });
+                    }
+                    return adopt(root, how.queue, id, token, live, seal).await;
                 }
-                return adopt(root, how.queue, id, token, live, seal).await;
             }
             let until = state::take_over_at(record, at.last_modified);
             if at.date < until {
@@ -361,6 +363,13 @@ fn admitted(live: &Live, how: Claiming<'_>) -> bool {
     state::suspect(live).is_none_or(|among| (how.admits)(among))
 }
 
+/// Whether our own claim stands in for all of its delivery. The seal is part of a take-over: without
+/// it the lease is left to run out, and the object is taken over once more, by us as by anyone.
+fn may_adopt(live: &Live, seal: Option<&Seen<Done>>) -> bool {
+    let sealed = seal.is_some_and(|s| s.record.open == Some(live.delivery));
+    sealed || !state::may_be_taken_over(live)
+}
+
 /// Our own claim landed after its answer was lost. Its tasks were declared and not started.
 async fn adopt(
     root: &Root,
@@ -370,18 +379,6 @@ async fn adopt(
     live: Seen<Live>,
     seal: Option<Seen<Done>>,
 ) -> Result<Claimed> {
-    let sealed = seal
-        .as_ref()
-        .is_some_and(|s| s.record.open == Some(live.record.delivery));
-    let needs_seal = !sealed && state::may_be_taken_over(&live.record);
-    if needs_seal {
-        // The seal is part of the take-over; without it the lease is left to run out.
-        let until = root.now().plus(live.record.options.lease);
-        return Ok(Claimed::Running {
-            until,
-            etag: live.etag,
-        });
-    }
     let sent = root.env().now();
     let next = state::adopt(&live.record, root.now());
     let key = Key::Live(queue.clone(), id);

@@ -325,6 +325,12 @@ async fn a_take_over_without_its_seal_is_not_adopted() {
     update(&world.root, &key, &live, *asked).await.unwrap();
     let claimed = world.claim(id, "new", "B").await;
     assert!(matches!(claimed, Claimed::Running { .. }), "{claimed:?}");
+    // Its lease runs out, for the worker that wrote it as well: it may be the only one there is.
+    world.expire(id).await;
+    let Claimed::Held(hold) = world.claim(id, "new", "B").await else {
+        panic!("nobody would ever take it over")
+    };
+    assert_eq!(hold.token().as_str(), "new");
 }
 
 /// What becomes of a pack of two after something was written by hand.

@@ -1,10 +1,14 @@
 //! Objects that somebody else put into the bucket: reported, left alone, never looped over.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use oq_core::queue::TaskState;
-use oq_core::record::{Key, ObjectId, Priority, QueueName, Shard};
+use oq_core::record::{
+    Key, Lease, Live, LiveState, ObjectId, Priority, QueueName, Shard, Token, WorkerId, decode,
+    encode,
+};
 use oq_core::store::StoreKey;
 use oq_core::worker::Event;
 use oq_core::{Context, StoreTime, Task, TaskError, Worker};
@@ -29,11 +33,29 @@ fn bad_bodies() -> Vec<(&'static str, Vec<u8>)> {
         ),
         ("no tasks", record("\"state\":\"pending\",\"tasks\":[]")),
         (
+            "attempts below zero",
+            record("\"state\":\"pending\",\"tasks\":[{\"input\":{\"json\":1},\"starts\":-1}]"),
+        ),
+        (
+            "a pointer to another prefix",
+            record(&pointer("../../../../other/secret")),
+        ),
+        ("a pointer to another bucket", record(&pointer("s3://b/k"))),
+        (
             "nested",
             [b"[".repeat(10_000), b"]".repeat(10_000)].concat(),
         ),
         ("large", vec![b' '; 5 << 20]),
     ]
+}
+
+/// A task whose input is said to lie elsewhere.
+fn pointer(token: &str) -> String {
+    let at = format!(
+        "{{\"token\":\"{token}\",\"part\":\"in-0\",\"size\":3,\"sha256\":\"{}\"}}",
+        "0".repeat(64)
+    );
+    format!("\"state\":\"pending\",\"tasks\":[{{\"input\":{{\"at\":{at}}}}}]")
 }
 
 #[tokio::test(start_paused = true)]
@@ -114,4 +136,40 @@ async fn unreadable_objects_are_reported_and_left_alone() {
         let there = world.store.get(&StoreKey::listed(key)).await.unwrap().value;
         assert_eq!(there.unwrap().body, Bytes::from_static(b"mine"), "{key}");
     }
+}
+
+/// Somebody wrote by hand that a worker holds a task until the year 9999. No lease is longer than ten
+/// minutes, whatever a record says.
+#[tokio::test(start_paused = true)]
+async fn a_lease_without_end_ends() {
+    let world = World::new();
+    let queue = world.queue().await;
+    let id = queue.submit(Task::new("t", &()).unwrap()).await.unwrap().id;
+    let key = Key::Live(queue.name().clone(), id.object()).store_key();
+    let there = world.store.get(&key).await.unwrap().value.unwrap();
+    let mut live: Live = decode(&key, &there.body).unwrap();
+    live.state = LiveState::Running;
+    live.delivery = 1;
+    live.tasks[0].running = true;
+    live.tasks[0].starts = 1;
+    live.lease = Some(Lease {
+        token: Token::parse("by-hand").unwrap(),
+        worker: WorkerId::parse("nobody").unwrap(),
+        length: Duration::from_secs(8000 * 365 * 86_400),
+        among: 1,
+    });
+    world
+        .store
+        .update(&key, encode(&live), &there.etag)
+        .await
+        .unwrap();
+    let worker = start(Worker::builder().queue(&queue).handler(
+        "t",
+        |_: Context, (): ()| async move { Ok::<_, TaskError>(()) },
+    ));
+    pause(580.0).await;
+    assert_eq!(queue.get(id).await.unwrap().state, TaskState::Running);
+    pause(120.0).await;
+    assert_eq!(queue.get(id).await.unwrap().state, TaskState::Completed);
+    worker.stop().await;
 }

@@ -255,7 +255,8 @@ async fn a_worker_goes_on_with_the_settings_it_had_when_they_are_damaged() {
     let id = queue.submit(t(1)).await.unwrap().id;
     assert_eq!(outcome(&queue, id).await.state, TaskState::Completed);
     // Who begins now has none to go by, and is told which object it is.
-    let e = queue.named("q").await.unwrap_err();
+    let root = queue.root().clone();
+    let e = Queue::open(root, name()).await.unwrap_err();
     assert!(
         matches!(e, Error::Unreadable { .. }) && e.to_string().contains("q/queue.json"),
         "{e}"

@@ -24,6 +24,8 @@ use oq_core::testing::sim_entropy::Dice;
 #[derive(Debug, Clone, Copy)]
 pub struct Target {
     pub name: &'static str,
+    /// The folder of its corpus, seen from this crate's.
+    pub corpus: &'static str,
     pub run: fn(&[u8]) -> String,
 }
 
@@ -41,9 +43,7 @@ pub struct Found {
 
 /// Where the inputs of a target are kept.
 pub fn corpus_of(target: &Target) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("corpus")
-        .join(target.name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(target.corpus)
 }
 
 /// The inputs that are kept, in the order of their names.
@@ -85,6 +85,44 @@ pub fn fuzz(target: &Target, seed: u64, executions: u64) -> Found {
     }
     found.kinds = kinds.len();
     found
+}
+
+fn number(name: &str, otherwise: u64) -> u64 {
+    let text = std::env::var(name).ok();
+    text.and_then(|t| t.parse().ok()).unwrap_or(otherwise)
+}
+
+/// Runs a target as a test: so many executions, or as many as the environment asks for. Panics on the
+/// first input that breaks something.
+///
+/// `OQ_FUZZ_EXECUTIONS` and `OQ_FUZZ_SEED` ask for more and for other inputs; `OQ_FUZZ_KEEP=1` adds
+/// the first input of each new kind to the corpus.
+pub fn check(target: &Target, executions: u64) {
+    let name = target.name;
+    assert!(!corpus(target).is_empty(), "{name} has a corpus");
+    let executions = number("OQ_FUZZ_EXECUTIONS", executions);
+    let found = fuzz(target, number("OQ_FUZZ_SEED", 1), executions);
+    println!(
+        "{name}: {} executions, {} kinds of answers",
+        found.executions, found.kinds
+    );
+    if let Some((input, said)) = found.broken.first() {
+        panic!(
+            "{name} broke on {:?}: {said}",
+            String::from_utf8_lossy(input)
+        );
+    }
+    assert!(found.kinds > 1, "{name} answers everything alike");
+    if std::env::var_os("OQ_FUZZ_KEEP").is_some() {
+        let folder = corpus_of(target);
+        for input in found.new.iter().filter(|i| i.len() < 2000).take(60) {
+            let hash = input.iter().fold(0xcbf2_9ce4_u64, |h, b| {
+                (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3)
+            });
+            std::fs::write(folder.join(format!("{hash:016x}")), input)
+                .expect("the corpus is writable");
+        }
+    }
 }
 
 impl Found {
@@ -143,6 +181,7 @@ mod tests {
     fn a_fault_is_found_and_found_again() {
         let target = Target {
             name: "none",
+            corpus: "corpus/none",
             run: faulty,
         };
         let found = fuzz(&target, 1, 200_000);

@@ -2,11 +2,13 @@
 
 use std::str::FromStr;
 
+use oq_core::queue::TaskSpec;
 use oq_core::record::{
-    Bell, Dead, Done, Format, Hint, Idempotency, Json, Key, KeyHash, Live, ObjectId, Options,
-    Presence, QueueName, Record, Settings, TaskId, TaskType, decode, encode,
+    Bell, Dead, Done, Format, Hint, Idempotency, Json, Key, KeyHash, Live, MAX_SPAN, ObjectId,
+    Options, Presence, QueueName, Record, Settings, TaskId, TaskType, decode, encode,
 };
 use oq_core::store::StoreKey;
+use oq_core::{StoreTime, span};
 
 use crate::Target;
 
@@ -14,43 +16,63 @@ use crate::Target;
 pub const ALL: &[Target] = &[
     Target {
         name: "live",
+        corpus: "corpus/live",
         run: record::<Live>,
     },
     Target {
         name: "done",
+        corpus: "corpus/done",
         run: record::<Done>,
     },
     Target {
         name: "dead",
+        corpus: "corpus/dead",
         run: record::<Dead>,
     },
     Target {
         name: "settings",
+        corpus: "corpus/settings",
         run: settings,
     },
     Target {
         name: "others",
+        corpus: "corpus/others",
         run: others,
     },
     Target {
         name: "options",
+        corpus: "corpus/options",
         run: options,
     },
     Target {
         name: "keys",
+        corpus: "corpus/keys",
         run: keys,
     },
     Target {
         name: "ids",
+        corpus: "corpus/ids",
         run: ids,
     },
     Target {
         name: "names",
+        corpus: "corpus/names",
         run: names,
     },
     Target {
         name: "json",
+        corpus: "corpus/json",
         run: json,
+    },
+    Target {
+        name: "durations",
+        corpus: "corpus/durations",
+        run: durations,
+    },
+    Target {
+        name: "specs",
+        corpus: "corpus/specs",
+        run: specs,
     },
 ];
 
@@ -189,6 +211,46 @@ fn json(bytes: &[u8]) -> String {
             let again = Json::parse(json.as_str()).expect("what is JSON stays JSON");
             assert_eq!(again.as_str(), json.as_str());
             "JSON".into()
+        }
+        Err(e) => e.to_string(),
+    }
+}
+
+/// Spans and moments: what is read is shown so that it is read as the same again.
+fn durations(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let span = match span::parse(&text) {
+        Ok(read) => {
+            let shown = span::exact(read);
+            let ms = read.as_millis();
+            let again = span::parse(&shown).map(|d| d.as_millis());
+            // Nobody may ask for longer ones; they are only shown, in the message that refuses them.
+            let allowed = read <= MAX_SPAN;
+            assert!(!allowed || again.ok() == Some(ms), "{shown} is not {text}");
+            assert!(!span::rough(read).is_empty());
+            "a span".into()
+        }
+        Err(e) => e.to_string(),
+    };
+    let time = match text.parse::<StoreTime>() {
+        Ok(time) => {
+            assert_eq!(time.to_string().parse::<StoreTime>().ok(), Some(time));
+            "a moment".into()
+        }
+        Err(e) => e.to_string(),
+    };
+    format!("{span}; {time}")
+}
+
+/// Lines of a bulk submission, and what functions are sent.
+fn specs(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let task = TaskSpec::parse(&text).and_then(TaskSpec::task);
+    match task.and_then(|task| task.check().map(|()| task)) {
+        Ok(task) => {
+            let input = Json::parse(task.input().as_str());
+            assert!(input.is_ok(), "an input stays JSON");
+            format!("a task, {}", task.input().as_str().starts_with('{'))
         }
         Err(e) => e.to_string(),
     }

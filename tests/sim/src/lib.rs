@@ -18,6 +18,7 @@ pub mod panics;
 pub mod play;
 pub mod points;
 pub mod producer;
+pub mod recovery;
 pub mod report;
 pub mod scenario;
 pub mod shrink;

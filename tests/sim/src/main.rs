@@ -5,9 +5,10 @@ use std::process::ExitCode;
 use oq_core::testing::mutant::Mutant;
 use oq_core::testing::sim_store::Fault;
 use oq_sim::play::How;
-use oq_sim::points::{WHO, all};
+use oq_sim::points;
+use oq_sim::recovery::measure;
 use oq_sim::report;
-use oq_sim::scenario::{Cut, Kind};
+use oq_sim::scenario::Cut;
 use oq_sim::shrink::shrink;
 use oq_sim::story;
 use oq_sim::sweep::{Plan, Summary, cores, judge, sweep};
@@ -19,12 +20,16 @@ oq-sim: real workers and producers on virtual time, against a store and machines
   --seed N [--trace]         run one seed; with --trace every request is shown
   --cut WHAT                 leave something out of that seed, as shrinking prints it
   --shrink                   leave out of that seed whatever it can fail without
-  --points                   let a process die at every point of a small scenario
+  --points                   let a process die at every point of every operation
+  --recovery                 how long tasks wait whose worker was killed
   --mutant NAME              break one rule of the protocol in any of the above
   --mutants [--seeds N]      for each mutant the first seed that catches it
   --write FILE [--seeds N]   run seeds (2000) and mutants, and print what came of it into FILE
   --threads N                as many as there are cores, unless set
 ";
+
+/// How many deaths are measured.
+const RECOVERIES: u64 = 200;
 
 #[derive(Default)]
 struct Args {
@@ -35,6 +40,7 @@ struct Args {
     cut: Cut,
     shrink: bool,
     points: bool,
+    recovery: bool,
     mutant: Option<Mutant>,
     mutants: bool,
     write: Option<String>,
@@ -58,6 +64,7 @@ fn args() -> Result<Args, String> {
             "--trace" => args.trace = true,
             "--shrink" => args.shrink = true,
             "--points" => args.points = true,
+            "--recovery" => args.recovery = true,
             "--cut" => args.cut = words.next().ok_or("--cut needs a text")?.parse()?,
             "--mutants" => args.mutants = true,
             "--write" => args.write = Some(words.next().ok_or("--write needs a file")?),
@@ -84,7 +91,10 @@ fn main() -> ExitCode {
     let fine = if let Some(seed) = args.seed {
         one(seed, &args)
     } else if args.points {
-        points()
+        every_point(&args)
+    } else if args.recovery {
+        print!("{}", report::recovery_table(&measure(RECOVERIES)));
+        true
     } else if let Some(file) = &args.write {
         write(file, &args)
     } else if args.mutants {
@@ -142,23 +152,16 @@ fn one(seed: u64, args: &Args) -> bool {
     judged.violations.is_empty()
 }
 
-fn points() -> bool {
-    let mut fine = true;
-    for kind in [Kind::Real, Kind::Small] {
-        for who in WHO {
-            let (points, failed) = all(kind, who, 1, cores());
-            println!(
-                "{kind:?} workers, {who:?} dies: {points} points, {} failed",
-                failed.len()
-            );
-            for (point, judged) in failed {
-                println!("at point {point}:");
-                println!("{}", story::tell(&judged.played, &judged.violations));
-                fine = false;
-            }
+fn every_point(args: &Args) -> bool {
+    let tried = points::all(args.threads.unwrap_or_else(cores));
+    print!("{}", report::point_table(&tried));
+    for one in &tried {
+        for (point, judged) in &one.failed {
+            println!("{}, at point {point}:", one.operation.name);
+            println!("{}", story::tell(&judged.played, &judged.violations));
         }
     }
-    fine
+    tried.iter().all(|one| one.failed.is_empty())
 }
 
 fn many(args: &Args) -> bool {
@@ -227,23 +230,18 @@ fn write(file: &str, args: &Args) -> bool {
     });
     let seconds = began.elapsed().as_secs_f64();
     let rows = report::mutants(|mutant| plan(&args, Some(mutant), true));
+    let points = points::all(args.threads.unwrap_or_else(cores));
     let sections = [
+        ("points", report::point_table(&points)),
+        ("recovery", report::recovery_table(&measure(RECOVERIES))),
         ("figures", report::figures(&summary, seconds)),
         ("faults", report::fault_table(&summary)),
         ("mutants", report::mutant_table(&rows)),
     ];
-    let read = std::fs::read_to_string(file);
-    let text = read.ok().and_then(|text| {
-        let mut sections = sections.iter();
-        sections.try_fold(text, |text, (name, new)| report::replaced(&text, name, new))
-    });
-    let Some(text) = text else {
-        eprintln!("{file}: not a file with the sections figures, faults and mutants");
-        return false;
-    };
-    if let Err(e) = std::fs::write(file, text) {
-        eprintln!("{file}: {e}");
+    if let Err(why) = oq_printed::write(file, &sections) {
+        eprintln!("{why}");
         return false;
     }
-    summary.failed.is_empty() && rows.iter().all(|row| row.caught.is_some())
+    let survived = points.iter().all(|one| one.failed.is_empty());
+    survived && summary.failed.is_empty() && rows.iter().all(|row| row.caught.is_some())
 }

@@ -53,8 +53,8 @@ pub struct Played {
     pub ended: Duration,
     /// The drift of each process' clock.
     pub drifts: BTreeMap<u16, i64>,
-    /// How often each process went on.
-    pub steps: BTreeMap<u16, u64>,
+    /// How often each process had gone on, just before each event and when the faults stopped.
+    pub steps: Vec<BTreeMap<u16, u64>>,
 }
 
 impl Played {
@@ -112,7 +112,7 @@ async fn run(scenario: Arc<Scenario>, how: How) -> Played {
         requests: store.requests(),
         trace: store.trace(),
         story: store.take_story(),
-        steps: game.hosts.iter().map(|h| (h.id(), h.steps())).collect(),
+        steps: std::mem::take(&mut game.steps),
         drifts: game.hosts.iter().map(|h| (h.id(), h.drift_ppm())).collect(),
         recovered,
         limit,
@@ -148,6 +148,10 @@ struct Game {
     /// The scripts of tasks that somebody asked to try again.
     retried: BTreeSet<usize>,
     hosts: Vec<Arc<SimHost>>,
+    /// How often each process had gone on, at each event.
+    steps: Vec<BTreeMap<u16, u64>>,
+    /// The crash that the scenario has was ordered.
+    ordered: bool,
 }
 
 const S: Duration = Duration::from_secs(1);
@@ -185,6 +189,8 @@ impl Game {
             calls: Vec::new(),
             retried: BTreeSet::new(),
             hosts: Vec::new(),
+            steps: Vec::new(),
+            ordered: false,
             scenario: scenario.clone(),
             book: book.clone(),
             stage,
@@ -222,15 +228,22 @@ impl Game {
     }
 
     /// Orders the crash that the scenario has for the first process of a machine.
-    fn order_crash(&self, who: Who, host: &Arc<SimHost>) {
-        let first = self.book.store.elapsed() < S;
-        if let Some((_, step)) = self.scenario.crash.filter(|(w, _)| *w == who && first) {
-            let (tell, id) = (self.stage.crash.clone(), host.id());
-            // Nobody listens any more when the run is over.
-            host.crash_at(step, move || {
-                let _ = tell.send(id);
-            });
-        }
+    fn order_crash(&mut self, who: Who, host: &Arc<SimHost>) {
+        let crash = self.scenario.crash.filter(|(w, _)| *w == who);
+        let Some((_, step)) = crash.filter(|_| !self.ordered) else {
+            return;
+        };
+        self.ordered = true;
+        let (tell, id) = (self.stage.crash.clone(), host.id());
+        // Nobody listens any more when the run is over.
+        host.crash_at(step, move || {
+            let _ = tell.send(id);
+        });
+    }
+
+    fn note_steps(&mut self) {
+        let steps = self.hosts.iter().map(|h| (h.id(), h.steps())).collect();
+        self.steps.push(steps);
     }
 
     /// Plays the events until the faults stop.
@@ -256,6 +269,7 @@ impl Game {
     }
 
     async fn happen(&mut self, event: Event) {
+        self.note_steps();
         match event {
             Event::Start(n) => self.start(n),
             Event::Crash(n) => self.crash(n).await,
@@ -476,6 +490,7 @@ impl Game {
     /// The faults stop; waits until everything is finished. Returns how long that took and what
     /// the limit was.
     async fn recover(&mut self) -> (Option<Duration>, Duration) {
+        self.note_steps();
         let store = self.book.store.clone();
         store.tell(|| "the faults stop".into());
         store.heal();

@@ -1,10 +1,14 @@
 //! What a run of many seeds came to, in the words and tables of `docs/assurance.md`.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use oq_core::testing::mutant::Mutant;
 use oq_core::testing::sim_store::Fault;
 
+use crate::points::Tried;
+use crate::recovery::percentile;
+use crate::scenario::{Kind, Who};
 use crate::sweep::{Plan, Summary, sweep};
 
 /// How the simulation is run.
@@ -108,49 +112,37 @@ pub fn figures(summary: &Summary, seconds: f64) -> String {
     text
 }
 
-fn marks(name: &str) -> (String, String) {
-    (
-        format!("<!-- printed: {name} -->\n"),
-        format!("<!-- end: {name} -->"),
-    )
-}
-
-/// A printed section of a document.
-pub fn section<'a>(document: &'a str, name: &str) -> Option<&'a str> {
-    let (begin, end) = marks(name);
-    let from = document.find(&begin)? + begin.len();
-    let to = from + document[from..].find(&end)?;
-    Some(&document[from..to])
-}
-
-/// The document with another text in a printed section.
-pub fn replaced(document: &str, name: &str, text: &str) -> Option<String> {
-    let old = section(document, name)?;
-    let (begin, end) = marks(name);
-    let from = format!("{begin}{old}{end}");
-    Some(document.replace(&from, &format!("{begin}{text}{end}")))
-}
-
-/// The first column of the table in a printed section, without its head.
-pub fn first_column<'a>(document: &'a str, name: &str) -> Vec<&'a str> {
-    let lines = section(document, name).unwrap_or_default().lines().skip(2);
-    lines
-        .filter_map(|line| Some(line.split('|').nth(1)?.trim()))
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const DOCUMENT: &str = "a\n<!-- printed: x -->\n| h |\n|---|\n| one | 1 |\n<!-- end: x -->\nb";
-
-    #[test]
-    fn a_section_is_read_and_replaced_and_nothing_else() {
-        assert_eq!(first_column(DOCUMENT, "x"), ["one"]);
-        let new = replaced(DOCUMENT, "x", "new\n").unwrap();
-        assert_eq!(section(&new, "x"), Some("new\n"));
-        assert!(new.starts_with("a\n") && new.ends_with("\nb"));
-        assert_eq!(replaced(DOCUMENT, "y", ""), None);
+/// At how many points a process died in each operation.
+pub fn point_table(tried: &[Tried]) -> String {
+    let mut text =
+        String::from("| operation | who dies | points | failed |\n|---|---|---:|---:|\n");
+    for one in tried {
+        let who = match (one.operation.who, one.operation.scenario.kind) {
+            (Who::Producer(_), _) => "producer",
+            (Who::Worker(_), Kind::Real) => "worker",
+            (Who::Worker(_), Kind::Small) => "small worker",
+        };
+        let (name, points, failed) = (one.operation.name, one.points, one.failed.len());
+        let _ = writeln!(text, "| {name} | {who} | {points} | {failed} |");
     }
+    let all: u64 = tried.iter().map(|one| one.points).sum();
+    let failed: usize = tried.iter().map(|one| one.failed.len()).sum();
+    let _ = writeln!(text, "| all | | {all} | {failed} |");
+    text
+}
+
+/// How long tasks wait whose worker was killed.
+pub fn recovery_table(waits: &[Duration]) -> String {
+    let seconds = |part| format!("{:.1}", percentile(waits, part).as_secs_f64());
+    let rows = [
+        ("tasks whose worker was killed", waits.len().to_string()),
+        ("until they start again, p50, seconds", seconds(50)),
+        ("p99, seconds", seconds(99)),
+        ("longest, seconds", seconds(100)),
+    ];
+    let mut text = String::from("| figure | measured |\n|---|---:|\n");
+    for (name, value) in rows {
+        let _ = writeln!(text, "| {name} | {value} |");
+    }
+    text
 }

@@ -75,12 +75,12 @@ fn every_mutant_is_noticed() {
 fn the_document_lists_every_mutant_and_every_fault() {
     let text = std::fs::read_to_string("../../docs/assurance.md").expect("the document is there");
     let mutants: Vec<&str> = Mutant::ALL.iter().map(|m| m.name()).collect();
-    let printed = report::first_column(&text, "mutants");
+    let printed = oq_printed::first_column(&text, "mutants");
     assert_eq!(printed, mutants, "print it again: {}", report::COMMAND);
     let faults: Vec<&str> = Fault::ALL.iter().map(|f| f.name()).collect();
-    let printed = report::first_column(&text, "faults");
+    let printed = oq_printed::first_column(&text, "faults");
     assert_eq!(printed, faults, "print it again: {}", report::COMMAND);
-    for line in report::section(&text, "mutants")
+    for line in oq_printed::section(&text, "mutants")
         .unwrap_or_default()
         .lines()
         .skip(2)

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# The handler of Rust workers: appends to the log of effects when it begins and when it ends.
+export LC_ALL=C
+read -r run
+# Where AGAIN says so, a task that is delivered again is quick.
+[ "$OQ_DELIVERY" -gt 1 ] && run=${AGAIN:-$run}
+effect() {
+  printf '%s %s %s %s %s %s %s\n' "$EPOCHREALTIME" "$1" "$WORKER" "$$" "$OQ_TASK_ID" "$OQ_DELIVERY" "$OQ_TOKEN" >>"$EFFECTS"
+}
+effect start
+sleep "$run"
+effect end
+printf '"%s"' "$OQ_TOKEN"

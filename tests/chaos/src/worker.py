@@ -1,0 +1,36 @@
+"""A Python worker whose handler appends to the log of effects when it begins and when it ends."""
+
+import asyncio
+import os
+import time
+
+import oq
+
+app = oq.App()
+effects = os.open(os.environ["EFFECTS"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+
+def effect(what: str) -> None:
+    task = oq.current()
+    line = f"{time.time()} {what} {os.environ['WORKER']} 0 {task.id} {task.delivery} {task.token}\n"
+    os.write(effects, line.encode())
+
+
+@app.task()
+async def act(run: float) -> str:
+    effect("start")
+    await asyncio.sleep(run)
+    effect("end")
+    return oq.current().token
+
+
+@app.task()
+def block(run: float) -> str:
+    """The same on a thread."""
+    effect("start")
+    time.sleep(run)
+    effect("end")
+    return oq.current().token
+
+
+app.run(concurrency=4, grace="5s", poll="1s")

@@ -1,0 +1,213 @@
+//! Where a worker stands: between requests, at one, or with an object in its hands.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use oq_core::record::{Done, Live, Record, Seen, Token, WorkerId, WriteId, encode};
+use oq_core::state::claim::Claimant;
+
+use crate::world::{Change, Kept, LEASE, When, etag};
+
+/// One worker. When it dies another takes its place, which knows nothing and has its own tokens.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Worker {
+    pub number: u8,
+    /// How many claims it sent that may be in the store: each has a token of its own.
+    pub claims: u8,
+    /// A token of its own whose claim went unanswered.
+    pub doubtful: Option<Token>,
+    pub at: At,
+}
+
+/// Where it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum At {
+    Idle,
+    /// It has read a live object, and looks for its outcome next.
+    Read(Read),
+    /// Its request is on the wire.
+    Ask(Box<Ask>),
+    /// The answer was lost; it reads back next.
+    Doubt(Box<Ask>),
+    /// It holds an object.
+    Hold(Box<Hold>),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Read {
+    pub of: usize,
+    pub live: Kept<Live>,
+    pub written: u8,
+    pub date: u8,
+    /// What was there under `done/` at that moment: nobody should go by it.
+    pub done: Option<Kept<Done>>,
+}
+
+/// A write, and what it is for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Ask {
+    pub of: usize,
+    pub change: Change,
+    /// Under which ids it was sent so far.
+    pub sent: Vec<WriteId>,
+    /// An earlier send may have landed.
+    pub doubt: bool,
+    pub then: Then,
+}
+
+/// What a write is for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Then {
+    Claim {
+        taking_over: bool,
+        seal: Option<Kept<Done>>,
+        sent: u8,
+    },
+    Adopt {
+        seal: Option<Kept<Done>>,
+        sent: u8,
+    },
+    Seal(Hold),
+    Write(Hold, What, u8),
+    Finish(Hold),
+    /// The outcome of a terminal record, by anyone.
+    Record(Kept<Live>),
+    Letters,
+    Delete,
+}
+
+/// Why a holder writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum What {
+    Renew,
+    Declare,
+    GiveBack,
+    Terminate,
+}
+
+/// An object in a worker's hands.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Hold {
+    pub of: usize,
+    pub stored: Kept<Live>,
+    pub mine: Kept<Live>,
+    pub seal: Option<Kept<Done>>,
+    pub token: Token,
+    /// When its last write that was answered was sent.
+    pub from: u8,
+    /// Tasks that are declared and not started yet, one bit each.
+    pub due: u8,
+    /// Before anything starts it looks for an outcome once more.
+    pub look: bool,
+    /// Before anything starts it renews: its claim was found by reading back.
+    pub renew: bool,
+}
+
+impl Worker {
+    pub fn new(number: u8) -> Worker {
+        Worker {
+            number,
+            claims: 0,
+            doubtful: None,
+            at: At::Idle,
+        }
+    }
+
+    pub fn token(&self) -> Token {
+        Token::parse(&format!("t{}-{}", self.number, self.claims)).expect("it is short")
+    }
+
+    pub fn claimant(&self) -> Claimant {
+        Claimant {
+            worker: WorkerId::parse(&format!("w{}", self.number)).expect("it is short"),
+            token: self.token(),
+            longest_lease: LEASE,
+            slots: 1,
+        }
+    }
+
+    /// A write id that no other write has: it is made of the content and of who writes it.
+    pub fn write_id<R: Record>(&self, record: &R, sends: usize) -> WriteId {
+        let mut hasher = DefaultHasher::new();
+        (self.number, self.claims, sends).hash(&mut hasher);
+        hasher.write(&encode(record));
+        let text = format!("w{:x}", hasher.finish());
+        WriteId::parse(&text).expect("it is short")
+    }
+
+    /// The hold under which handlers may run; who gives back or is at the end has stopped them.
+    pub fn holds(&self) -> Option<&Hold> {
+        match &self.at {
+            At::Hold(hold) => Some(hold),
+            At::Ask(ask) | At::Doubt(ask) => match &ask.then {
+                Then::Seal(hold) | Then::Finish(hold) => Some(hold),
+                Then::Write(hold, What::Renew | What::Declare, _) => Some(hold),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+impl Hold {
+    /// A hold whose claim was sent at `from`.
+    pub fn new(of: usize, stored: Kept<Live>, token: Token, from: u8) -> Hold {
+        let running = stored.record.tasks.iter().enumerate();
+        let due = running.filter(|(_, slot)| slot.running);
+        let due = due.fold(0, |bits, (n, _)| bits | 1 << n);
+        Hold {
+            of,
+            mine: stored.clone(),
+            stored,
+            seal: None,
+            token,
+            from,
+            due,
+            look: false,
+            renew: false,
+        }
+    }
+
+    /// Changes what the holder knows.
+    pub fn change<T>(&mut self, change: impl FnOnce(&mut Live) -> T) -> T {
+        let mut live = self.mine.record.as_ref().clone();
+        let result = change(&mut live);
+        self.mine = Kept::of(live);
+        result
+    }
+}
+
+/// An update of `old`.
+pub fn update<R: Record>(
+    worker: &Worker,
+    old: &Kept<R>,
+    mut next: R,
+    change: impl FnOnce(Kept<R>, When) -> Change,
+) -> (Change, WriteId) {
+    *next.stamp_mut() = old.record.stamp().clone();
+    let id = worker.write_id(&next, 0);
+    let stamp = next.stamp_mut();
+    stamp.generation += 1;
+    stamp.by.push(id.clone());
+    if stamp.by.len() > 8 {
+        stamp.by.remove(0);
+    }
+    (change(Kept::of(next), When::Is(old.etag)), id)
+}
+
+/// The same record as a create, under a write id of its own for each send.
+pub fn create<R: Record>(worker: &Worker, mut next: R, sends: usize) -> (Kept<R>, WriteId) {
+    let id = worker.write_id(&next, sends + 1);
+    let stamp = next.stamp_mut();
+    (stamp.generation, stamp.created_by) = (1, id.clone());
+    stamp.by = vec![id.clone()];
+    (Kept::of(next), id)
+}
+
+/// A version as the pure functions want it.
+pub fn seen<R: Record>(kept: &Kept<R>) -> Seen<R> {
+    Seen {
+        record: kept.record.as_ref().clone(),
+        etag: etag(kept.etag),
+        last_modified: None,
+    }
+}
