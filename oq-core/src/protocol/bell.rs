@@ -3,7 +3,7 @@
 //! Rings are coalesced and may be lost. Nothing depends on them but the time until a task is seen:
 //! the workers' sweep finds what a lost ring announced.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,9 +14,10 @@ use crate::env::Mono;
 use crate::error::Result;
 use crate::protocol::root::Root;
 use crate::protocol::write::{Settled, create_while, read, update_while};
-use crate::record::{Bell, Key, QueueName, Shard, Stamp};
+use crate::record::{Bell, Key, ObjectId, QueueName, Seen, Shard, Stamp};
 
-/// The shortest time between two rings of one process.
+/// The time between two rings of one process, on average: those that began together must not go on
+/// ringing together.
 const INTERVAL: Duration = Duration::from_millis(500);
 
 /// How long a process about to exit waits for its last ring.
@@ -36,12 +37,30 @@ struct Shared {
     pending: Mutex<Pending>,
     rung: Notify,
     /// Held while a ring is being sent, so that a flush neither overtakes nor repeats one.
-    sending: tokio::sync::Mutex<Option<Mono>>,
+    sending: tokio::sync::Mutex<Sent>,
+}
+
+/// What is known of the rings sent so far.
+#[derive(Debug, Default)]
+struct Sent {
+    /// When the next one may be.
+    next: Option<Mono>,
+    known: Known,
+}
+
+/// What one process knows of the bell that it writes.
+#[derive(Debug, Default)]
+struct Known {
+    /// As it was written last.
+    bell: Option<Seen<Bell>>,
+    /// Nobody else wrote it between the last two rings: it need not be read before the next.
+    alone: bool,
 }
 
 #[derive(Debug, Default)]
 struct Pending {
-    shards: BTreeSet<Shard>,
+    /// With the object that is there, while it is one.
+    shards: BTreeMap<Shard, Option<ObjectId>>,
     help: Option<Shard>,
 }
 
@@ -54,7 +73,7 @@ impl Ringer {
                 queue,
                 pending: Mutex::default(),
                 rung: Notify::new(),
-                sending: tokio::sync::Mutex::new(None),
+                sending: tokio::sync::Mutex::default(),
             }),
             task: Mutex::new(None),
         }
@@ -62,7 +81,17 @@ impl Ringer {
 
     /// Announces work in a shard; returns at once.
     pub fn ring(&self, shard: Shard) {
-        self.shared.pending().shards.insert(shard);
+        self.shared.pending().shards.insert(shard, None);
+        self.start();
+    }
+
+    /// Announces one object; returns at once.
+    pub fn announce(&self, id: ObjectId) {
+        let mut pending = self.shared.pending();
+        let about = pending.shards.entry(id.shard()).or_insert(Some(id));
+        // With others there it takes a listing to find them all.
+        *about = about.filter(|other| *other == id);
+        drop(pending);
         self.start();
     }
 
@@ -116,7 +145,7 @@ impl Shared {
 
     /// Sends what is pending, not sooner than the interval after the last time.
     async fn send(&self) {
-        let mut last = self.sending.lock().await;
+        let mut sent = self.sending.lock().await;
         let nothing = {
             let pending = self.pending();
             pending.shards.is_empty() && pending.help.is_none()
@@ -125,31 +154,31 @@ impl Shared {
             return;
         }
         let env = self.root.env();
-        if let Some(at) = *last {
-            let slowest = self.root.store().abilities().write_interval;
-            let interval = INTERVAL.max(slowest.unwrap_or_default());
-            env.sleep(interval.saturating_sub(env.now().since(at)))
-                .await;
+        if let Some(next) = sent.next {
+            env.sleep(next.since(env.now())).await;
         }
         let pending = std::mem::take(&mut *self.pending());
-        *last = Some(env.now());
+        let slowest = self.root.store().abilities().write_interval;
+        let interval = env.jitter(INTERVAL).max(slowest.unwrap_or_default());
+        sent.next = Some(env.now() + interval);
         let change = |bell: &mut Bell| {
-            for shard in &pending.shards {
-                bell.ring(*shard);
+            for (shard, about) in &pending.shards {
+                bell.ring(*shard, *about);
             }
             if let Some(shard) = pending.help {
                 bell.call_for_help(shard);
             }
         };
-        // Whoever rang after the bell was first read has rung for us too.
+        // Whoever rang after the bell was first read has rung for us too, unless that was about one
+        // object of his.
         let rung = |was: &Bell, is: &Bell| {
-            let shards = pending.shards.iter();
             pending.help.is_none_or(|_| was.help != is.help)
-                && shards
-                    .into_iter()
-                    .all(|s| was.rings.get(s) != is.rings.get(s))
+                && pending
+                    .shards
+                    .keys()
+                    .all(|s| was.rings.get(s) != is.rings.get(s) && !is.about.contains_key(s))
         };
-        match write(&self.root, &self.queue, 2, change, rung).await {
+        match write(&self.root, &self.queue, 2, &mut sent.known, change, rung).await {
             Ok(true) => {}
             Ok(false) => tracing::debug!(queue = %self.queue, "a ring was lost to others'"),
             Err(e) => tracing::debug!(queue = %self.queue, error = %e, "a ring was lost"),
@@ -158,10 +187,11 @@ impl Shared {
 }
 
 /// Asks everybody to read the settings and the fleet again; for operators after a change of the
-/// settings, and for workers that come and go. Best effort: all read both again within a minute.
+/// settings, and for workers that come and go. Best effort: all read both again within two minutes.
 pub async fn bump_view(root: &Root, queue: &QueueName) -> Result<()> {
     let bumped = |was: &Bell, is: &Bell| was.view != is.view;
-    write(root, queue, 4, Bell::bump_view, bumped)
+    let unknown = &mut Known::default();
+    write(root, queue, 4, unknown, Bell::bump_view, bumped)
         .await
         .map(|_| ())
 }
@@ -172,15 +202,31 @@ async fn write(
     root: &Root,
     queue: &QueueName,
     tries: u32,
+    known: &mut Known,
     change: impl Fn(&mut Bell),
     said: impl Fn(&Bell, &Bell) -> bool,
 ) -> Result<bool> {
     let key = Key::Bell(queue.clone());
     let mut first: Option<Bell> = None;
     let twice = |send: u32| send <= 2;
+    if known.alone
+        && let Some(old) = known.bell.take()
+    {
+        let mut next = old.record.clone();
+        change(&mut next);
+        match update_while(root, &key, &old, next, twice).await? {
+            Settled::Won { seen, .. } => {
+                known.bell = Some(seen);
+                return Ok(true);
+            }
+            Settled::Doubt => return Ok(false),
+            Settled::Lost(_) => known.alone = false,
+        }
+    }
     for attempt in 1..=tries {
         let settled = match read::<Bell>(root, &key).await? {
             Some(old) => {
+                known.alone = known.bell.take().is_some_and(|mine| mine.etag == old.etag);
                 match &first {
                     Some(first) if said(first, &old.record) => return Ok(true),
                     Some(_) => {}
@@ -202,7 +248,10 @@ async fn write(
             }
         };
         match settled {
-            Settled::Won { .. } => return Ok(true),
+            Settled::Won { seen, .. } => {
+                known.bell = Some(seen);
+                return Ok(true);
+            }
             Settled::Doubt => return Ok(false),
             Settled::Lost(_) if attempt < tries => root.back_off(attempt).await,
             Settled::Lost(_) => {}

@@ -103,7 +103,7 @@ impl Queue {
     pub(super) fn accepted(&self, id: ObjectId, due: StoreTime) {
         self.count("oq_submitted_total", id.count() as u64);
         if due <= self.root().now().plus(RING_AHEAD) {
-            self.ring(id.shard());
+            self.ring(id);
         }
     }
 

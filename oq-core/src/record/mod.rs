@@ -20,7 +20,7 @@ mod presence;
 mod role;
 mod settings;
 
-pub use bell::{Bell, Help};
+pub use bell::{About, Bell, Help};
 pub use codec::{Hint, Record, Seen, Stamp, V1, decode, encode, seen};
 pub use data::{Data, Json, PayloadRef};
 pub use dead::Dead;

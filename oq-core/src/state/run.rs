@@ -171,12 +171,25 @@ pub fn give_back(live: &Live, step: Step, reason: Option<String>, now: StoreTime
     next.log(now, step, reason);
     next.state = LiveState::Pending;
     next.lease = None;
-    next.available_at = next
-        .open()
-        .map(|(_, s)| s.available_at.unwrap_or(StoreTime(0)))
-        .min()
-        .filter(|at| *at > now);
+    next.available_at = when_due(&next).filter(|at| *at > now);
     next
+}
+
+/// Tasks of a pack that fall due within this time of each other are waited for, so that they are
+/// claimed together: each claim costs as much as that of the whole pack.
+const COMPANY: Duration = Duration::from_secs(1);
+
+/// When what is open is to be claimed again; at once if a task waits for nothing.
+fn when_due(live: &Live) -> Option<StoreTime> {
+    let waits = || {
+        live.open()
+            .map(|(_, s)| s.available_at.unwrap_or(StoreTime(0)))
+    };
+    let first = waits().min()?;
+    if first == StoreTime(0) {
+        return Some(first);
+    }
+    waits().filter(|at| at.since(first) <= COMPANY).max()
 }
 
 /// running → terminal: all tasks have outcomes.
