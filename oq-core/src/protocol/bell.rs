@@ -43,7 +43,7 @@ struct Shared {
 /// What is known of the rings sent so far.
 #[derive(Debug, Default)]
 struct Sent {
-    /// When the next one may be.
+    /// When the next one is due, if they keep to their interval.
     next: Option<Mono>,
     known: Known,
 }
@@ -62,6 +62,12 @@ struct Pending {
     /// With the object that is there, while it is one.
     shards: BTreeMap<Shard, Option<ObjectId>>,
     help: Option<Shard>,
+}
+
+impl Pending {
+    fn is_empty(&self) -> bool {
+        self.shards.is_empty() && self.help.is_none()
+    }
 }
 
 impl Ringer {
@@ -104,7 +110,16 @@ impl Ringer {
     /// Waits until everything rung so far is sent or given up, at most five seconds.
     pub async fn flush(&self) {
         let env = self.shared.root.env();
-        if env.within(FLUSH, self.shared.send()).await.is_none() {
+        let all = async {
+            // At least once: one may be on its way.
+            loop {
+                self.shared.send().await;
+                if self.shared.pending().is_empty() {
+                    break;
+                }
+            }
+        };
+        if env.within(FLUSH, all).await.is_none() {
             tracing::debug!(queue = %self.shared.queue, "the last ring got no answer in time");
         }
     }
@@ -143,24 +158,36 @@ impl Shared {
         }
     }
 
+    /// This is to be rung once more, with whatever has come meanwhile.
+    fn again(&self, lost: Pending) {
+        let mut pending = self.pending();
+        for (shard, about) in lost.shards {
+            let newer = pending.shards.get(&shard).copied();
+            // Two objects, or more than one already.
+            let about = if newer.is_some() { None } else { about };
+            pending.shards.insert(shard, about);
+        }
+        pending.help = pending.help.or(lost.help);
+        drop(pending);
+        self.rung.notify_one();
+    }
+
     /// Sends what is pending, not sooner than the interval after the last time.
     async fn send(&self) {
         let mut sent = self.sending.lock().await;
-        let nothing = {
-            let pending = self.pending();
-            pending.shards.is_empty() && pending.help.is_none()
-        };
-        if nothing {
+        if self.pending().is_empty() {
             return;
         }
         let env = self.root.env();
-        if let Some(next) = sent.next {
-            env.sleep(next.since(env.now())).await;
-        }
-        let pending = std::mem::take(&mut *self.pending());
         let slowest = self.root.store().abilities().write_interval;
         let interval = env.jitter(INTERVAL).max(slowest.unwrap_or_default());
-        sent.next = Some(env.now() + interval);
+        // Of two tasks that come close together the second need not wait either, where the store
+        // takes two writes.
+        let early = slowest.map_or(INTERVAL, |_| Duration::ZERO);
+        let due = sent.next.unwrap_or_default();
+        env.sleep((due - early).since(env.now())).await;
+        let pending = std::mem::take(&mut *self.pending());
+        sent.next = Some(due.max(env.now()) + interval);
         let change = |bell: &mut Bell| {
             for (shard, about) in &pending.shards {
                 bell.ring(*shard, *about);
@@ -179,11 +206,25 @@ impl Shared {
                     .all(|s| was.rings.get(s) != is.rings.get(s) && !is.about.contains_key(s))
         };
         match write(&self.root, &self.queue, 2, &mut sent.known, change, rung).await {
-            Ok(true) => {}
-            Ok(false) => tracing::debug!(queue = %self.queue, "a ring was lost to others'"),
+            Ok(Rung::Yes) => {}
+            Ok(Rung::Lost) => {
+                tracing::debug!(queue = %self.queue, "a ring was lost to others'; it follows with the next");
+                self.again(pending);
+            }
+            Ok(Rung::Doubt) => tracing::debug!(queue = %self.queue, "a ring may be lost"),
             Err(e) => tracing::debug!(queue = %self.queue, error = %e, "a ring was lost"),
         }
     }
+}
+
+/// What came of changing the bell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rung {
+    Yes,
+    /// Others were faster each time.
+    Lost,
+    /// Nobody knows.
+    Doubt,
 }
 
 /// Asks everybody to read the settings and the fleet again; for operators after a change of the
@@ -205,7 +246,7 @@ async fn write(
     known: &mut Known,
     change: impl Fn(&mut Bell),
     said: impl Fn(&Bell, &Bell) -> bool,
-) -> Result<bool> {
+) -> Result<Rung> {
     let key = Key::Bell(queue.clone());
     let mut first: Option<Bell> = None;
     let twice = |send: u32| send <= 2;
@@ -217,9 +258,9 @@ async fn write(
         match update_while(root, &key, &old, next, twice).await? {
             Settled::Won { seen, .. } => {
                 known.bell = Some(seen);
-                return Ok(true);
+                return Ok(Rung::Yes);
             }
-            Settled::Doubt => return Ok(false),
+            Settled::Doubt => return Ok(Rung::Doubt),
             Settled::Lost(_) => known.alone = false,
         }
     }
@@ -228,7 +269,7 @@ async fn write(
             Some(old) => {
                 known.alone = known.bell.take().is_some_and(|mine| mine.etag == old.etag);
                 match &first {
-                    Some(first) if said(first, &old.record) => return Ok(true),
+                    Some(first) if said(first, &old.record) => return Ok(Rung::Yes),
                     Some(_) => {}
                     None => first = Some(old.record.clone()),
                 }
@@ -250,12 +291,12 @@ async fn write(
         match settled {
             Settled::Won { seen, .. } => {
                 known.bell = Some(seen);
-                return Ok(true);
+                return Ok(Rung::Yes);
             }
-            Settled::Doubt => return Ok(false),
+            Settled::Doubt => return Ok(Rung::Doubt),
             Settled::Lost(_) if attempt < tries => root.back_off(attempt).await,
             Settled::Lost(_) => {}
         }
     }
-    Ok(false)
+    Ok(Rung::Lost)
 }

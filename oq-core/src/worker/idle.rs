@@ -56,9 +56,13 @@ mod tests {
     #[test]
     fn the_estimate_is_near_what_the_benchmark_counted() {
         for workers in [1, 10, 50] {
-            let line = format!("| {workers}: list price a month | ");
-            let at = MEASURED.find(&line).unwrap() + line.len();
-            let measured: f64 = MEASURED[at..].split(' ').next().unwrap().parse().unwrap();
+            let table = MEASURED
+                .split("### Idle workers on an idle queue")
+                .nth(1)
+                .unwrap();
+            let row = table.split_once(&format!("\n| {workers} | ")).unwrap().1;
+            let dollars = row.lines().next().unwrap().split_once('$').unwrap().1;
+            let measured: f64 = dollars.split(' ').next().unwrap().parse().unwrap();
             let said = Idle::of(workers, Duration::from_secs(2)).month(&Prices::S3_STANDARD);
             let off = (said / measured - 1.0).abs();
             assert!(

@@ -50,7 +50,7 @@ impl Finder {
             };
             failures = 0;
             self.pass_on(&heard);
-            let now = env.now();
+            let now = self.now();
             let (full, found, help) = {
                 let mut state = self.state();
                 let found = std::mem::take(&mut state.found);

@@ -38,10 +38,10 @@ impl Name {
     /// So many that what is done once weighs little, and as few as that allows.
     pub fn tasks(self) -> u64 {
         match self {
-            Name::Lone => 2000,
-            Name::Packed => 40_000,
-            Name::Retried => 1000,
-            Name::Long => 500,
+            Name::Lone => 500,
+            Name::Packed => 10_000,
+            Name::Retried => 250,
+            Name::Long => 250,
         }
     }
 

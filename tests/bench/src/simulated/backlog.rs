@@ -66,7 +66,6 @@ impl Backlog {
         }
         let ran = Ran {
             tasks: world.log.ran.get(),
-            submit: Default::default(),
             all: world.requests() - before,
             seconds: (world.now() - begin).as_secs_f64(),
             tries: Tries::now() - tries,

@@ -89,8 +89,6 @@ impl Sub for Tries {
 #[derive(Clone, Copy, Debug)]
 pub struct Ran {
     pub tasks: u64,
-    /// Of the submission alone.
-    pub submit: Requests,
     pub all: Requests,
     /// From the submission, or from the workers' start if that is later, to the last handler's end.
     pub seconds: f64,
@@ -142,7 +140,6 @@ impl Burst {
         let many = producer.submit_many(tasks).pack(self.pack);
         let summary = many.in_flight(1000).run().await;
         assert_eq!(summary.accepted, self.tasks, "not all were accepted");
-        let submitted = world.requests();
         if self.come == Come::After {
             begin = world.now();
             crew.hire(&world, self.workers, self.hands).await?;
@@ -156,7 +153,6 @@ impl Burst {
         assert_eq!(left, self.front.objects(), "live objects left behind");
         Ok(Ran {
             tasks: self.tasks,
-            submit: submitted - before,
             all: world.requests() - before,
             seconds,
             tries: Tries::now() - tries,

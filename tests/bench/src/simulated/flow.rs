@@ -89,7 +89,6 @@ impl Flow {
         pause(end.saturating_sub(world.now())).await;
         let ran = Ran {
             tasks: world.log.recorded.get() - recorded,
-            submit: Default::default(),
             all: world.requests() - before,
             seconds: measured.as_secs_f64(),
             tries: Tries::now() - tries,
