@@ -1,6 +1,9 @@
 //! What happens to tasks while somebody holds their object, and how the holder lets go of it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+use serde_json::Value;
 
 use super::claim::is_expired;
 use crate::record::{
@@ -223,6 +226,7 @@ pub fn merge(mine: &Live, theirs: &Live) -> Live {
         let unstarted = other.starts.saturating_sub(slot.starts);
         slot.starts += unstarted;
         slot.excused = slot.excused.saturating_add(unstarted);
+        keep_unknown(&mut slot.extra, &other.extra);
     }
     // What others noted, such as why it is to be cancelled, stays in the history.
     for event in &theirs.history {
@@ -233,10 +237,13 @@ pub fn merge(mine: &Live, theirs: &Live) -> Live {
     next.history.sort_by_key(|event| event.at);
     let many = next.history.len().saturating_sub(MAX_HISTORY);
     next.history.drain(..many);
-    for (name, value) in &theirs.extra {
-        next.extra
-            .entry(name.clone())
-            .or_insert_with(|| value.clone());
-    }
+    keep_unknown(&mut next.extra, &theirs.extra);
     next
+}
+
+/// What programs of a newer version put there meanwhile stays.
+fn keep_unknown(mine: &mut BTreeMap<String, Value>, theirs: &BTreeMap<String, Value>) {
+    for (name, value) in theirs {
+        mine.entry(name.clone()).or_insert_with(|| value.clone());
+    }
 }

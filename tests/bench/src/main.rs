@@ -3,6 +3,7 @@
 //! Both end with 1 when a bound is missed.
 
 #![allow(missing_docs)]
+#![cfg_attr(not(feature = "real"), allow(dead_code))]
 
 mod document;
 #[cfg(feature = "real")]
