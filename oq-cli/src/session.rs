@@ -60,7 +60,6 @@ impl<'a> Session<'a> {
     }
 
     /// The requests made so far.
-    #[allow(dead_code)] // for the commands that measure
     pub fn requests(&self) -> Requests {
         self.meter.get().map(Meter::snapshot).unwrap_or_default()
     }

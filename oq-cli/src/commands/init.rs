@@ -1,6 +1,5 @@
 //! `oq init`.
 
-use std::io::{BufRead, IsTerminal};
 use std::time::Duration;
 
 use oq_core::bucket::layout::{self, Around, Change, Layout, Wish};
@@ -129,7 +128,7 @@ impl Init {
             oq.print.note("nothing was changed");
             return Ok(Exit::Ok);
         } else {
-            self.agreed(&layout, bucket.as_ref())?;
+            self.agreed(oq, &layout, bucket.as_ref())?;
             layout::write(&root, queue, &wish, &layout).await?;
             if let Some(bucket) = bucket.as_ref().filter(|_| !layout.rules.is_empty()) {
                 bucket
@@ -144,28 +143,22 @@ impl Init {
     }
 
     /// The rules of a bucket are for everybody who uses it, so they are not changed unasked.
-    fn agreed(&self, layout: &Layout, bucket: Option<&Bucket>) -> Result<(), Failed> {
+    fn agreed(
+        &self,
+        oq: &Session<'_>,
+        layout: &Layout,
+        bucket: Option<&Bucket>,
+    ) -> Result<(), Failed> {
         let Some(bucket) = bucket.filter(|_| !layout.rules.is_empty() && !self.yes) else {
             return Ok(());
         };
         let (name, rules) = (bucket.name(), layout.rules.len());
         let question = format!("set {rules} lifecycle rules of the bucket {name}?");
-        let refused = |why: String| {
-            Failed::usage(
-                why,
-                "add --yes to do it, --no-lifecycle to do the rest, or --dry-run",
-            )
-        };
-        if !std::io::stdin().is_terminal() {
-            return Err(refused(format!("{question} Nobody is here to answer")));
-        }
-        eprint!("oq: {question} [y/N] ");
-        let mut answer = String::new();
-        let read = std::io::stdin().lock().read_line(&mut answer);
-        let agreed = matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes");
-        match read.is_ok() && agreed {
-            true => Ok(()),
-            false => Err(refused("nothing was changed".into())),
+        let next = "add --yes to do it, --no-lifecycle to do the rest, or --dry-run";
+        match oq.print.agreed(&question, false) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Failed::usage("nothing was changed", next)),
+            Err(nobody) => Err(nobody.next(next)),
         }
     }
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use oq_core::Error;
 use oq_core::queue::{Cursor, Happened, Queue, TailEvent, Watch};
 use oq_core::record::TaskType;
-use oq_core::{Error, StoreTime};
 use serde::Serialize;
 
 use crate::exit::Exit;
@@ -134,19 +134,13 @@ impl Tail {
         if let Ok(cursor) = since.parse() {
             return Ok(Some(cursor));
         }
-        if let Ok(span) = said::duration(since) {
-            return Ok(Some(Cursor::at(now.minus(span))));
-        }
-        let time: Option<jiff::Timestamp> = since.parse().ok();
-        let millis = time.and_then(|time| u64::try_from(time.as_millisecond()).ok());
-        let wrong = || {
+        let time: said::Time = since.parse().map_err(|why: String| {
             Failed::usage(
-                format!("--since {since} is no time"),
-                "write 5m, 2026-11-21T10:00:00Z, or the cursor of an event",
+                format!("--since {since} is no time: {why}"),
+                "write 5m, yesterday, 2026-11-21T10:00:00Z, or the cursor of an event",
             )
-        };
-        let time = StoreTime::from_millis(millis.ok_or_else(wrong)?);
-        Ok(Some(Cursor::at(time)))
+        })?;
+        Ok(Some(Cursor::at(time.before(now))))
     }
 }
 

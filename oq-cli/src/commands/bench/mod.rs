@@ -135,7 +135,8 @@ impl Bench {
             "This makes requests for about ${dollars:.4} at the prices of S3 Standard (found by a \
              rehearsal in memory; a slow store takes more listings). Go on?"
         );
-        oq.print.agreed(&question, self.yes)
+        let agreed = oq.print.agreed(&question, self.yes);
+        agreed.map_err(|nobody| nobody.next("add --yes to do it"))
     }
 }
 
