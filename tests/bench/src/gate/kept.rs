@@ -61,7 +61,8 @@ impl Kept {
     }
 
     pub fn read() -> Kept {
-        let text = std::fs::read_to_string(path()).expect("tests/bench/gate.json is there");
+        let text = std::fs::read_to_string(path())
+            .expect("tests/bench/gate.json is there; `oq-bench gate --write` makes it");
         serde_json::from_str(&text).expect("tests/bench/gate.json is as `gate --write` made it")
     }
 
