@@ -14,6 +14,8 @@ pub(super) struct Heard {
     pub view: bool,
     /// A shard beyond those known was rung: read the settings again.
     pub settings: bool,
+    /// It said something that this worker has to do with. Others' shards do not count: in a large
+    /// fleet nearly every ring is for somebody else.
     pub changed: bool,
 }
 
@@ -39,8 +41,8 @@ impl State {
             if old.rings.get(shard) == Some(count) {
                 continue;
             }
-            heard.changed = true;
             if self.own.contains(shard) {
+                heard.changed = true;
                 let before = old.rings.get(shard).copied().unwrap_or_default();
                 match bell.news(*shard, before) {
                     Some(id) => self.told_of(id, now),
@@ -48,7 +50,9 @@ impl State {
                 }
             }
             let high = self.settings.as_ref().map_or(u16::MAX, |s| s.shards_high);
-            heard.settings |= shard.value() >= high;
+            let unknown = shard.value() >= high;
+            heard.settings |= unknown;
+            heard.changed |= unknown;
         }
         if let Some(help) = bell.help
             && old.help != bell.help
@@ -115,6 +119,7 @@ mod tests {
     #[test]
     fn the_ring_that_makes_the_bell_is_heard() {
         let mut state = State::new(QueueName::new("mail").unwrap());
+        state.adopt(BTreeSet::from([Shard::new(3).unwrap()]), NOW.0);
         state.silent = true;
         assert!(state.hear(rung(), NOW).changed);
     }
@@ -122,7 +127,17 @@ mod tests {
     #[test]
     fn what_was_rung_before_the_first_look_is_not_news() {
         let mut state = State::new(QueueName::new("mail").unwrap());
+        state.adopt(BTreeSet::from([Shard::new(3).unwrap()]), NOW.0);
         assert!(!state.hear(rung(), NOW).changed);
+    }
+
+    #[test]
+    fn a_ring_for_somebody_else_changes_nothing() {
+        let mut state = State::new(QueueName::new("mail").unwrap());
+        let settings = Settings::initial(rung().write);
+        state.set_settings(Arc::new(settings));
+        state.silent = true;
+        assert_eq!(state.hear(rung(), NOW), Heard::default());
     }
 
     #[test]
