@@ -18,10 +18,10 @@ use super::world::World;
 pub const PACK: u64 = 100;
 
 /// So many tasks are worked off, from the start of the workers.
-const WORKED: u64 = 50_000;
+const WORKED: u64 = 500_000;
 
 /// An urgent task comes this often while the others are worked off.
-const URGENT: Duration = Duration::from_millis(500);
+const URGENT: Duration = Duration::from_millis(50);
 
 #[derive(Clone, Copy, Debug)]
 pub struct Backlog {

@@ -119,7 +119,7 @@ fn waiting() -> Result<(Table, Picture)> {
     let mut table = Table::grid(
         "From a thousand to ten million waiting tasks",
         &format!(
-            "{PACK} to an object. Four workers start and work off 50,000 of them (or all), while an urgent task comes every half second: what a task takes, start of the workers included, and how long the urgent ones wait."
+            "{PACK} to an object. Four workers start and work off 500,000 of them (or all), while an urgent task comes every 50 ms: what a task takes, start of the workers included, and how long the urgent ones wait."
         ),
         &[
             "waiting tasks",
