@@ -67,6 +67,8 @@ metrics! {
         "those of them that were taken over from a worker that fell silent"
     LOST_RACES = Counter "oq_lost_races_total" ["queue"]
         "claims that another worker was faster with"
+    FOUND_TAKEN = Counter "oq_found_taken_total" ["queue"]
+        "objects that another worker ran already when this one read them"
     QUEUE_WAIT = Histogram "oq_queue_wait_seconds" ["queue"]
         "from the time at which an object was due to its first claim"
     RUNNING = Gauge "oq_running" ["queue"]

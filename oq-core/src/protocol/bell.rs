@@ -3,7 +3,7 @@
 //! Rings are coalesced and may be lost. Nothing depends on them but the time until a task is seen:
 //! the workers' sweep finds what a lost ring announced.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,9 +14,10 @@ use crate::env::Mono;
 use crate::error::Result;
 use crate::protocol::root::Root;
 use crate::protocol::write::{Settled, create_while, read, update_while};
-use crate::record::{Bell, Key, QueueName, Shard, Stamp};
+use crate::record::{Bell, Key, ObjectId, QueueName, Seen, Shard, Stamp};
 
-/// The shortest time between two rings of one process.
+/// The time between two rings of one process, on average: those that began together must not go on
+/// ringing together.
 const INTERVAL: Duration = Duration::from_millis(500);
 
 /// How long a process about to exit waits for its last ring.
@@ -36,13 +37,37 @@ struct Shared {
     pending: Mutex<Pending>,
     rung: Notify,
     /// Held while a ring is being sent, so that a flush neither overtakes nor repeats one.
-    sending: tokio::sync::Mutex<Option<Mono>>,
+    sending: tokio::sync::Mutex<Sent>,
+}
+
+/// What is known of the rings sent so far.
+#[derive(Debug, Default)]
+struct Sent {
+    /// When the next one is due, if they keep to their interval.
+    next: Option<Mono>,
+    known: Known,
+}
+
+/// What one process knows of the bell that it writes.
+#[derive(Debug, Default)]
+struct Known {
+    /// As it was written last.
+    bell: Option<Seen<Bell>>,
+    /// Nobody else wrote it between the last two rings: it need not be read before the next.
+    alone: bool,
 }
 
 #[derive(Debug, Default)]
 struct Pending {
-    shards: BTreeSet<Shard>,
+    /// With the object that is there, while it is one.
+    shards: BTreeMap<Shard, Option<ObjectId>>,
     help: Option<Shard>,
+}
+
+impl Pending {
+    fn is_empty(&self) -> bool {
+        self.shards.is_empty() && self.help.is_none()
+    }
 }
 
 impl Ringer {
@@ -54,7 +79,7 @@ impl Ringer {
                 queue,
                 pending: Mutex::default(),
                 rung: Notify::new(),
-                sending: tokio::sync::Mutex::new(None),
+                sending: tokio::sync::Mutex::default(),
             }),
             task: Mutex::new(None),
         }
@@ -62,7 +87,17 @@ impl Ringer {
 
     /// Announces work in a shard; returns at once.
     pub fn ring(&self, shard: Shard) {
-        self.shared.pending().shards.insert(shard);
+        self.shared.pending().shards.insert(shard, None);
+        self.start();
+    }
+
+    /// Announces one object; returns at once.
+    pub fn announce(&self, id: ObjectId) {
+        let mut pending = self.shared.pending();
+        let about = pending.shards.entry(id.shard()).or_insert(Some(id));
+        // With others there it takes a listing to find them all.
+        *about = about.filter(|other| *other == id);
+        drop(pending);
         self.start();
     }
 
@@ -75,7 +110,16 @@ impl Ringer {
     /// Waits until everything rung so far is sent or given up, at most five seconds.
     pub async fn flush(&self) {
         let env = self.shared.root.env();
-        if env.within(FLUSH, self.shared.send()).await.is_none() {
+        let all = async {
+            // At least once: one may be on its way.
+            loop {
+                self.shared.send().await;
+                if self.shared.pending().is_empty() {
+                    break;
+                }
+            }
+        };
+        if env.within(FLUSH, all).await.is_none() {
             tracing::debug!(queue = %self.shared.queue, "the last ring got no answer in time");
         }
     }
@@ -114,54 +158,81 @@ impl Shared {
         }
     }
 
+    /// This is to be rung once more, with whatever has come meanwhile.
+    fn again(&self, lost: Pending) {
+        let mut pending = self.pending();
+        for (shard, about) in lost.shards {
+            let newer = pending.shards.get(&shard).copied();
+            // Two objects, or more than one already.
+            let about = if newer.is_some() { None } else { about };
+            pending.shards.insert(shard, about);
+        }
+        pending.help = pending.help.or(lost.help);
+        drop(pending);
+        self.rung.notify_one();
+    }
+
     /// Sends what is pending, not sooner than the interval after the last time.
     async fn send(&self) {
-        let mut last = self.sending.lock().await;
-        let nothing = {
-            let pending = self.pending();
-            pending.shards.is_empty() && pending.help.is_none()
-        };
-        if nothing {
+        let mut sent = self.sending.lock().await;
+        if self.pending().is_empty() {
             return;
         }
         let env = self.root.env();
-        if let Some(at) = *last {
-            let slowest = self.root.store().abilities().write_interval;
-            let interval = INTERVAL.max(slowest.unwrap_or_default());
-            env.sleep(interval.saturating_sub(env.now().since(at)))
-                .await;
-        }
+        let slowest = self.root.store().abilities().write_interval;
+        let interval = env.jitter(INTERVAL).max(slowest.unwrap_or_default());
+        // Of two tasks that come close together the second need not wait either, where the store
+        // takes two writes.
+        let early = slowest.map_or(INTERVAL, |_| Duration::ZERO);
+        let due = sent.next.unwrap_or_default();
+        env.sleep((due - early).since(env.now())).await;
         let pending = std::mem::take(&mut *self.pending());
-        *last = Some(env.now());
+        sent.next = Some(due.max(env.now()) + interval);
         let change = |bell: &mut Bell| {
-            for shard in &pending.shards {
-                bell.ring(*shard);
+            for (shard, about) in &pending.shards {
+                bell.ring(*shard, *about);
             }
             if let Some(shard) = pending.help {
                 bell.call_for_help(shard);
             }
         };
-        // Whoever rang after the bell was first read has rung for us too.
+        // Whoever rang after the bell was first read has rung for us too, unless that was about one
+        // object of his.
         let rung = |was: &Bell, is: &Bell| {
-            let shards = pending.shards.iter();
             pending.help.is_none_or(|_| was.help != is.help)
-                && shards
-                    .into_iter()
-                    .all(|s| was.rings.get(s) != is.rings.get(s))
+                && pending
+                    .shards
+                    .keys()
+                    .all(|s| was.rings.get(s) != is.rings.get(s) && !is.about.contains_key(s))
         };
-        match write(&self.root, &self.queue, 2, change, rung).await {
-            Ok(true) => {}
-            Ok(false) => tracing::debug!(queue = %self.queue, "a ring was lost to others'"),
+        match write(&self.root, &self.queue, 2, &mut sent.known, change, rung).await {
+            Ok(Rung::Yes) => {}
+            Ok(Rung::Lost) => {
+                tracing::debug!(queue = %self.queue, "a ring was lost to others'; it follows with the next");
+                self.again(pending);
+            }
+            Ok(Rung::Doubt) => tracing::debug!(queue = %self.queue, "a ring may be lost"),
             Err(e) => tracing::debug!(queue = %self.queue, error = %e, "a ring was lost"),
         }
     }
 }
 
+/// What came of changing the bell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rung {
+    Yes,
+    /// Others were faster each time.
+    Lost,
+    /// Nobody knows.
+    Doubt,
+}
+
 /// Asks everybody to read the settings and the fleet again; for operators after a change of the
-/// settings, and for workers that come and go. Best effort: all read both again within a minute.
+/// settings, and for workers that come and go. Best effort: all read both again within two minutes.
 pub async fn bump_view(root: &Root, queue: &QueueName) -> Result<()> {
     let bumped = |was: &Bell, is: &Bell| was.view != is.view;
-    write(root, queue, 4, Bell::bump_view, bumped)
+    let unknown = &mut Known::default();
+    write(root, queue, 4, unknown, Bell::bump_view, bumped)
         .await
         .map(|_| ())
 }
@@ -172,17 +243,33 @@ async fn write(
     root: &Root,
     queue: &QueueName,
     tries: u32,
+    known: &mut Known,
     change: impl Fn(&mut Bell),
     said: impl Fn(&Bell, &Bell) -> bool,
-) -> Result<bool> {
+) -> Result<Rung> {
     let key = Key::Bell(queue.clone());
     let mut first: Option<Bell> = None;
     let twice = |send: u32| send <= 2;
+    if known.alone
+        && let Some(old) = known.bell.take()
+    {
+        let mut next = old.record.clone();
+        change(&mut next);
+        match update_while(root, &key, &old, next, twice).await? {
+            Settled::Won { seen, .. } => {
+                known.bell = Some(seen);
+                return Ok(Rung::Yes);
+            }
+            Settled::Doubt => return Ok(Rung::Doubt),
+            Settled::Lost(_) => known.alone = false,
+        }
+    }
     for attempt in 1..=tries {
         let settled = match read::<Bell>(root, &key).await? {
             Some(old) => {
+                known.alone = known.bell.take().is_some_and(|mine| mine.etag == old.etag);
                 match &first {
-                    Some(first) if said(first, &old.record) => return Ok(true),
+                    Some(first) if said(first, &old.record) => return Ok(Rung::Yes),
                     Some(_) => {}
                     None => first = Some(old.record.clone()),
                 }
@@ -202,11 +289,14 @@ async fn write(
             }
         };
         match settled {
-            Settled::Won { .. } => return Ok(true),
-            Settled::Doubt => return Ok(false),
+            Settled::Won { seen, .. } => {
+                known.bell = Some(seen);
+                return Ok(Rung::Yes);
+            }
+            Settled::Doubt => return Ok(Rung::Doubt),
             Settled::Lost(_) if attempt < tries => root.back_off(attempt).await,
             Settled::Lost(_) => {}
         }
     }
-    Ok(false)
+    Ok(Rung::Lost)
 }

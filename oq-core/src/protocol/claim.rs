@@ -14,7 +14,7 @@ use super::write::{Settled, update, update_while};
 use crate::env::Mono;
 use crate::error::{Error, Result};
 use crate::record::{
-    Done, Key, Live, LiveState, ObjectId, QueueName, Record, Seen, TaskType, Token,
+    Done, Hint, Key, Live, LiveState, ObjectId, QueueName, Record, Seen, TaskType, Token,
 };
 use crate::state::claim::{self as state, Claimant, LEFT_BEHIND, Refusal};
 use crate::state::run;
@@ -87,6 +87,12 @@ const DATE_STEP: Duration = Duration::from_secs(1);
 /// perhaps the same ETag. Another's claim, outcome and deletion take longer one after the other.
 const PROMPT: Duration = Duration::from_millis(200);
 
+/// Whether an object that was written then is too young for its outcome to be looked for while it is
+/// read itself: within the precision of dates, that look would have to be taken again.
+pub fn is_young(written: StoreTime, now: StoreTime) -> bool {
+    written.plus(DATE_STEP) > now
+}
+
 /// Tries to claim one object. `listed` is the version that a listing showed, if one did; without it
 /// the outcome is looked for behind the live object, which takes no request more and a little longer.
 #[tracing::instrument(level = "debug", skip_all, fields(queue = %how.queue, %id))]
@@ -112,11 +118,19 @@ pub async fn claim(
         let done = root.get(&done_key).await;
         (root.get(&live_key).await, done)
     } else if listed.is_none() {
-        let live = root.get(&live_key).await;
-        if matches!(&live, Ok(live) if live.value.is_none()) {
+        let live = root.get(&live_key).await?;
+        let Some(object) = &live.value else {
             return Ok(Claimed::Gone);
+        };
+        if matches!(Hint::of_size(object.body.len() as u64), Hint::Running(_)) {
+            let read = Live::in_object(id, &live_key, object.clone())?;
+            let held = held_until(&read.record, object.last_modified, how);
+            if let Some(until) = held.filter(|at| live.date < *at) {
+                let etag = read.etag;
+                return Ok(Claimed::Running { until, etag });
+            }
         }
-        (live, root.get(&done_key).await)
+        (Ok(live), root.get(&done_key).await)
     } else {
         join(root.get(&live_key), root.get(&done_key)).await
     };
@@ -143,7 +157,7 @@ pub async fn claim(
     // The outcome was looked for while the live object was read. That is late enough only if this
     // version was there before: it may be the late copy of a create whose life is over. The ETag
     // alone does not tell, where it is a hash of the body and something on the way sent it twice.
-    let same = listed == Some(&etag) && last_modified.plus(DATE_STEP) <= looked;
+    let same = listed == Some(&etag) && !is_young(last_modified, looked);
     if listed.is_some()
         && !same
         && !mutated(Mutant::StaleDoneCheck)

@@ -50,7 +50,7 @@ use crate::protocol::Root;
 use crate::protocol::bell::{Ringer, bump_view};
 use crate::protocol::payload::{DEFAULT_INLINE, MAX_INLINE};
 use crate::protocol::write::{Settled, create, read};
-use crate::record::{Format, Key, QueueName, Shard, V1};
+use crate::record::{Format, Key, ObjectId, QueueName, V1};
 use crate::store::{self, Requests};
 
 /// The queue that a program uses which names none.
@@ -245,11 +245,11 @@ impl Queue {
         self.root().requests()
     }
 
-    /// Tells the owner of this shard that there is work, in the background. Lost rings are found by
+    /// Tells the owner of its shard of a new object, in the background. Lost rings are found by
     /// sweeps.
-    fn ring(&self, shard: Shard) {
+    fn ring(&self, id: ObjectId) {
         if self.inner.rings {
-            self.inner.ringer.ring(shard);
+            self.inner.ringer.announce(id);
         }
     }
 

@@ -104,7 +104,7 @@ impl Queue {
     pub(super) fn accepted(&self, id: ObjectId, due: StoreTime) {
         self.count(metric::SUBMITTED, id.count() as u64);
         if due <= self.root().now().plus(RING_AHEAD) {
-            self.ring(id.shard());
+            self.ring(id);
         }
     }
 

@@ -1,6 +1,9 @@
 //! What happens to tasks while somebody holds their object, and how the holder lets go of it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+use serde_json::Value;
 
 use super::claim::is_expired;
 use crate::record::{
@@ -171,12 +174,25 @@ pub fn give_back(live: &Live, step: Step, reason: Option<String>, now: StoreTime
     next.log(now, step, reason);
     next.state = LiveState::Pending;
     next.lease = None;
-    next.available_at = next
-        .open()
-        .map(|(_, s)| s.available_at.unwrap_or(StoreTime(0)))
-        .min()
-        .filter(|at| *at > now);
+    next.available_at = when_due(&next).filter(|at| *at > now);
     next
+}
+
+/// Tasks of a pack that fall due within this time of each other are waited for, so that they are
+/// claimed together: each claim costs as much as that of the whole pack.
+const COMPANY: Duration = Duration::from_secs(1);
+
+/// When what is open is to be claimed again; at once if a task waits for nothing.
+fn when_due(live: &Live) -> Option<StoreTime> {
+    let waits = || {
+        live.open()
+            .map(|(_, s)| s.available_at.unwrap_or(StoreTime(0)))
+    };
+    let first = waits().min()?;
+    if first == StoreTime(0) {
+        return Some(first);
+    }
+    waits().filter(|at| at.since(first) <= COMPANY).max()
 }
 
 /// running → terminal: all tasks have outcomes.
@@ -210,6 +226,7 @@ pub fn merge(mine: &Live, theirs: &Live) -> Live {
         let unstarted = other.starts.saturating_sub(slot.starts);
         slot.starts += unstarted;
         slot.excused = slot.excused.saturating_add(unstarted);
+        keep_unknown(&mut slot.extra, &other.extra);
     }
     // What others noted, such as why it is to be cancelled, stays in the history.
     for event in &theirs.history {
@@ -220,10 +237,13 @@ pub fn merge(mine: &Live, theirs: &Live) -> Live {
     next.history.sort_by_key(|event| event.at);
     let many = next.history.len().saturating_sub(MAX_HISTORY);
     next.history.drain(..many);
-    for (name, value) in &theirs.extra {
-        next.extra
-            .entry(name.clone())
-            .or_insert_with(|| value.clone());
-    }
+    keep_unknown(&mut next.extra, &theirs.extra);
     next
+}
+
+/// What programs of a newer version put there meanwhile stays.
+fn keep_unknown(mine: &mut BTreeMap<String, Value>, theirs: &BTreeMap<String, Value>) {
+    for (name, value) in theirs {
+        mine.entry(name.clone()).or_insert_with(|| value.clone());
+    }
 }

@@ -181,7 +181,9 @@ proptest! {
         let mut theirs = held.clone();
         theirs.tasks[flagged % tasks].cancel_requested = true;
         theirs.write = theirs.write.next(&SystemEntropy);
+        theirs.tasks[0].extra.insert("newer".into(), 7.into());
         let merged = merge(&mine, &theirs);
+        prop_assert_eq!(&merged.tasks[0].extra["newer"], 7);
         prop_assert!(merged.tasks[flagged % tasks].cancel_requested);
         prop_assert!(merged.tasks[done % tasks].outcome.is_some());
         prop_assert_eq!(merged.write, theirs.write);

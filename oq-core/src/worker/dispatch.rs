@@ -98,13 +98,14 @@ async fn try_one(
     let target = Target {
         id,
         etag: candidate.etag,
+        last_modified: candidate.last_modified,
         purged_before: finder.settings().purged_before,
     };
     let claimed = || finder.report(id, News::Claimed);
     let tried = source.lane.attempt(&shared, target, slot, claimed).await;
     if tried.claimed && shared.releasing() && matches!(tried.news, News::Waiting { .. }) {
         // Whoever goes on without us has to be told.
-        finder.ring(id.shard());
+        finder.ring(id);
     }
     finder.report(id, tried.news);
 }

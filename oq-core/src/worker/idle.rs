@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::find::{ALONE, MUSTER, SETTINGS, SHOW, STALE, TOGETHER};
+use super::find::{ALONE, MUSTER, MUSTER_ALONE, SETTINGS, SHOW, STALE, TOGETHER};
 use crate::store::Prices;
 
 /// A worker whose presence was written less long ago than this is there.
@@ -28,15 +28,15 @@ impl Idle {
     pub fn of(workers: usize, poll: Duration) -> Idle {
         let workers_now = workers as f64;
         let hourly = |every: Duration| 3600.0 / every.as_secs_f64().max(0.05);
-        let sweeps = match workers {
+        let lists = match workers {
             0 => 0.0,
-            1 => hourly(ALONE),
-            _ => hourly(TOGETHER),
+            1 => hourly(ALONE) + hourly(MUSTER_ALONE),
+            _ => hourly(TOGETHER) + workers_now * hourly(MUSTER),
         };
         Idle {
             put: workers_now * hourly(SHOW),
             get: workers_now * (hourly(poll) + hourly(SETTINGS) + hourly(SHOW)),
-            list: workers_now * hourly(MUSTER) + sweeps,
+            list: lists,
         }
     }
 
@@ -56,9 +56,13 @@ mod tests {
     #[test]
     fn the_estimate_is_near_what_the_benchmark_counted() {
         for workers in [1, 10, 50] {
-            let line = format!("| {workers}: list price a month | ");
-            let at = MEASURED.find(&line).unwrap() + line.len();
-            let measured: f64 = MEASURED[at..].split(' ').next().unwrap().parse().unwrap();
+            let table = MEASURED
+                .split("### Idle workers on an idle queue")
+                .nth(1)
+                .unwrap();
+            let row = table.split_once(&format!("\n| {workers} | ")).unwrap().1;
+            let dollars = row.lines().next().unwrap().split_once('$').unwrap().1;
+            let measured: f64 = dollars.split(' ').next().unwrap().parse().unwrap();
             let said = Idle::of(workers, Duration::from_secs(2)).month(&Prices::S3_STANDARD);
             let off = (said / measured - 1.0).abs();
             assert!(

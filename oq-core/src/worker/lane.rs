@@ -13,7 +13,7 @@ use super::meters::Meters;
 use super::runner::{Ended, Runner};
 use crate::error::Error;
 use crate::protocol::Root;
-use crate::protocol::claim::{Claimed, Claiming, claim};
+use crate::protocol::claim::{Claimed, Claiming, claim, is_young};
 use crate::protocol::hold::Hold;
 use crate::record::{Key, ObjectId, QueueName, Step, Token};
 use crate::state::claim::Claimant;
@@ -36,6 +36,8 @@ pub(super) struct Target {
     pub id: ObjectId,
     /// The version that was listed, if one was.
     pub etag: Option<Etag>,
+    /// When that version was written, if a listing told.
+    pub last_modified: Option<StoreTime>,
     /// Tasks submitted before this moment were purged.
     pub purged_before: Option<StoreTime>,
 }
@@ -100,7 +102,10 @@ impl Lane {
             crowded: false,
             error: None,
         };
-        match claim(&self.root, how, id, target.etag.as_ref(), &who).await {
+        let written = target.last_modified.unwrap_or(id.due());
+        let listed = target.etag.as_ref();
+        let listed = listed.filter(|_| !is_young(written, self.root.now()));
+        match claim(&self.root, how, id, listed, &who).await {
             Ok(Claimed::Held(hold)) => {
                 claimed();
                 tried.claimed = true;
@@ -168,10 +173,13 @@ impl Lane {
                 until,
                 etag: Some(etag),
             },
-            Claimed::Running { until, etag } => News::Running {
-                until,
-                etag: Some(etag),
-            },
+            Claimed::Running { until, etag } => {
+                self.meters.found_taken.increment(1);
+                News::Running {
+                    until,
+                    etag: Some(etag),
+                }
+            }
             Claimed::Held(_) | Claimed::Repaired(_) | Claimed::Gone => News::Gone,
             Claimed::LostRace => {
                 self.meters.lost_races.increment(1);

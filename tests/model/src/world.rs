@@ -155,6 +155,7 @@ impl Thing {
             created: BEGIN,
         };
         let draft = Draft {
+            reason: None,
             task_type: TaskType::new("act").expect("a good name"),
             options: Options {
                 lease: LEASE,

@@ -373,6 +373,7 @@ impl Drainer {
         let target = Target {
             id,
             etag: etag.clone(),
+            last_modified: None,
             purged_before: self.sources[source].purged_before,
         };
         let about = Try {

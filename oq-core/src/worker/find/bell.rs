@@ -21,11 +21,14 @@ impl Finder {
         let soon = SOON.min(self.options.poll);
         let mut interval = soon;
         let mut failures = 0;
+        let mut asked = env.now();
         loop {
             // Workers that started together should not ask together for ever.
             let least = interval.mul_f64(0.95);
             let spread = u64::try_from((interval - least).as_micros()).unwrap_or(0);
             let wait = least + Duration::from_micros(env.below(spread + 1));
+            // From question to question, unless the store takes long to answer.
+            let wait = wait - env.now().since(asked).min(wait / 2);
             let woken = tokio::select! {
                 biased;
                 () = self.listen.notified(), if interval > soon => true,
@@ -35,6 +38,9 @@ impl Finder {
                 interval = soon;
                 continue;
             }
+            asked = env.now();
+            // What this ring tells of is not in stock yet.
+            let stocked = !self.state().buffer.is_empty();
             let (etag, heard) = self.ask(seen.clone()).await;
             seen = etag;
             let Ok(heard) = heard else {
@@ -44,12 +50,12 @@ impl Finder {
             };
             failures = 0;
             self.pass_on(&heard);
-            let now = env.now();
-            let (full, stocked, found, help) = {
+            let now = self.now();
+            let (full, found, help) = {
                 let mut state = self.state();
                 let found = std::mem::take(&mut state.found);
                 let help = state.call_for_help(now);
-                (state.room == 0, !state.buffer.is_empty(), found, help)
+                (state.room == 0, found, help)
             };
             if let Some(shard) = help {
                 self.ringer.help(shard);
@@ -68,6 +74,7 @@ impl Finder {
 
     fn pass_on(&self, heard: &Heard) {
         if heard.changed {
+            self.announce();
             self.look.notify_one();
         }
         if heard.view || heard.settings {
@@ -103,7 +110,7 @@ impl Finder {
         let etag = object.etag.clone();
         match seen::<Bell>(&key, object) {
             Ok(bell) => {
-                let now = self.root.env().now();
+                let now = self.now();
                 let heard = self.state().hear(bell.record, now);
                 (Some(etag), Ok(heard))
             }

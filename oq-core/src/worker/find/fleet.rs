@@ -20,8 +20,11 @@ pub(in crate::worker) const SHOW: Duration = Duration::from_secs(30);
 /// A worker that has not shown itself for this long is gone.
 pub(in crate::worker) const STALE: Duration = Presence::STALE;
 
-/// How often the fleet is read at least.
+/// How often the fleet is read at least …
 pub(in crate::worker) const MUSTER: Duration = Duration::from_secs(60);
+
+/// … and by a worker that is alone: nobody can die unseen, and whoever comes rings.
+pub(in crate::worker) const MUSTER_ALONE: Duration = Duration::from_secs(120);
 
 /// However often it changes, the fleet is read at most this often.
 const APART: Duration = Duration::from_secs(2);
@@ -93,7 +96,8 @@ impl Finder {
             };
             let full = self.state().full_for(now);
             let others = self.state().workers > 1;
-            let mut wait = MUSTER.saturating_sub(mustered);
+            let muster = if others { MUSTER } else { MUSTER_ALONE };
+            let mut wait = muster.saturating_sub(mustered);
             if stale {
                 wait = wait.min(APART.saturating_sub(mustered));
             }
@@ -122,7 +126,7 @@ impl Finder {
             if here && shown >= SHOW {
                 self.show().await;
             }
-            if mustered >= MUSTER || (stale && mustered >= APART) {
+            if mustered >= muster || (stale && mustered >= APART) {
                 stale = false;
                 // Those who heard the same ring need not all list at the same moment.
                 env.sleep(env.jitter(Duration::from_millis(100))).await;
@@ -313,6 +317,8 @@ impl Finder {
         }
         let mut state = self.state();
         state.workers = present.len().max(1);
+        let place = present.iter().position(|w| *w == self.me);
+        state.rank = place.unwrap_or(0);
         state.adopt(own, self.root.env().now());
         drop(state);
         self.look.notify_one();

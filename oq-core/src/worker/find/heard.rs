@@ -1,8 +1,11 @@
 //! What the doorbell said, compared with what it said before.
 
+use super::Why;
+use super::absorb::Now;
+use super::buffer::Entry;
+use super::memory::{Known, Then};
 use super::state::State;
-use crate::env::Mono;
-use crate::record::Bell;
+use crate::record::{Bell, Hint, ObjectId};
 
 /// What the bell said that matters to other parts than this one.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -11,6 +14,8 @@ pub(super) struct Heard {
     pub view: bool,
     /// A shard beyond those known was rung: read the settings again.
     pub settings: bool,
+    /// It said something that this worker has to do with. Others' shards do not count: in a large
+    /// fleet nearly every ring is for somebody else.
     pub changed: bool,
 }
 
@@ -21,7 +26,7 @@ impl State {
     }
 
     /// What the bell says now, compared with what it said before.
-    pub fn hear(&mut self, bell: Bell, now: Mono) -> Heard {
+    pub fn hear(&mut self, bell: Bell, now: Now) -> Heard {
         let old = match self.bell.replace(bell.clone()) {
             Some(old) => old,
             // It was written since the last look: all that it says is news.
@@ -36,50 +41,131 @@ impl State {
             if old.rings.get(shard) == Some(count) {
                 continue;
             }
-            heard.changed = true;
             if self.own.contains(shard) {
-                self.shards.entry(*shard).or_default().rung = true;
+                heard.changed = true;
+                let before = old.rings.get(shard).copied().unwrap_or_default();
+                match bell.news(*shard, before) {
+                    Some(id) => self.told_of(id, now),
+                    None => self.shards.entry(*shard).or_default().rung = true,
+                }
             }
             let high = self.settings.as_ref().map_or(u16::MAX, |s| s.shards_high);
-            heard.settings |= shard.value() >= high;
+            let unknown = shard.value() >= high;
+            heard.settings |= unknown;
+            heard.changed |= unknown;
         }
         if let Some(help) = bell.help
             && old.help != bell.help
         {
             heard.changed = true;
-            self.help.heard = Some(now);
+            self.help.heard = Some(now.0);
             if !self.own.contains(&help.shard) {
-                self.steal.start(now, Some(help.shard));
+                self.steal.start(now.0, Some(help.shard));
             }
         }
         heard.changed |= heard.view;
         heard
+    }
+
+    /// A ring says which object was written. Where it is due it is tried without a listing.
+    fn told_of(&mut self, id: ObjectId, (_, date): Now) {
+        let then = Then {
+            why: Why::Due,
+            probe: false,
+            hint: Hint::Runnable,
+            last_modified: None,
+        };
+        if id.due() > date {
+            let known = Known {
+                until: id.due(),
+                etag: None,
+                then: Some(then),
+            };
+            self.remember(id, known);
+            return;
+        }
+        let entry = Entry {
+            etag: None,
+            last_modified: None,
+            hint: Hint::Runnable,
+            why: Why::Runnable,
+            probe: false,
+            listed: None,
+        };
+        let dropped = self.buffer.insert(id, entry);
+        self.owe(dropped.as_slice());
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::env::SystemEntropy;
-    use crate::record::{QueueName, Shard, Stamp};
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use crate::env::{Mono, SystemEntropy};
+    use crate::record::{Priority, QueueName, Settings, Shard, Stamp};
     use crate::time::StoreTime;
 
     fn rung() -> Bell {
         let mut bell = Bell::silent(Stamp::first(StoreTime(5), &SystemEntropy));
-        bell.ring(Shard::new(3).unwrap());
+        bell.ring(Shard::new(3).unwrap(), None);
         bell
     }
+
+    const NOW: Now = (Mono(Duration::ZERO), StoreTime(1000));
 
     #[test]
     fn the_ring_that_makes_the_bell_is_heard() {
         let mut state = State::new(QueueName::new("mail").unwrap());
+        state.adopt(BTreeSet::from([Shard::new(3).unwrap()]), NOW.0);
         state.silent = true;
-        assert!(state.hear(rung(), Mono::default()).changed);
+        assert!(state.hear(rung(), NOW).changed);
     }
 
     #[test]
     fn what_was_rung_before_the_first_look_is_not_news() {
         let mut state = State::new(QueueName::new("mail").unwrap());
-        assert!(!state.hear(rung(), Mono::default()).changed);
+        state.adopt(BTreeSet::from([Shard::new(3).unwrap()]), NOW.0);
+        assert!(!state.hear(rung(), NOW).changed);
+    }
+
+    #[test]
+    fn a_ring_for_somebody_else_changes_nothing() {
+        let mut state = State::new(QueueName::new("mail").unwrap());
+        let settings = Settings::initial(rung().write);
+        state.set_settings(Arc::new(settings));
+        state.silent = true;
+        assert_eq!(state.hear(rung(), NOW), Heard::default());
+    }
+
+    #[test]
+    fn a_ring_about_one_object_is_answered_without_a_listing() {
+        let shard = Shard::new(3).unwrap();
+        let mut state = State::new(QueueName::new("mail").unwrap());
+        let settings = Settings::initial(rung().write);
+        state.set_settings(Arc::new(settings));
+        state.adopt(BTreeSet::from([shard]), NOW.0);
+        let mut bell = rung();
+        state.hear(bell.clone(), NOW);
+        let id = |due| ObjectId::from_parts(StoreTime(due), 1, Priority::NORMAL, 1, shard);
+        bell.ring(shard, Some(id(900)));
+        assert!(state.hear(bell.clone(), NOW).changed);
+        assert!(!state.shards[&shard].rung);
+        assert_eq!(state.take(NOW.0, NOW.1, None).unwrap().id, id(900));
+        // One that is not due waits.
+        bell.ring(shard, Some(id(2000)));
+        state.hear(bell.clone(), NOW);
+        assert!(state.take(NOW.0, NOW.1, None).is_none());
+        assert_eq!(
+            state.take(NOW.0, StoreTime(2000), None).unwrap().id,
+            id(2000)
+        );
+        // Two rings at once: there may be more than the last one says.
+        bell.ring(shard, Some(id(901)));
+        bell.ring(shard, Some(id(902)));
+        state.hear(bell, NOW);
+        assert!(state.shards[&shard].rung);
     }
 }

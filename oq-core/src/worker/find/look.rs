@@ -80,7 +80,7 @@ impl Finder {
         }
         let now = env.now();
         if job.help {
-            self.state().steal.looked(now, found);
+            self.state().steal.looked(now, job.shard, found);
             self.state().finish_foreign(walk, job);
         } else {
             self.state().finish(walk, started);
@@ -93,7 +93,7 @@ impl Finder {
             "a shard could not be listed");
         let now = self.root.env().now();
         if job.help {
-            self.state().steal.looked(now, 0);
+            self.state().steal.looked(now, job.shard, 0);
         } else {
             self.state().failed(job.shard);
         }

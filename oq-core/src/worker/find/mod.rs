@@ -34,7 +34,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-pub(in crate::worker) use self::fleet::{MUSTER, SHOW, STALE};
+pub(in crate::worker) use self::fleet::{MUSTER, MUSTER_ALONE, SHOW, STALE};
 pub(in crate::worker) use self::sweep::{ALONE, SETTINGS, TOGETHER};
 
 use self::absorb::Now;
@@ -261,9 +261,9 @@ impl Finder {
             .unwrap_or_else(|| self.initial.clone())
     }
 
-    /// Tells others of work in a shard.
-    pub fn ring(&self, shard: Shard) {
-        self.ringer.ring(shard);
+    /// Tells others of an object that they may take.
+    pub fn ring(&self, id: ObjectId) {
+        self.ringer.announce(id);
     }
 
     /// Waits until others were told.

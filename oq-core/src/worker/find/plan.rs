@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::absorb::Now;
 use super::buffer::Rank;
 use super::state::State;
 use crate::env::{Env, Mono};
@@ -76,9 +77,13 @@ impl Steal {
         self.named = shard.or(self.named);
     }
 
-    /// How a look ended.
-    pub fn looked(&mut self, now: Mono, found: usize) {
+    /// How a look at this shard ended.
+    pub fn looked(&mut self, now: Mono, shard: Shard, found: usize) {
         let Some((_, delay)) = self.next else { return };
+        if found >= STEAL_WORTH {
+            // There is more where that was.
+            self.named.get_or_insert(shard);
+        }
         if found == 0 && delay >= TRAIL_UNTIL {
             self.trail = None;
         }
@@ -264,9 +269,11 @@ impl State {
         foreign.get(pick).copied().map(help_with)
     }
 
-    /// The shard to call for help with, if this worker is full and others could take its work.
-    pub fn call_for_help(&mut self, now: Mono) -> Option<Shard> {
-        if self.workers < 2 || self.full_for(now) < HELP_FIRST || !self.open() {
+    /// The shard to call for help with, if this worker is full, or so busy that runnable tasks of its
+    /// own wait, and others could take them.
+    pub fn call_for_help(&mut self, (now, date): Now) -> Option<Shard> {
+        let stuck = self.full_for(now) >= HELP_FIRST;
+        if self.workers < 2 || !self.open() || !(stuck || self.is_behind(now, date)) {
             return None;
         }
         let recent = |at: Option<Mono>, d| at.is_some_and(|at| now.since(at) < d);
@@ -283,6 +290,16 @@ impl State {
         self.help.last = Some(now);
         self.help.delay = (self.help.delay * 2).clamp(HELP_FIRST, HELP_LAST);
         Some(shard)
+    }
+}
+
+impl State {
+    /// Whether it takes one task after the other, and the next of its own has waited for long.
+    fn is_behind(&self, now: Mono, date: StoreTime) -> bool {
+        let busy = self.last_take.is_some_and(|at| now.since(at) < BUSY);
+        let best = self.buffer.best().map(|(_, id)| id);
+        let waits = best.filter(|id| self.own.contains(&id.shard()));
+        busy && self.room <= 1 && waits.is_some_and(|id| date.since(id.due()) >= HELP_FIRST)
     }
 }
 

@@ -75,6 +75,8 @@ pub(super) struct State {
     pub stopped: bool,
     /// How many workers are present, at least one.
     pub workers: usize,
+    /// This one's place among them.
+    pub rank: usize,
     pub own: BTreeSet<Shard>,
     pub shards: BTreeMap<Shard, ShardState>,
     /// Where helping with the shards of others may begin.
@@ -109,6 +111,7 @@ impl State {
             streak: 0,
             stopped: false,
             workers: 1,
+            rank: 0,
             own: BTreeSet::new(),
             shards: BTreeMap::new(),
             foreign: BTreeMap::new(),
@@ -270,7 +273,13 @@ impl State {
             News::Waiting { until, etag } => Known {
                 until: until.max(date.plus(APART)),
                 etag,
-                then: then(Why::Due, false, Hint::Waiting(Duration::ZERO)),
+                then: Some(Then {
+                    why: Why::Due,
+                    probe: false,
+                    hint: Hint::Waiting(Duration::ZERO),
+                    // What was ours we gave back just now.
+                    last_modified: claimed.then_some(date),
+                }),
             },
             News::Running { until, etag } => Known {
                 until: if self.own.contains(&id.shard()) {

@@ -357,7 +357,8 @@ async fn rings_are_coalesced_and_flushed() {
     }
     ringer.flush().await;
     let (gets, puts, _) = world.counts();
-    assert!(gets == puts && puts <= 11, "{gets} {puts}");
+    // Nobody else rings: after the second time the bell is known.
+    assert!(gets == 2 && puts <= 11, "{gets} {puts}");
     let key = Key::Bell(world.queue.clone());
     let bell = read::<Bell>(&world.root(), &key).await.unwrap().unwrap();
     assert_eq!(bell.record.rings.len(), 16);

@@ -10,6 +10,7 @@ use oq_core::Result;
 use oq_core::queue::{Queue, Task};
 use oq_core::worker::{Context, TaskError, Worker};
 
+use super::process::peak_mib;
 use crate::table::{Bound, Table};
 
 const TASKS: usize = 1_000_000;
@@ -55,21 +56,9 @@ pub fn worker(url: &str) -> Result<()> {
         worker
             .run(async move { env.sleep(Duration::from_secs(25)).await })
             .await?;
-        println!("{} {}", peak_kib(), ran.load(Ordering::Relaxed));
+        println!("{} {}", peak_mib(), ran.load(Ordering::Relaxed));
         Ok(())
     })
-}
-
-fn peak_kib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status
-        .lines()
-        .find(|l| l.starts_with("VmHWM:"))
-        .unwrap_or_default();
-    line.split_whitespace()
-        .nth(1)
-        .and_then(|n| n.parse().ok())
-        .unwrap_or(0)
 }
 
 /// The tables of `oq-bench backlog`.
@@ -94,14 +83,14 @@ pub fn tables() -> Result<Vec<Table>> {
     let mut numbers = text
         .split_whitespace()
         .map(|n| n.parse::<f64>().unwrap_or(0.0));
-    let (kib, ran) = (numbers.next().unwrap_or(0.0), numbers.next().unwrap_or(0.0));
+    let (mib, ran) = (numbers.next().unwrap_or(0.0), numbers.next().unwrap_or(0.0));
     let mut t = Table::new(
         "A worker in front of a million waiting tasks",
         "A million lone tasks in an SQLite file; a worker with 64 slots runs one-second tasks for 25 s.",
     );
     t.add(
         "peak memory of the worker's process",
-        kib / 1024.0,
+        mib,
         "MiB",
         Bound::AtMost(150.0),
     );
