@@ -501,11 +501,15 @@ impl Game {
         while let Ok(client) = self.crashes.try_recv() {
             self.poisoned(client).await;
         }
-        // Those who are there must finish it, with what they remember of the bad times.
+        // One that is there must finish it, with what it remembers of the bad times.
         let able = self.able();
-        let alone = able > 0 && self.scenario.idle <= LONG && self.dice.chance(0.5);
-        let slots = if alone { able.min(SLOTS) } else { SLOTS };
-        if !alone {
+        let alone = able.filter(|_| self.scenario.idle <= LONG && self.dice.chance(0.5));
+        let slots = alone.map_or(SLOTS, |n| self.scenario.workers[n].concurrency.min(SLOTS));
+        if let Some(one) = alone {
+            for n in (0..self.workers.len()).filter(|n| *n != one) {
+                self.stop(n);
+            }
+        } else {
             for n in 0..self.workers.len() {
                 self.start(n);
             }
@@ -525,7 +529,7 @@ impl Game {
         let quiet = store.elapsed();
         let mut limit = self.scenario.time_to_recover(&self.left(), slots);
         limit += stalled.unwrap_or_default();
-        if alone {
+        if alone.is_some() {
             // What was read damaged is looked at again after twice as long each time.
             limit += quiet + 60 * S;
         }
@@ -542,15 +546,13 @@ impl Game {
         }
     }
 
-    /// How many tasks the workers can run at once that are neither down nor stalled.
-    fn able(&self) -> usize {
-        let machines = self.scenario.workers.iter().zip(&self.workers);
-        let able = machines.filter(|(_, process)| {
+    /// A worker that is neither down nor stalled.
+    fn able(&self) -> Option<usize> {
+        self.workers.iter().position(|process| {
             process.as_ref().is_some_and(|process| {
                 !process.running.is_finished() && process.host.stalled_for().is_zero()
             })
-        });
-        able.map(|(machine, _)| machine.concurrency).sum()
+        })
     }
 
     /// The scripts of tasks that are not over, or whose submission is not answered.

@@ -12,6 +12,7 @@ use oq_chaos::server::{Kind, Server};
 use oq_core::env::Env;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use tokio::process::Child;
 
 use crate::world::{Oq, binary};
 
@@ -88,6 +89,20 @@ async fn work(oq: &Oq) {
         .fine();
 }
 
+/// A worker that is there, and has nothing to do; it ends when it is dropped.
+async fn present(oq: &Oq) -> Child {
+    let mut command = oq.command(&["worker", "--task", "other=cat"]);
+    let worker = command.stdin(Stdio::null()).kill_on_drop(true).spawn();
+    for _ in 0..200 {
+        let listed = oq.run(&["worker", "list", "-o", "id"]).await.fine();
+        if !listed.out.trim().is_empty() {
+            return worker.unwrap();
+        }
+        Env::system().sleep(Duration::from_millis(100)).await;
+    }
+    panic!("the worker is not listed");
+}
+
 impl Member {
     /// Nothing was refused; what was granted and never used.
     #[track_caller]
@@ -149,6 +164,7 @@ async fn a_viewer_needs_what_it_is_granted() {
     let world = World::new().await;
     world.all.run(&["init", "--yes"]).await;
     let waits = world.populate().await;
+    let _there = present(&world.all).await;
     let member = world.member("viewer").await;
     let oq = &member.oq;
     for args in [
@@ -183,6 +199,7 @@ async fn an_operator_needs_what_it_is_granted() {
     let oq = &member.oq;
     oq.run(&["init", "--yes"]).await.fine();
     let waits = world.populate().await;
+    let there = present(&world.all).await;
     for args in [
         &["list", "--all"][..],
         &["queue", "list"],
@@ -195,6 +212,10 @@ async fn an_operator_needs_what_it_is_granted() {
         let ran = oq.run(args).await;
         assert_eq!(ran.code, 0, "{args:?}: {}", ran.err);
     }
+    drop(there);
+    // Who tries a failed task again gives the new one its key.
+    let keyed = ["submit", "fail", "1", "--key", "lost", "--attempts", "1"];
+    world.all.run(&keyed).await.fine();
     // Who cancels the other half of a pack records the failed one as well.
     let halves = ["submit", "half", "--jsonl", "-", "--pack", "2", "-o", "id"];
     let halves = world.all.piped(&halves, "\"a\"\n\"b\"\n").await.fine().out;
@@ -207,7 +228,9 @@ async fn an_operator_needs_what_it_is_granted() {
         .fine()
         .id();
     oq.run(&["dead", "list"]).await.fine();
-    oq.run(&["retry", &failed]).await.fine();
+    for id in failed.lines() {
+        oq.run(&["retry", id]).await.fine();
+    }
     let done = oq
         .run(&["list", "--state", "completed", "-o", "id"])
         .await
@@ -226,8 +249,9 @@ async fn an_operator_needs_what_it_is_granted() {
     assert_eq!(unused, BTreeSet::new());
 }
 
-/// A worker needs hours until it has swept everything, and a crowd until it rings for help:
-/// `oq-core/tests/roles.rs` has both, in virtual time. All else it asks for within seconds.
+/// A worker needs hours until it has swept everything, a crowd until it rings for help, and one that
+/// died at the right moment until it reads a dead letter: `oq-core/tests/roles.rs` has all three, in
+/// virtual time. All else it asks for within seconds.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_needs_what_it_is_granted() {
     let world = World::new().await;
@@ -265,7 +289,11 @@ async fn a_worker_needs_what_it_is_granted() {
             && ["dead", "done", "payload", "key"]
                 .iter()
                 .any(|k| on.contains(k));
-        swept || on.contains("/key/") || (action == "s3:PutObject" && on.ends_with("/bell"))
+        let letter = action == "s3:GetObject" && on.contains("/dead/");
+        swept
+            || letter
+            || on.contains("/key/")
+            || (action == "s3:PutObject" && on.ends_with("/bell"))
     };
     let mut unused = member.unused();
     unused.retain(|grant| !later(grant));
