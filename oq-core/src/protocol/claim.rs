@@ -10,7 +10,7 @@ use super::root::Root;
 use super::write::{Settled, update, update_while};
 use super::{finish, seal};
 use crate::env::Mono;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::record::{
     Done, Hint, Key, Live, LiveState, ObjectId, QueueName, Record, Seen, TaskType, Token,
 };
@@ -308,8 +308,8 @@ async fn decide(
                     return Ok(Claimed::Repaired);
                 }
                 Ok(_) => {}
-                Err(e @ Error::Unreadable { .. }) => return Err(e),
-                // It is ours, but whether it may be started will be seen when it is met again.
+                // It is ours, but whether it may be started will be seen when it is met again. So it is
+                // when the outcome cannot be read: an answer may be damaged on the way.
                 Err(_) => return Ok(Claimed::Doubt(who.token.clone())),
             }
         }
