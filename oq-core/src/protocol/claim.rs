@@ -12,7 +12,7 @@ use super::root::Root;
 use super::seal;
 use super::write::{Settled, update, update_while};
 use crate::env::Mono;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::record::{
     Done, Hint, Key, Live, LiveState, ObjectId, QueueName, Record, Seen, TaskType, Token,
 };
@@ -351,8 +351,8 @@ impl Take {
                         return Ok(Claimed::Repaired(None));
                     }
                     Ok(_) => {}
-                    Err(e @ Error::Unreadable { .. }) => return Err(e),
-                    // It is ours, but whether it may be started will be seen when it is met again.
+                    // It is ours, but whether it may be started will be seen when it is met again. So
+                    // it is when the outcome cannot be read: an answer may be damaged on the way.
                     Err(_) => return Ok(Claimed::Doubt(who.token.clone())),
                 }
             }

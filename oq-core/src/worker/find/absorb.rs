@@ -350,6 +350,10 @@ impl State {
 
     /// What a sweep found in a foreign shard.
     fn missed(&mut self, foreign: Foreign, env: &Env, now: Mono) -> bool {
+        if !self.settled {
+            // Those who start together find all of it at once; each has shards of its own.
+            return false;
+        }
         let long = foreign.entries.iter().any(|(_, _, w)| *w >= help::DEAF);
         let shard = foreign.entries.first().map(|(id, _, _)| id.shard());
         let found = self.help_with(foreign, env, now) > 0;
