@@ -65,6 +65,9 @@ fn lays_out_and_finds_healthy(oq: &Oq) {
         all["bucket"],
         oq.run(&["iam", "--bucket-policy"]).fine().json()
     );
+    let china = ["--dry-run", "--policies", "--partition", "aws-cn"];
+    let china = oq.run(&[&args[..], &china].concat()).fine();
+    assert!(china.out.contains("arn:aws-cn:s3") && !china.out.contains("arn:aws:s3"));
     let asked = oq.run(&args);
     assert_eq!(asked.code, 2, "{}", asked.err);
     assert!(asked.err.contains("--yes"), "{}", asked.err);

@@ -12,6 +12,8 @@ pub mod explain;
 pub mod health;
 pub mod measure;
 pub mod metric;
+#[cfg(unix)]
+pub mod program;
 pub mod protocol;
 pub mod queue;
 pub mod record;

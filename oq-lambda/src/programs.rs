@@ -1,22 +1,20 @@
 //! Handlers that are programs: each file of a folder runs the tasks of the type that it is named
-//! after. Its input comes by stdin, its output goes to stdout, both as JSON.
+//! after. What they are told and what their end means is [`oq_core::program`], as for `oq worker`.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use oq_core::program::{LATER, MAX_ERROR, MAX_OUTPUT, Tail, environment, verdict};
 use oq_core::record::Json;
 use oq_core::worker::WorkerBuilder;
 use oq_core::{Context, Error, Result, TaskError};
-use tokio::io::AsyncWriteExt;
-use tokio::process::Command;
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, ChildStdin, Command};
 
-/// How much of what a program says on stderr becomes the error's message.
-const SAID: usize = 4096;
-
-/// Adds the programs of a folder to a worker, one for each type. Exit code 0 is success; empty output
-/// is `null`. With any other code the task failed, and the end of stderr says why. A program that is
-/// to stop (timeout, cancellation, deadline) is killed. `OQ_ID`, `OQ_TYPE`, `OQ_ATTEMPT` and
-/// `OQ_DELIVERY` say what runs.
+/// Adds the programs of a folder to a worker, one for each type. A program that is to stop (timeout,
+/// cancellation, deadline) is killed at once, and so is what it left in its process group when it
+/// ends by itself.
 ///
 /// # Errors
 ///
@@ -40,41 +38,80 @@ pub fn programs(mut builder: WorkerBuilder, folder: &Path) -> Result<WorkerBuild
     Ok(builder)
 }
 
-async fn run(program: PathBuf, context: Context, input: Json) -> Result<Json, TaskError> {
-    let failed = |what: &str, e: std::io::Error| {
-        TaskError::new(format!("{}: {what}: {e}", program.display()))
-    };
+async fn run(program: PathBuf, task: Context, input: Json) -> Result<Json, TaskError> {
+    let not_started = |e: &std::io::Error| verdict::not_started(&program.display().to_string(), e);
     let mut child = Command::new(&program)
-        .env("OQ_ID", context.id().to_string())
-        .env("OQ_TYPE", context.task_type().as_str())
-        .env("OQ_ATTEMPT", context.attempt().to_string())
-        .env("OQ_DELIVERY", context.delivery().to_string())
+        .envs(environment::of(&task))
+        // Its name before it was the same as elsewhere.
+        .env("OQ_ID", task.id().to_string())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
+        .process_group(0)
         .kill_on_drop(true)
         .spawn()
-        .map_err(|e| failed("it does not start", e))?;
-    let stdin = child.stdin.take();
-    let feed = async move {
-        if let Some(mut stdin) = stdin {
-            // A program need not read its input.
-            let _closed = stdin.write_all(input.as_str().as_bytes()).await;
-        }
+        .map_err(|e| not_started(&e))?;
+    let group = Group::of(&child);
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let (mut out, mut err) = (Vec::new(), Tail::new(MAX_ERROR));
+    let end = async {
+        let status = child.wait().await;
+        // What it left behind would hold its pipes open, and nobody holds a lease for it.
+        drop(group);
+        status
     };
-    let (output, ()) = tokio::join!(child.wait_with_output(), feed);
-    let output = output.map_err(|e| failed("its output is lost", e))?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        let said = said.trim_end();
-        let from = said.len().saturating_sub(SAID);
-        let from = (from..=said.len()).find(|n| said.is_char_boundary(*n));
-        let said = &said[from.unwrap_or(0)..];
-        return Err(TaskError::new(format!("{}: {said}", output.status)));
+    let (status, (), (), ()) = tokio::join!(
+        end,
+        feed(stdin, &input),
+        keep(stdout, &mut out),
+        follow(stderr, &mut err)
+    );
+    if out.len() > MAX_OUTPUT {
+        return Err(verdict::too_much());
     }
-    let text = String::from_utf8_lossy(&output.stdout);
-    match text.trim() {
-        "" => Ok(Json::null()),
-        json => Json::parse(json).map_err(|e| TaskError::fatal(format!("its output: {e}"))),
+    match status {
+        Ok(status) => verdict::of(status, out, &err, LATER),
+        Err(e) => Err(not_started(&e)),
+    }
+}
+
+/// A program and what it started; killed when this is dropped.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn of(leader: &Child) -> Group {
+        Group(leader.id().and_then(|id| Pid::from_raw(id as i32)))
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            // It may be gone, which is what is wanted.
+            let _gone = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
+/// Writes the input; a program need not read it.
+async fn feed(stdin: Option<ChildStdin>, input: &Json) {
+    let Some(mut stdin) = stdin else { return };
+    let _not_read = stdin.write_all(input.as_str().as_bytes()).await;
+    let _not_read = stdin.write_all(b"\n").await;
+    // Dropped here, which ends the program's stdin.
+}
+
+/// Reads stdout. One that is too long is closed, which ends most programs.
+async fn keep(stdout: Option<impl AsyncRead + Unpin>, into: &mut Vec<u8>) {
+    let Some(stdout) = stdout else { return };
+    let _broken = stdout.take(MAX_OUTPUT as u64 + 1).read_to_end(into).await;
+}
+
+/// Reads stderr to its end, and keeps the last of it.
+async fn follow(stderr: Option<impl AsyncRead + Unpin>, into: &mut Tail) {
+    let Some(mut stderr) = stderr else { return };
+    let mut buffer = vec![0; 8 << 10];
+    while let Ok(read @ 1..) = stderr.read(&mut buffer).await {
+        into.push(&buffer[..read]);
     }
 }

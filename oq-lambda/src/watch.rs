@@ -6,9 +6,16 @@ use std::time::{Duration, UNIX_EPOCH};
 use crate::function::Time;
 
 /// The machine's clock, which is read for one thing only: deadlines are times of day. Right after a
-/// freeze it may be behind; no invocation has more time than the first one had.
+/// freeze it may be behind; no invocation has more time than the first one had whose time could be
+/// true. A clock that is wrong at the start must not bound all that come after.
 #[derive(Debug, Default)]
 pub struct Watch(OnceLock<Duration>);
+
+/// A function with less time claims nothing and says so, whatever this process remembers.
+const LEAST: Duration = Duration::from_millis(15_500);
+
+/// What Lambda grants at most.
+const MOST: Duration = Duration::from_secs(15 * 60);
 
 impl Watch {
     /// The time until a deadline, which is said since 1970.
@@ -18,8 +25,11 @@ impl Watch {
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
         let left = deadline.saturating_sub(now);
+        if (LEAST..=MOST).contains(&left) {
+            self.0.get_or_init(|| left);
+        }
         Time {
-            left: left.min(*self.0.get_or_init(|| left)),
+            left: left.min(*self.0.get().unwrap_or(&MOST)),
             deadline: Some(deadline),
         }
     }
@@ -41,5 +51,19 @@ mod tests {
         assert_eq!(thawed.left, first.left);
         assert_eq!(thawed.deadline, Some(now + 10 * minute));
         assert_eq!(watch.read(now - minute).left, Duration::ZERO);
+    }
+
+    #[test]
+    fn a_first_reading_that_cannot_be_true_bounds_no_other() {
+        #[allow(clippy::disallowed_methods)]
+        let now = std::time::SystemTime::now();
+        let now = now.duration_since(UNIX_EPOCH).unwrap();
+        let minute = Duration::from_secs(60);
+        for first in [now - minute, now + minute / 30, now + 60 * minute] {
+            let watch = Watch::default();
+            assert!(watch.read(first).left <= 15 * minute);
+            let second = watch.read(now + minute).left;
+            assert!(second <= minute && second > minute / 2, "{second:?}");
+        }
     }
 }

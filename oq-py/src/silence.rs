@@ -57,22 +57,29 @@ impl Silence {
 
     /// Python has read nothing for so long.
     pub fn lasts(&self, waiting: Duration) {
+        if let Some(report) = self.report(waiting) {
+            // Whether anybody reads it is not this worker's concern. A pipe that is full may take its
+            // time, so that nothing is locked here.
+            let _unread = std::io::stderr().write_all(report.as_bytes());
+        }
+    }
+
+    /// What there is to tell of a silence as long as this.
+    fn report(&self, waiting: Duration) -> Option<String> {
         let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
         if now.meanwhile.is_empty() {
             now.meanwhile = self.names();
         }
-        if waiting >= LONG && waiting >= now.told * 2 {
-            now.told = waiting;
-            let running = now.meanwhile.join(", ");
-            // Whether anybody reads it is not this worker's concern.
-            let _unread = writeln!(
-                std::io::stderr(),
-                "oq: Python has not run the worker's event loop for {} s: a handler blocks it or \
-                 holds the GIL. Leases are renewed meanwhile, but no other task starts here. \
-                 Running: {running}",
-                waiting.as_secs(),
-            );
+        if waiting < LONG || waiting < now.told * 2 {
+            return None;
         }
+        now.told = waiting;
+        Some(format!(
+            "oq: Python has not run the worker's event loop for {} s: a handler blocks it or holds \
+             the GIL. Leases are renewed meanwhile, but no other task starts here. Running: {}\n",
+            waiting.as_secs(),
+            now.meanwhile.join(", "),
+        ))
     }
 
     /// Python reads again; the tasks that ran when it did not.

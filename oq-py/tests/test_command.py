@@ -90,6 +90,8 @@ def test_a_worker_runs_an_app_until_it_is_told_to_stop(url, tmp_path):
         (["worker", "jobs:nothing"], None, 2, "the app has no tasks"),
         (["worker", "jobs:app", "--queues", "a:b"], None, 2, "write NAME or NAME:WEIGHT"),
         (["worker", "jobs:app", "--concurrency", "0"], None, 2, "concurrency 0"),
+        (["worker", "--concurrency=0", "jobs:app"], None, 2, "concurrency 0"),
+        (["worker", "-c0", "jobs:app"], None, 2, "concurrency 0"),
         (["worker", "jobs:app"], "redis://x", 7, "oq: OQ-UNUSABLE: "),
         (["worker", "jobs:app"], "", 7, "OQ_URL"),
     ],
@@ -97,6 +99,14 @@ def test_a_worker_runs_an_app_until_it_is_told_to_stop(url, tmp_path):
 def test_a_worker_that_cannot_start_says_why(url, tmp_path, args, store, code, says):
     done = run(*args, url=url if store is None else store, cwd=tmp_path)
     assert (done.returncode, says in done.stderr) == (code, True), done.stderr
+
+
+def test_a_dependency_that_is_missing_is_not_taken_for_the_app(url, tmp_path):
+    (tmp_path / "jobs_mail.py").write_text("import jobs_ma")
+    done = run("worker", "jobs_mail:app", url=url, cwd=tmp_path)
+    assert "No module named 'jobs_ma'" in done.stderr, done.stderr
+    done = run("worker", "nowhere.inner:app", url=url, cwd=tmp_path)
+    assert (done.returncode, "no module nowhere.inner" in done.stderr) == (2, True), done.stderr
 
 
 def test_the_traceback_of_a_failed_attempt_is_shown(url, tmp_path):
@@ -145,7 +155,9 @@ def test_the_same_fault_is_the_same_error_in_both(url, tmp_path, args, call):
 
 def test_dev_serves_a_store_and_starts_again_when_the_code_changes(tmp_path, monkeypatch):
     jobs = tmp_path / "jobs.py"
-    jobs.write_text(MODULE.format(factor=2))
+    # What the app names itself is not for `oq dev`.
+    module = MODULE.replace("app = oq.App()", f'app = oq.App("sqlite:{tmp_path}/own.db")', 1)
+    jobs.write_text(module.format(factor=2))
     env = {name: value for name, value in os.environ.items() if name != "OQ_URL"}
     command = [OQ, "dev", "jobs:app", "--watch", "--listen", "127.0.0.1:0"]
     with subprocess.Popen(command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True) as dev:
@@ -161,7 +173,7 @@ def test_dev_serves_a_store_and_starts_again_when_the_code_changes(tmp_path, mon
             assert double.enqueue_sync(2).result_sync("30s") == 4
             jobs.write_text("an error of syntax")
             time.sleep(0.6)  # so that both changes are seen; either order must do
-            jobs.write_text(MODULE.format(factor=10))
+            jobs.write_text(module.format(factor=10))
             deadline = time.monotonic() + 30
             while double.enqueue_sync(2).result_sync("30s") != 20:
                 assert time.monotonic() < deadline

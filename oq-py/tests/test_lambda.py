@@ -264,6 +264,29 @@ def test_what_does_not_end_in_time_is_stopped_and_given_back(memory_app, functio
         assert not view.is_over and view.attempts <= 1
 
 
+def test_hooks_that_do_not_end_leave_time_for_the_answer(memory_app, functions):
+    release = asyncio.Event()
+
+    @memory_app.on_success
+    async def stuck(event: oq.Event) -> None:
+        await release.wait()
+
+    @memory_app.task()
+    async def double(n: int) -> int:
+        return 2 * n
+
+    handle = double.enqueue_sync(1)
+    handler = oq.lambda_handler(memory_app)
+    functions.append(handler)
+    context = Context(17)
+    end = time.monotonic() + 17
+    answer = handler(told("memory:", handle), context)
+    left = end - time.monotonic()
+    release.set()
+    assert left > 0, "it answered after its deadline"
+    assert answer["completed"] == 1 and handle.status_sync().state == "completed"
+
+
 def test_one_loop_and_one_start_serve_all_invocations(memory_app, functions):
     seen: list[Any] = []
 

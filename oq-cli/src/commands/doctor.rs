@@ -26,7 +26,7 @@ pub struct Doctor {
     quick: bool,
 
     /// The same as -o json: everything that was found, as one object.
-    #[arg(long, conflicts_with = "output")]
+    #[arg(long)]
     json: bool,
 }
 
@@ -55,6 +55,14 @@ impl Row for Found {
 
 impl Doctor {
     pub async fn run(self, oq: &Session<'_>) -> Result<Exit, Failed> {
+        // Clap does not see a conflict with what is said before the command.
+        let said = oq.global.said.output;
+        if self.json && said.is_some_and(|format| format != Format::Json) {
+            return Err(Failed::usage(
+                "--json and another --output",
+                "say one of them: --json is the same as -o json",
+            ));
+        }
         let plan = if self.quick { Plan::QUICK } else { Plan::FULL };
         let (put, get, list) = plan.at_most();
         oq.print.note(&format!(

@@ -26,9 +26,27 @@ pub struct Iam {
     #[arg(long = "only", value_name = "QUEUE")]
     only: Vec<QueueName>,
 
-    /// The partition of AWS: aws, aws-cn or aws-us-gov.
+    #[command(flatten)]
+    partition: Partition,
+}
+
+/// What every command that prints policies has to know beside the store.
+#[derive(Debug, clap::Args)]
+pub struct Partition {
+    /// The partition of AWS that policies are for: aws, aws-cn or aws-us-gov.
     #[arg(long, default_value = "aws", value_parser = ["aws", "aws-cn", "aws-us-gov"])]
     partition: String,
+}
+
+impl Partition {
+    /// The store as policies name it.
+    pub fn place<'a>(&'a self, named: &'a Named) -> Place<'a> {
+        Place {
+            bucket: &named.bucket,
+            root: &named.root,
+            partition: &self.partition,
+        }
+    }
 }
 
 impl Iam {
@@ -41,11 +59,7 @@ impl Iam {
             ));
         }
         let named = Named::by(url).map_err(oq_core::Error::from)?;
-        let place = Place {
-            bucket: &named.bucket,
-            root: &named.root,
-            partition: &self.partition,
-        };
+        let place = self.partition.place(&named);
         let policy = match self.role {
             Some(role) => policy::role(place, role, &self.only),
             None => policy::bucket(place),

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use oq_core::bucket::layout::{self, Around, Change, Layout, Wish};
-use oq_core::bucket::policy::{self, Place};
+use oq_core::bucket::policy;
 use oq_core::env::Env;
+use oq_core::protocol::Root;
 use oq_core::record::Role;
 use oq_core::store::probe::{Plan, probe};
 use oq_core::store::s3::{Bucket, Named, S3Store, Versioning};
@@ -12,6 +13,7 @@ use oq_core::store::{StoreError, machine_time};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::commands::iam::Partition;
 use crate::exit::Exit;
 use crate::failed::Failed;
 use crate::print::Row;
@@ -58,6 +60,9 @@ pub struct Init {
     /// what is changed is told on stderr.
     #[arg(long)]
     policies: bool,
+
+    #[command(flatten)]
+    partition: Partition,
 }
 
 #[derive(Serialize)]
@@ -144,33 +149,44 @@ impl Init {
             }
             rows.end()?;
         }
-        if layout.changes.is_empty() {
-            oq.print.note("everything is as it should be");
-        } else if self.dry_run {
-            oq.print.note("nothing was changed");
-            if self.policies {
-                self.print_policies(oq, url)?;
-            }
-            return Ok(Exit::Ok);
-        } else {
-            if !self.agreed(oq, &layout, bucket.as_ref()).await? {
-                oq.print.note("nothing was changed");
-                return Ok(Exit::Ok);
-            }
-            layout::write(&root, queue, &wish, &layout).await?;
-            if let Some(bucket) = bucket.as_ref().filter(|_| !layout.rules.is_empty()) {
-                bucket
-                    .set_rules(&layout.rules)
-                    .await
-                    .map_err(|e| no_rules(&e))?;
-            }
-            oq.print.note("done");
-        }
+        let laid_out = self
+            .lay_out(oq, &root, &wish, &layout, bucket.as_ref())
+            .await?;
         if self.policies {
             self.print_policies(oq, url)?;
         }
-        self.next(oq, url);
+        if laid_out {
+            self.next(oq, url);
+        }
         Ok(Exit::Ok)
+    }
+
+    /// Makes the changes, unless they are not wanted; whether all is as it should be then.
+    async fn lay_out(
+        &self,
+        oq: &Session<'_>,
+        root: &Root,
+        wish: &Wish,
+        layout: &Layout,
+        bucket: Option<&Bucket>,
+    ) -> Result<bool, Failed> {
+        if layout.changes.is_empty() {
+            oq.print.note("everything is as it should be");
+            return Ok(true);
+        }
+        if self.dry_run || !self.agreed(oq, layout, bucket).await? {
+            oq.print.note("nothing was changed");
+            return Ok(false);
+        }
+        layout::write(root, &oq.global.queue, wish, layout).await?;
+        if let Some(bucket) = bucket.filter(|_| !layout.rules.is_empty()) {
+            bucket
+                .set_rules(&layout.rules)
+                .await
+                .map_err(|e| no_rules(&e))?;
+        }
+        oq.print.note("done");
+        Ok(true)
     }
 
     /// The rules of a bucket are for everybody who uses it, so they are not changed unasked.
@@ -194,11 +210,7 @@ impl Init {
     /// Policies are data, and what was changed is told beside them.
     fn print_policies(&self, oq: &Session<'_>, url: &str) -> Result<(), Failed> {
         let named = Named::by(url).map_err(oq_core::Error::from)?;
-        let place = Place {
-            bucket: &named.bucket,
-            root: &named.root,
-            partition: "aws",
-        };
+        let place = self.partition.place(&named);
         let only = [oq.global.queue.clone()];
         let mut all: Map<String, Value> = Role::ALL
             .iter()

@@ -4,6 +4,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use oq_core::program::{MAX_ERROR, MAX_OUTPUT, Tail, environment, verdict};
 use oq_core::record::Json;
 use oq_core::{Context, TaskError};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
@@ -11,9 +12,9 @@ use tokio::process::{ChildStdin, Command};
 use tokio_util::sync::CancellationToken;
 
 use super::group::Group;
+use super::lines::Lines;
 use super::notes::{LOOK, Notes};
-use super::tail::{Lines, Tail};
-use super::{MAX_ERROR, MAX_OUTPUT, Program, Setting, environment, verdict};
+use super::{Program, Setting};
 
 /// After the program's end its pipes are read this long: something that it left behind may hold
 /// them open for ever.
@@ -51,7 +52,8 @@ pub async fn run(
     let mut command = Command::new(&program.file);
     command
         .args(&program.args)
-        .envs(environment::of(&task, &setting.url))
+        .envs(environment::of(&task))
+        .env("OQ_URL", &setting.url)
         .env("OQ_SAVE", notes.save_file())
         .env("OQ_PROGRESS", notes.progress_file())
         .stdin(Stdio::piped())

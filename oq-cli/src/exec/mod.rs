@@ -1,18 +1,14 @@
 //! A program as a handler: what `oq worker --task NAME='program args'` runs.
 //!
-//! The program reads its input as JSON on stdin and writes its output to stdout. Its exit code says
-//! what is to become of the task ([`verdict`]). It knows its task from the environment
-//! ([`environment`]) and keeps notes for its next attempt in a file ([`notes`]). It runs in a process
-//! group of its own, which ends with the attempt whatever happens ([`group`]); [`attempt`] brings
-//! these together.
+//! What a program is told and what its end means is [`oq_core::program`]. Beyond that it keeps notes
+//! for its next attempt in a file ([`notes`]). It runs in a process group of its own, which ends with
+//! the attempt whatever happens ([`group`]); [`attempt`] brings these together.
 
 mod attempt;
-mod environment;
 mod group;
+mod lines;
 mod notes;
 mod program;
-mod tail;
-mod verdict;
 
 use std::time::Duration;
 
@@ -23,12 +19,6 @@ use tokio_util::sync::CancellationToken;
 pub use attempt::run;
 pub use group::Groups;
 pub use program::{Program, Said};
-
-/// Longer outputs are refused: a worker has to hold them in memory.
-pub const MAX_OUTPUT: usize = 16 << 20;
-
-/// Of what a program writes to stderr, the last of it is kept as the error.
-pub const MAX_ERROR: usize = 16 << 10;
 
 /// What all programs of one worker share.
 #[derive(Debug, Clone)]

@@ -81,7 +81,12 @@ fn doctor_tells_what_is_wrong_with_its_cure_and_ends_with_9() {
     );
     let same = oq.run(&["doctor", "--quick", "--json"]);
     assert_eq!((same.code, &same.json()["healthy"]), (9, &false.into()));
-    assert_eq!(oq.run(&["doctor", "--json", "-o", "csv"]).code, 2);
+    for two in [
+        ["doctor", "--json", "-o", "csv"],
+        ["-o", "csv", "doctor", "--json"],
+    ] {
+        assert_eq!(oq.run(&two).code, 2, "{two:?}");
+    }
     let table = oq.run(&["doctor", "--quick", "-o", "table"]);
     assert!(table.out.contains("cure: "), "{}", table.out);
     assert!(table.err.contains("1 fault,"), "{}", table.err);

@@ -177,6 +177,7 @@ data "aws_iam_policy_document" "worker" {
       "${aws_s3_bucket.store.arn}/${var.prefix}/${var.queue}/queue.json",
       "${aws_s3_bucket.store.arn}/${var.prefix}/${var.queue}/live/*",
       "${aws_s3_bucket.store.arn}/${var.prefix}/${var.queue}/done/*",
+      "${aws_s3_bucket.store.arn}/${var.prefix}/${var.queue}/dead/*",
       "${aws_s3_bucket.store.arn}/${var.prefix}/${var.queue}/payload/*",
       "${aws_s3_bucket.store.arn}/${var.prefix}/${var.queue}/key/*",
       "${aws_s3_bucket.store.arn}/${var.prefix}/${var.queue}/bell",

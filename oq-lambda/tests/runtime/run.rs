@@ -28,9 +28,40 @@ async fn programs_run_the_tasks_of_their_names() {
         (&json!(1), &json!(1))
     );
     let failure = queue.get(fail).await.unwrap().failure.unwrap();
-    assert!(failure.message.contains("the disk is full") && failure.message.contains('3'));
-    let said: (String, String, u32) = queue.result(who).await.unwrap();
-    assert_eq!(said, (who.to_string(), "whoami".into(), 1));
+    assert_eq!(
+        (failure.kind.as_str(), failure.message.as_str()),
+        ("exit-3", "the disk is full")
+    );
+    let said: (String, String, String, u32) = queue.result(who).await.unwrap();
+    assert_eq!(said, (who.to_string(), who.to_string(), "held".into(), 1));
+}
+
+/// The contract of `oq worker --task`, which is one piece of code: this holds the function to it.
+#[tokio::test]
+async fn exit_codes_mean_what_they_mean_in_a_worker_and_nothing_is_left_behind() {
+    let folder = Folder::new();
+    let queue = Queue::connect(&folder.url()).await.unwrap();
+    let mut function = folder.function(&folder.url(), 60).await;
+    let retry = || Retry::fixed(5, std::time::Duration::from_secs(1));
+    let hopeless = task("hopeless", &json!(null)).retry(retry());
+    let hopeless = queue.submit(hopeless).await.unwrap().id;
+    let busy = task("busy", &json!(null)).retry(retry());
+    let busy = queue.submit(busy).await.unwrap().id;
+    let leaves = queue.submit(task("leaves", &json!(null))).await.unwrap().id;
+    answer(function.invoke(TICK).await.unwrap());
+    let failed = queue.get(hopeless).await.unwrap();
+    assert_eq!((failed.state, failed.attempts), (TaskState::Failed, 1));
+    let why = failed.failure.unwrap();
+    assert_eq!(
+        (why.kind.as_str(), why.message.as_str()),
+        ("exit-65", "no such customer")
+    );
+    let later = queue.get(busy).await.unwrap();
+    assert_eq!((later.state, later.attempts), (TaskState::Waiting, 0));
+    let left: u32 = queue.result(leaves).await.unwrap();
+    let status = std::fs::read_to_string(format!("/proc/{left}/stat"));
+    // Whoever adopted it may not have buried it yet.
+    assert!(status.is_err() || status.unwrap().contains(") Z "));
 }
 
 #[tokio::test]

@@ -10,17 +10,22 @@ use serde_json::{Value, json};
 pub struct Folder(tempfile::TempDir);
 
 impl Folder {
-    /// Handlers: `shout` answers in capitals, `swallow` answers nothing, `fail` fails, `slow` takes the seconds of its input.
+    /// Handlers: `shout` answers in capitals, `swallow` answers nothing, `fail` fails, `hopeless` fails for good,
+    /// `busy` wants to come again in an hour, `leaves` ends before what it started, `slow` takes the
+    /// seconds of its input.
     pub fn new() -> Folder {
         let folder = Folder(tempfile::tempdir().unwrap());
         std::fs::create_dir(folder.handlers()).unwrap();
         folder.program("shout", "tr a-z A-Z");
         folder.program("swallow", "exec cat >/dev/null");
         folder.program("fail", "echo 'the disk is full' >&2; exit 3");
+        folder.program("hopeless", "echo 'no such customer' >&2; exit 65");
+        folder.program("busy", "echo 1h; exit 75");
+        folder.program("leaves", "sleep 1000 & echo $!");
         folder.program("slow", "read -r n; sleep \"$n\"; echo '\"done\"'");
         folder.program(
             "whoami",
-            "printf '[\"%s\",\"%s\",%s]' \"$OQ_ID\" \"$OQ_TYPE\" \"$OQ_ATTEMPT\"",
+            "printf '[\"%s\",\"%s\",\"%s\",%s]' \"$OQ_ID\" \"$OQ_TASK_ID\" \"${OQ_TOKEN:+held}\" \"$OQ_ATTEMPT\"",
         );
         folder
     }

@@ -40,10 +40,16 @@ def main() -> NoReturn:
 def _names_app(words: Sequence[str]) -> bool:
     """Whether a word is an app, and not the value of an option, which may be ``sqlite:file``."""
     for before, word in zip(words, words[1:], strict=False):
-        is_value = before.startswith("-") and before not in _FLAGS
-        if _APP.fullmatch(word) and not is_value:
+        if _APP.fullmatch(word) and not _wants_value(before):
             return True
     return False
+
+
+def _wants_value(word: str) -> bool:
+    """Whether the next word is this option's value; ``--url=x`` and ``-c8`` have theirs."""
+    if word.startswith("--"):
+        return "=" not in word and word not in _FLAGS
+    return word.startswith("-") and len(word) == 2
 
 
 def options(command: str) -> argparse.ArgumentParser:
@@ -90,7 +96,8 @@ def find(where: str) -> App | None:
     try:
         found = importlib.import_module(module)
     except ModuleNotFoundError as e:
-        if e.name is None or not module.startswith(e.name):
+        # The module or a package that it is in; anything else is what the app itself imports.
+        if e.name is None or not f"{module}.".startswith(f"{e.name}."):
             raise
         told(_oq.Invalid.code, f"there is no module {module} here")
         return None

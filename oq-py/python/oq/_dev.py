@@ -53,6 +53,7 @@ def dev(words: Sequence[str]) -> int:
     with _store(url, said.listen) as env:
         if env is None:  # why was said by the command itself
             return exit_code(Unusable.code)
+        worker += ["--url", env["OQ_URL"]]  # an app may name another store
         while not told.once.is_set():
             code = _until_change(worker, env, told, said.watch)
             if code is not None:

@@ -40,6 +40,9 @@ _ALONE = 60.0
 _ENDING = 0.2
 """How long handlers that were stopped may take to end before the function answers."""
 
+_ANSWER = 0.2
+"""What is kept of the time for the answer itself: hooks and handlers do not get it."""
+
 
 class LambdaContext(Protocol):
     """What Lambda passes beside the event, as far as it is asked."""
@@ -142,11 +145,14 @@ class LambdaFunction:
             if self._python is not None:
                 worker, attempts = self._python
                 attempts.read(worker)  # the last events
-                await attempts.told(deadline - time.time() - _ENDING)
-                left = await attempts.settled(_ENDING)
+                await attempts.told(_until(deadline - _ANSWER - _ENDING))
+                left = await attempts.settled(min(_ENDING, _until(deadline - _ANSWER)))
                 if left:
                     log.warning("still running when the function answers: %s", ", ".join(left))
-            await self._app.flush()
+            try:
+                await asyncio.wait_for(self._app.flush(), _until(deadline - _ANSWER / 2))
+            except asyncio.TimeoutError:  # its own class before Python 3.11
+                log.warning("workers were not told of all that was enqueued: they find it later")
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         try:
@@ -159,3 +165,8 @@ class LambdaFunction:
             "a function has an event loop of its own, and one runs in this thread already: "
             "call it by asyncio.to_thread"
         )
+
+
+def _until(then: float) -> float:
+    """The seconds until a reading of the clock, none if it is past."""
+    return max(0.0, then - time.time())

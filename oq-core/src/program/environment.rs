@@ -1,11 +1,10 @@
 //! What a program learns of its task from its environment.
 
-use oq_core::Context;
+use crate::Context;
 
-/// The variables of an attempt, beside those of the worker itself.
-pub fn of(task: &Context, url: &str) -> Vec<(&'static str, String)> {
+/// The variables of an attempt, beside those of the worker itself and the store's URL.
+pub fn of(task: &Context) -> Vec<(&'static str, String)> {
     let mut variables = vec![
-        ("OQ_URL", url.to_owned()),
         ("OQ_QUEUE", task.queue().to_string()),
         ("OQ_TASK_ID", task.id().to_string()),
         ("OQ_TYPE", task.task_type().to_string()),

@@ -12,11 +12,9 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use oq_core::TaskError;
-use oq_core::record::{Failure, Json};
-
-use super::MAX_OUTPUT;
-use super::tail::Tail;
+use super::{MAX_OUTPUT, Tail};
+use crate::record::{Failure, Json};
+use crate::{TaskError, span};
 
 const LATER: i32 = 75;
 const FATAL: i32 = 65;
@@ -108,7 +106,7 @@ fn refused(why: String) -> TaskError {
 /// `30s` alone on stdout says when to come again.
 fn wanted(stdout: &[u8]) -> Option<Duration> {
     let text = std::str::from_utf8(stdout).ok()?.trim();
-    let wait = crate::said::duration(text).ok()?;
+    let wait = span::parse(text).ok()?;
     Some(wait.min(LONGEST))
 }
 
