@@ -193,11 +193,6 @@ impl ObjectId {
         ObjectId(Ulid((u128::from(due.0.min(StoreTime::MAX.0)) << 80) | low))
     }
 
-    /// Its random part.
-    pub(crate) fn random(self) -> u64 {
-        (self.0.0 >> (PRIORITY_SHIFT + 5)) as u64 & ((1 << RANDOM_BITS) - 1)
-    }
-
     /// When the object was first due.
     pub fn due(self) -> StoreTime {
         StoreTime((self.0.0 >> 80) as u64)

@@ -167,7 +167,7 @@ async fn leads_that_have_nothing_to_do_say_so_for_few_requests() {
     for (lead, gets, expected) in [
         (lead(delayed), 0, "waits"),
         (lead(other), 2, "foreign"),
-        (lead(running), 2, "held"),
+        (lead(running), 1, "held"),
         (lead(running).size(size), 0, "held"),
         (elsewhere, 0, "foreign"),
     ] {

@@ -180,9 +180,13 @@ impl Axis {
 
     fn ticks(&self) -> Vec<f64> {
         if self.log {
-            let first = 10f64.powf(self.from.log10().ceil());
+            let first = 10f64.powf(self.from.log10().floor());
             let decades = (0..20).map(|n| first * 10f64.powi(n));
-            return decades.take_while(|t| *t <= self.to).collect();
+            let all = decades.flat_map(|d| [d, 2.0 * d, 5.0 * d]);
+            return all
+                .skip_while(|t| *t < self.from)
+                .take_while(|t| *t <= self.to)
+                .collect();
         }
         let step = step(self.to);
         let many = (self.to / step).round() as usize;
@@ -250,7 +254,7 @@ mod tests {
     fn axes_hold_what_they_show() {
         let log = Axis::log([1.0, 64.0].into_iter(), 0.0, 100.0);
         assert!((log.place(8.0) - 50.0).abs() < 1e-9);
-        assert_eq!(log.ticks(), [1.0, 10.0]);
+        assert_eq!(log.ticks(), [1.0, 2.0, 5.0, 10.0, 20.0, 50.0]);
         let linear = Axis::linear([3.2].into_iter(), 100.0, 0.0);
         assert_eq!(linear.place(0.0), 100.0);
         assert!(linear.place(3.2) > 0.0 && linear.ticks().len() > 3);

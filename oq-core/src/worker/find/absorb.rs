@@ -1,11 +1,12 @@
 //! What a finder learns from the pages of its listings: of its own shards, of foreign ones that it
 //! helps with, and of the whole queue when it sweeps.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use super::Why;
 use super::buffer::Entry;
-use super::help::{self, Helper};
+use super::help;
 use super::judge::Verdict;
 use super::memory::{Known, Then};
 use super::plan::Job;
@@ -238,19 +239,20 @@ impl State {
     fn help_with(&mut self, foreign: Foreign, env: &Env, now: Mono) -> usize {
         // What the owner does meanwhile, if it is as fast as this worker.
         let owners = self.pace.recent(now) / 2;
-        let tasks: Vec<_> = foreign.entries.iter().map(|(id, _, w)| (*id, *w)).collect();
-        let helper = Helper {
-            rank: self.rank,
-            workers: self.workers,
-            most: self.room.saturating_mul(4).max(64),
-        };
-        let picked = help::pick(&tasks, owners, helper, env);
-        for n in &picked {
-            let (id, entry, _) = &foreign.entries[*n];
-            let dropped = self.buffer.insert(*id, entry.clone());
-            self.owe(dropped.as_slice());
+        let waited: Vec<Duration> = foreign.entries.iter().map(|(_, _, w)| *w).collect();
+        let most = self.room.saturating_mul(4).max(64);
+        let picked = help::pick(&waited, self.workers, owners, env);
+        let short = |r: &Range<usize>| r.start..r.end.min(r.start + most);
+        let [head, rest] = [short(&picked[0]), short(&picked[1])];
+        let mut found = 0;
+        for (n, (id, entry, _)) in foreign.entries.into_iter().enumerate() {
+            if head.contains(&n) || rest.contains(&n) {
+                found += 1;
+                let dropped = self.buffer.insert(id, entry);
+                self.owe(dropped.as_slice());
+            }
         }
-        picked.len()
+        found
     }
 
     /// Begins one question about the whole queue. Rings heard from now on are not answered by it.
@@ -348,6 +350,10 @@ impl State {
 
     /// What a sweep found in a foreign shard.
     fn missed(&mut self, foreign: Foreign, env: &Env, now: Mono) -> bool {
+        if !self.settled {
+            // Those who start together find all of it at once; each has shards of its own.
+            return false;
+        }
         let long = foreign.entries.iter().any(|(_, _, w)| *w >= help::DEAF);
         let shard = foreign.entries.first().map(|(id, _, _)| id.shard());
         let found = self.help_with(foreign, env, now) > 0;

@@ -317,8 +317,6 @@ impl Finder {
         }
         let mut state = self.state();
         state.workers = present.len().max(1);
-        let place = present.iter().position(|w| *w == self.me);
-        state.rank = place.unwrap_or(0);
         state.adopt(own, self.root.env().now());
         drop(state);
         self.look.notify_one();

@@ -60,6 +60,10 @@ pub(super) enum Plan {
 pub(super) struct Steal {
     next: Option<(Mono, Duration)>,
     named: Option<Shard>,
+    /// There was enough when this one was last looked at.
+    more: Option<Shard>,
+    /// Help was last called for with this one.
+    called: Option<Shard>,
     /// Where work is expected in any shard, until looks there find nothing.
     trail: Option<Rank>,
 }
@@ -75,14 +79,14 @@ impl Steal {
     pub fn start(&mut self, now: Mono, shard: Option<Shard>) {
         self.next = Some((now, STEAL_FIRST));
         self.named = shard.or(self.named);
+        self.called = shard.or(self.called);
     }
 
     /// How a look at this shard ended.
     pub fn looked(&mut self, now: Mono, shard: Shard, found: usize) {
         let Some((_, delay)) = self.next else { return };
         if found >= STEAL_WORTH {
-            // There is more where that was.
-            self.named.get_or_insert(shard);
+            self.more = self.called.filter(|called| *called == shard);
         }
         if found == 0 && delay >= TRAIL_UNTIL {
             self.trail = None;
@@ -250,13 +254,14 @@ impl State {
             return None;
         }
         let named = self.steal.named.take();
-        match named.filter(|s| !self.own.contains(s)) {
-            Some(shard) => Some(help_with(shard)),
-            None => self.any_foreign(env).map(|job| Job {
-                from: self.steal.trail,
-                ..job
-            }),
-        }
+        let more = self.steal.more.take();
+        let mut known = named.into_iter().chain(more);
+        let known = known.find(|s| !self.own.contains(s)).map(help_with);
+        let job = known.or_else(|| self.any_foreign(env))?;
+        Some(Job {
+            from: self.steal.trail,
+            ..job
+        })
     }
 
     fn any_foreign(&self, env: &Env) -> Option<Job> {
@@ -294,14 +299,21 @@ impl State {
 }
 
 impl State {
-    /// Whether it takes one task after the other, and the next of its own has waited for long.
-    fn is_behind(&self, now: Mono, date: StoreTime) -> bool {
+    /// Whether it takes one task after the other, has more for seconds to come, and the next of its own
+    /// has waited for long.
+    fn is_behind(&mut self, now: Mono, date: StoreTime) -> bool {
         let busy = self.last_take.is_some_and(|at| now.since(at) < BUSY);
         let best = self.buffer.best().map(|(_, id)| id);
         let waits = best.filter(|id| self.own.contains(&id.shard()));
-        busy && self.room <= 1 && waits.is_some_and(|id| date.since(id.due()) >= HELP_FIRST)
+        busy && self.room <= 1
+            && waits.is_some_and(|id| date.since(id.due()) >= HELP_FIRST)
+            && self.buffer.len() > MUCH * self.pace.recent(now)
     }
 }
+
+/// So many times what is taken in [`pace::WINDOW`](super::pace::WINDOW) is more than one worker should
+/// have before it.
+const MUCH: usize = 4;
 
 fn help_with(shard: Shard) -> Job {
     Job {

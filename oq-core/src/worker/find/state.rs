@@ -75,8 +75,6 @@ pub(super) struct State {
     pub stopped: bool,
     /// How many workers are present, at least one.
     pub workers: usize,
-    /// This one's place among them.
-    pub rank: usize,
     pub own: BTreeSet<Shard>,
     pub shards: BTreeMap<Shard, ShardState>,
     /// Where helping with the shards of others may begin.
@@ -111,7 +109,6 @@ impl State {
             streak: 0,
             stopped: false,
             workers: 1,
-            rank: 0,
             own: BTreeSet::new(),
             shards: BTreeMap::new(),
             foreign: BTreeMap::new(),

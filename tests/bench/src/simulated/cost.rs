@@ -249,7 +249,7 @@ fn hardship() -> Result<Table> {
             Work::FailsFirst,
             Most {
                 put: Some(5.1),
-                get: Some(4.3),
+                get: Some(4.4),
                 list: Some(0.1),
                 ..Most::default()
             },

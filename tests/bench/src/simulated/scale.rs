@@ -138,8 +138,8 @@ fn waiting() -> Result<(Table, Picture)> {
         let ran = &worked.ran;
         let object = ran.all.total() as f64 / ran.tries.claimed.max(1) as f64;
         let urgent = worked.urgent;
-        // Below that the start of the workers is most of what there is to count.
-        let base = (tasks >= 100_000).then(|| *first.get_or_insert((object, urgent.p50)));
+        // Below that the workers run dry before they have settled.
+        let base = (tasks >= 1_000_000).then(|| *first.get_or_insert((object, urgent.p50)));
         let ratio = |now: f64, base: Option<f64>| match base {
             Some(base) => at_most(now / base, "×", 1.2),
             None => crate::table::text(""),
