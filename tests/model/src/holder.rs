@@ -4,6 +4,7 @@ use oq_core::record::{Done, Failure, Live, LiveState, Step, Token};
 use oq_core::state::claim::{declare, widen};
 use oq_core::state::record_outcome;
 use oq_core::state::run::{self, Rest, Verdict as End, rest, settle, settle_overdue};
+use oq_core::testing::mutant::{Mutant, mutated};
 
 use crate::ghost::Saw;
 use crate::worker::{At, Hold, Then, What};
