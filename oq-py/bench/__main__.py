@@ -73,6 +73,7 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=3, help="each figure is the median of so many")
     parser.add_argument("--write", action="store_true", help=f"put it into {PAGE.name}")
     said = parser.parse_args()
+    throughput.refuse_unoptimised()
     runs: int = said.runs
     bounds, report = Bounds(), Report()
     report.say(f"No-op tasks; {footprint.processor()}; medians of {runs} runs.", "")

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import oq
+from oq import _oq
 
 app = oq.App()
 HERE = Path(__file__).parent
@@ -187,6 +188,13 @@ def stores(url: str | None) -> Iterator[dict[str, Store]]:
         yield {"sqlite:": file, "`oq dev`, HTTP": stack.enter_context(served())}
 
 
+def refuse_unoptimised() -> None:
+    """Ends the program where what it would measure is not what users have."""
+    if not getattr(_oq, "__optimised__", False):
+        how = "`maturin develop --profile sim` in oq-py, in the environment of this Python"
+        sys.exit(f"the installed oq is not optimised: build it with {how}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("url", nargs="?")
@@ -203,6 +211,7 @@ def main() -> None:
     if said.role == "produce":
         asyncio.run(produce(said.kind, said.how, said.tasks))
         return
+    refuse_unoptimised()
     print("| store | tasks | function | enqueued/s | run/s, end to end | run/s of a processor |")
     print("|---|---|---|---:|---:|---:|")
     with stores(said.url) as named:

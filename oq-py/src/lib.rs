@@ -54,6 +54,8 @@ fn _oq(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<worker::Letters>()?;
     module.add_class::<worker::Worker>()?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    // Benchmarks refuse what is not.
+    module.add("__optimised__", cfg!(optimised))?;
     module.add_function(wrap_pyfunction!(command, module)?)?;
     module.add_function(wrap_pyfunction!(exit_code, module)?)?;
     module.add_function(wrap_pyfunction!(seconds, module)?)?;

@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 
 __version__: str
+__optimised__: bool
 
 class OqError(Exception):
     code: str

@@ -1,5 +1,4 @@
-//! The parts of `docs/benchmarks.md` that are printed by a program. What stands between the marks of
-//! a part is replaced; what people wrote around them stays.
+//! The parts of `docs/benchmarks.md`: what each prints into its section, and its pictures.
 
 use std::path::{Path, PathBuf};
 
@@ -19,6 +18,10 @@ fn docs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs")
 }
 
+pub fn path() -> PathBuf {
+    docs().join("benchmarks.md")
+}
+
 impl Part {
     fn text(&self) -> String {
         let mut text = self.where_.clone().map_or_else(String::new, |w| w + "\n\n");
@@ -29,54 +32,15 @@ impl Part {
     }
 
     /// Puts the part into the document, and its pictures beside it.
-    pub fn write(&self) -> std::io::Result<()> {
-        let path = docs().join("benchmarks.md");
-        let document = std::fs::read_to_string(&path)?;
-        std::fs::write(&path, replace(&document, self.name, &self.text()))?;
+    pub fn write(&self) -> Result<(), String> {
+        let text = format!("\n{}\n\n", self.text().trim_end());
+        oq_printed::write(&path().display().to_string(), &[(self.name, text)])?;
+        let said = |e: std::io::Error| e.to_string();
         let folder = docs().join("benchmarks");
-        std::fs::create_dir_all(&folder)?;
+        std::fs::create_dir_all(&folder).map_err(said)?;
         for picture in &self.pictures {
-            std::fs::write(folder.join(picture.file()), picture.svg())?;
+            std::fs::write(folder.join(picture.file()), picture.svg()).map_err(said)?;
         }
         Ok(())
-    }
-}
-
-/// The document with another text between the marks of a part; a part that is new comes last.
-fn replace(document: &str, name: &str, text: &str) -> String {
-    let (begin, end) = (
-        format!("<!-- {name}: printed -->"),
-        format!("<!-- {name}: end -->"),
-    );
-    let (before, after) = match (document.find(&begin), document.find(&end)) {
-        (Some(from), Some(to)) => (&document[..from], &document[to + end.len()..]),
-        _ => (document, ""),
-    };
-    let gap = if before.is_empty() || before.ends_with("\n\n") {
-        ""
-    } else {
-        "\n"
-    };
-    format!(
-        "{before}{gap}{begin}\n\n{}\n\n{end}{}",
-        text.trim_end(),
-        if after.is_empty() { "\n" } else { after }
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_part_is_replaced_and_all_else_kept() {
-        let once = replace("# Title\n", "cost", "| old |");
-        let with_more = once + "\nWritten by hand.\n";
-        let twice = replace(&with_more, "cost", "| new |");
-        assert_eq!(
-            twice,
-            "# Title\n\n<!-- cost: printed -->\n\n| new |\n\n<!-- cost: end -->\n\nWritten by hand.\n"
-        );
-        assert_eq!(replace(&twice, "cost", "| new |"), twice);
     }
 }

@@ -124,7 +124,7 @@ impl What {
                 for name in if parts.is_empty() { all } else { &parts } {
                     eprintln!("{}", name.name());
                     let part = name.measure()?;
-                    part.write().expect("docs/benchmarks.md is there");
+                    part.write().expect("docs/benchmarks.md can be written");
                     out.extend(missed(&part));
                 }
                 Ok(out)
@@ -139,6 +139,21 @@ impl What {
             What::Run(run) => run.run().map(|()| Vec::new()),
             #[cfg(feature = "real")]
             What::BacklogWorker { url } => real::backlog::worker(&url).map(|()| Vec::new()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document;
+
+    #[test]
+    fn every_part_has_its_section() {
+        let text = std::fs::read_to_string(document::path()).unwrap();
+        for part in Name::value_variants() {
+            let section = oq_printed::section(&text, part.name());
+            assert!(section.is_some(), "{}", part.name());
         }
     }
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # The handler of Rust workers: appends to the log of effects when it begins and when it ends.
+# Needs bash 5, which has a clock (EPOCHREALTIME).
 export LC_ALL=C
 read -r run
 # Where AGAIN says so, a task that is delivered again is quick.

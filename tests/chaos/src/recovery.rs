@@ -1,17 +1,18 @@
 //! How long a task waits whose worker was killed: from SIGKILL to its next start, with the lease that
 //! tasks have unless they say otherwise, on a network that does not fail.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use oq_core::env::Env;
 use oq_core::queue::{Queue, Task};
 use oq_core::testing::sim_entropy::Dice;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::effects::{Effect, by_task, read, wall};
 use crate::server::{Kind, Server};
-use crate::worker::{Place, Program};
+use crate::worker::{Place, Program, Worker};
 
 const S: Duration = Duration::from_secs(1);
 
@@ -31,47 +32,47 @@ impl Recovery {
     }
 }
 
+/// Two workers of one prefix, each with tasks that last longer than what is measured.
+struct Pair {
+    place: Place,
+    workers: Vec<Worker>,
+}
+
+/// How many tasks each pair has: a worker can run all of them.
+const TASKS: usize = 8;
+
 /// Kills one of two workers in each of so many prefixes, at moments spread over a lease.
 pub async fn measure(pairs: usize, seed: u64, folder: &Path) -> Result<Recovery, String> {
-    let said = |e: std::io::Error| e.to_string();
+    let server = Server::start(Kind::Dev).await?;
+    let mut all = Vec::new();
+    let measured = measure_at(&server, pairs, seed, folder, &mut all).await;
+    for pair in all {
+        for worker in pair.workers {
+            worker.kill().await;
+        }
+        end_handlers(&read(&pair.place.effects()));
+    }
+    server.end().await;
+    measured
+}
+
+/// What was started is left in `all`, to be ended whatever becomes of this.
+async fn measure_at(
+    server: &Server,
+    pairs: usize,
+    seed: u64,
+    folder: &Path,
+    all: &mut Vec<Pair>,
+) -> Result<Recovery, String> {
     let env = Env::system();
     let mut dice = Dice::new(seed, 14);
-    let server = Server::start(Kind::Dev).await?;
     let lease = oq_core::record::Options::default().lease;
-    let mut all = Vec::new();
     for n in 0..pairs {
-        let folder = folder.join(format!("pair-{n}"));
-        std::fs::create_dir(&folder).map_err(said)?;
         let prefix = format!("pair-{n}");
-        let place = Place {
-            folder,
-            url: server.direct(&prefix),
-            concurrency: 8,
-            // Suspects of the crash run a few at a time: the next ones wait for these.
-            again: Some("0.1"),
-        };
-        place.prepare().map_err(said)?;
-        let queue = Queue::connect(&place.url)
-            .await
-            .map_err(|e| e.to_string())?;
-        let workers = [
-            place.start(&Program::Rust, 0),
-            place.start(&Program::Rust, 1),
-        ];
-        let [first, second] = workers.map(|w| w.map_err(said));
-        for _ in 0..8 {
-            let task = Task::new("act", &600).map_err(|e| e.to_string())?;
-            queue.submit(task).await.map_err(|e| e.to_string())?;
-        }
-        all.push((place, vec![first?, second?]));
+        all.push(Pair::start(server, &prefix, folder.join(&prefix))?);
+        all[n].submit().await?;
     }
-    let started = |place: &Place| read(&place.effects()).len() >= 8;
-    for _ in 0..600 {
-        if all.iter().all(|(place, _)| started(place)) {
-            break;
-        }
-        env.sleep(S / 10).await;
-    }
+    until_all_started(&env, all).await?;
     // Renewals come every third of a lease: the moment of a death must not go with them.
     let mut moments: Vec<(Duration, usize)> = (0..pairs)
         .map(|n| (dice.between(S, S + lease), n))
@@ -80,30 +81,72 @@ pub async fn measure(pairs: usize, seed: u64, folder: &Path) -> Result<Recovery,
     let (began, mut killed) = (env.now(), vec![0.0; pairs]);
     for (moment, n) in moments {
         env.sleep((began + moment).since(env.now())).await;
-        let victim = all[n].1.remove(0);
+        let victim = all[n].workers.remove(0);
         killed[n] = wall();
         victim.kill().await;
     }
     // Whoever waits longer than this is counted as waiting for so long.
     env.sleep(lease + 45 * S).await;
     let mut waits = Vec::new();
-    for (n, (place, _)) in all.iter().enumerate() {
-        let effects = read(&place.effects());
-        waits.extend(
-            by_task(&effects)
-                .values()
-                .filter_map(|of| wait(of, killed[n])),
-        );
-        effects.iter().for_each(end);
+    for (pair, killed) in all.iter().zip(killed) {
+        let effects = read(&pair.place.effects());
+        let by_task = by_task(&effects);
+        waits.extend(by_task.values().filter_map(|of| wait(of, killed)));
     }
     waits.sort_unstable();
-    for (_, workers) in all {
-        for worker in workers {
-            worker.kill().await;
-        }
-    }
-    server.end().await;
     Ok(Recovery { lease, waits })
+}
+
+impl Pair {
+    fn start(server: &Server, prefix: &str, folder: PathBuf) -> Result<Pair, String> {
+        let said = |e: std::io::Error| e.to_string();
+        std::fs::create_dir_all(&folder).map_err(said)?;
+        let place = Place {
+            folder,
+            url: server.direct(prefix),
+            concurrency: TASKS,
+            // Suspects of the crash run a few at a time: the next ones wait for these.
+            again: Some("0.1"),
+        };
+        place.prepare().map_err(said)?;
+        let first = place.start(&Program::Rust, 0).map_err(said)?;
+        let second = place.start(&Program::Rust, 1).map_err(said)?;
+        Ok(Pair {
+            place,
+            workers: vec![first, second],
+        })
+    }
+
+    async fn submit(&self) -> Result<(), String> {
+        let said = |e: oq_core::Error| e.to_string();
+        let queue = Queue::connect(&self.place.url).await.map_err(said)?;
+        for _ in 0..TASKS {
+            let task = Task::new("act", &600).map_err(said)?;
+            queue.submit(task).await.map_err(said)?;
+        }
+        Ok(())
+    }
+
+    fn started(&self) -> usize {
+        by_task(&read(&self.place.effects())).len()
+    }
+}
+
+async fn until_all_started(env: &Env, all: &[Pair]) -> Result<(), String> {
+    let mut missing = 0;
+    for _ in 0..600 {
+        missing = all
+            .iter()
+            .map(|pair| TASKS.saturating_sub(pair.started()))
+            .sum();
+        if missing == 0 {
+            return Ok(());
+        }
+        env.sleep(S / 10).await;
+    }
+    Err(format!(
+        "{missing} tasks did not start within a minute: what would be measured is not what is told"
+    ))
 }
 
 /// How long a task waited that ran on the worker that was killed.
@@ -114,9 +157,13 @@ fn wait(effects: &[&Effect], killed: f64) -> Option<Duration> {
     Some(Duration::from_secs_f64((until - killed).max(0.0)))
 }
 
-/// Ends a handler: nobody ended the programs of a worker that was killed.
-fn end(effect: &Effect) {
-    if let Some(id) = Pid::from_raw(effect.process as i32) {
-        let _gone = kill_process(id, Signal::TERM);
+/// Ends the handlers of workers that were killed, which nobody else does: each leads a process group.
+fn end_handlers(effects: &[Effect]) {
+    let runs = |e: &Effect| (e.process, e.token.clone());
+    let ended: BTreeSet<_> = effects.iter().filter(|e| e.ends).map(runs).collect();
+    for effect in effects.iter().filter(|e| !ended.contains(&runs(e))) {
+        if let Some(group) = Pid::from_raw(effect.process as i32) {
+            let _gone = kill_process_group(group, Signal::KILL);
+        }
     }
 }

@@ -226,7 +226,7 @@ impl Play {
             .filter(|w| w.is_stopped())
             .for_each(Worker::go_on);
         relay.heal();
-        let _ended = submitting.await;
+        submitting.await?;
         let quiet = self.env.now();
         let recovered = self.over(quiet).await;
         looking.abort();

@@ -1,9 +1,10 @@
 //! What is explored: the rules as they are, and with each of some rules broken.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use oq_core::testing::mutant::Mutant;
-use stateright::{Checker, HasDiscoveries, Model};
+use stateright::{Checker, Expectation, HasDiscoveries, Model};
 
 use crate::rules::{Action, Rules};
 use crate::world::Left;
@@ -255,15 +256,31 @@ pub fn broken() -> Vec<(Mutant, Rules)> {
     all.into_iter().map(broken).collect()
 }
 
+/// What must be possible, in one exploration or another.
+pub fn possible() -> BTreeSet<&'static str> {
+    let properties = all().remove(0).properties().into_iter();
+    let sometimes = properties.filter(|p| p.expectation == Expectation::Sometimes);
+    sometimes.map(|p| p.name).collect()
+}
+
 /// Explores everything that the rules allow, or up to the first thing that must not be.
-#[allow(clippy::disallowed_methods)] // how long it takes is a matter of this machine's clock
 pub fn explore(rules: Rules, threads: usize) -> Explored {
-    let began = std::time::Instant::now();
     let until = if rules.mutant.is_some() {
         HasDiscoveries::AnyFailures
     } else {
         HasDiscoveries::All
     };
+    explore_until(until, rules, threads)
+}
+
+/// Explores until all of this was found, or everything that the rules allow.
+pub fn look_for(wanted: BTreeSet<&'static str>, rules: Rules, threads: usize) -> Explored {
+    explore_until(HasDiscoveries::AllOf(wanted), rules, threads)
+}
+
+#[allow(clippy::disallowed_methods)] // how long it takes is a matter of this machine's clock
+fn explore_until(until: HasDiscoveries, rules: Rules, threads: usize) -> Explored {
+    let began = std::time::Instant::now();
     let builder = rules.clone().checker().threads(threads).finish_when(until);
     let checker = builder.spawn_bfs().join();
     let found = checker.discoveries();
@@ -271,10 +288,10 @@ pub fn explore(rules: Rules, threads: usize) -> Explored {
     for property in rules.properties() {
         let way = found.get(property.name);
         match (property.expectation, way) {
-            (stateright::Expectation::Always, Some(way)) => {
+            (Expectation::Always, Some(way)) => {
                 broken.push((property.name, way.clone().into_actions()));
             }
-            (stateright::Expectation::Sometimes, None) => missed.push(property.name),
+            (Expectation::Sometimes, None) => missed.push(property.name),
             _ => {}
         }
     }

@@ -10,7 +10,9 @@
 //! | `world` | the store, and what is on its way to it |
 //! | `ghost` | what happened so far, to be judged; nobody in the model can see it |
 //! | `worker` | where a worker stands, and its requests |
-//! | `steps` | what it does next |
+//! | `steps` | what it does next with what it finds |
+//! | `answers` | what becomes of a request, and what comes of that |
+//! | `holder` | what a worker does that holds an object |
 //! | `rules` | the actions, and what must always hold |
 //! | `explore` | what is tried, and with which rules broken |
 //! | `report` | how it is told |
@@ -20,8 +22,10 @@
     reason = "a test harness; what is not plain is said where it stands"
 )]
 
+pub mod answers;
 pub mod explore;
 pub mod ghost;
+pub mod holder;
 pub mod report;
 pub mod rules;
 pub mod steps;

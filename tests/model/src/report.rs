@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use oq_core::testing::mutant::{self, Mutant};
-use stateright::{Expectation, Model};
+use stateright::Model;
 
-use crate::explore::Explored;
+use crate::explore::{Explored, possible};
 use crate::rules::{Action, Rules};
 
 pub fn explorations(runs: &[Explored]) -> String {
@@ -38,15 +38,8 @@ pub fn broken(rows: &[(Mutant, Explored)]) -> String {
 
 /// What must be possible, and was not in any exploration.
 pub fn missed(runs: &[Explored]) -> Vec<&'static str> {
-    let properties = runs
-        .first()
-        .map(|run| run.rules.properties())
-        .unwrap_or_default();
-    let wanted = properties
-        .iter()
-        .filter(|p| p.expectation == Expectation::Sometimes);
     let everywhere = |name: &&str| runs.iter().all(|run| run.missed.contains(name));
-    wanted.map(|p| p.name).filter(everywhere).collect()
+    possible().into_iter().filter(everywhere).collect()
 }
 
 /// The way to what must not be, a line for each step.

@@ -8,8 +8,8 @@ use oq_core::state::cancel::{Cancel, cancel};
 use oq_core::testing::mutant::{self, Mutant};
 use stateright::{Model, Property};
 
+use crate::answers::Fate;
 use crate::ghost::{Saw, Wrong};
-use crate::steps::Fate;
 use crate::worker::{At, Worker, update};
 use crate::world::{BEGIN, Change, LEASE, Left, Thing, World};
 

@@ -5,12 +5,14 @@ mod kept;
 mod load;
 pub mod valgrind;
 
+use std::collections::BTreeSet;
+
 use oq_core::Result;
 
 #[cfg_attr(not(feature = "real"), allow(unused_imports))]
 pub use load::{Load, Name};
 
-use self::kept::Kept;
+use self::kept::{Figures, Kept};
 use crate::machine;
 use crate::table::{Table, at_most, plain, text};
 
@@ -28,62 +30,66 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<Vec<String>> {
     let now = Kept::count()?;
     if args.write {
+        if now.instructions.is_empty() {
+            return Ok(vec![format!("nothing is written: {NO_VALGRIND}")]);
+        }
         now.write();
         println!("written: {}", kept::path().display());
         return Ok(Vec::new());
     }
     let then = Kept::read();
     let mut tables = vec![compared("Requests a task", &then.requests, &now.requests)];
-    match why_not(&then, &now) {
-        None => tables.push(compared(
+    let why_not = why_not(&then, &now);
+    if why_not.is_none() {
+        tables.push(compared(
             "Instructions a task",
             &then.instructions,
             &now.instructions,
-        )),
-        Some(why) => println!("not compared: instructions, {why}\n"),
+        ));
     }
     tables.iter().for_each(|table| print!("{table}"));
+    if let Some(why) = why_not {
+        println!("NOT COMPARED: instructions. {why}");
+    }
     let mut grown: Vec<String> = tables.iter().flat_map(|t| t.missed()).collect();
     if !grown.is_empty() {
         grown.push(
-            "a task takes more than it did; if there is a reason, keep the new figures with \
-             `oq-bench gate --write` and say why in the commit"
+            "a task takes more than it did, or what is measured is not what is kept; if there is a \
+             reason, keep the new figures with `oq-bench gate --write` and say why in the commit"
                 .into(),
         );
     }
     Ok(grown)
 }
 
+const NO_VALGRIND: &str = "instructions are counted by valgrind, which is not there: install it";
+
 /// Why instructions cannot be compared.
 fn why_not(then: &Kept, now: &Kept) -> Option<String> {
     if now.instructions.is_empty() {
-        return Some("valgrind is not there (package valgrind)".into());
+        return Some(NO_VALGRIND.into());
     }
     (then.compiler != now.compiler).then(|| {
         format!(
-            "which were counted with {} and now are with {}: another compiler makes other code",
+            "They are kept for {}, and here is {}: another compiler makes other code. Use that one, \
+             or keep new figures with `oq-bench gate --write`",
             then.compiler, now.compiler
         )
     })
 }
 
-fn compared(title: &str, then: &kept::Figures, now: &kept::Figures) -> Table {
+fn compared(title: &str, then: &Figures, now: &Figures) -> Table {
     let note = "At most 3 % more than what is kept in tests/bench/gate.json.";
     let mut table = Table::grid(title, note, &["load", "kept", "now", "ratio"]);
-    for (what, now) in now {
-        let row = match then.get(what) {
-            Some(then) => vec![
-                plain(*then, ""),
-                plain(*now, ""),
-                at_most(now / then, "×", SLACK),
-            ],
-            // Something new has to be kept first.
-            None => vec![
-                text("nothing"),
-                plain(*now, ""),
-                at_most(f64::MAX, "×", SLACK),
-            ],
-        };
+    let all: BTreeSet<&String> = then.keys().chain(now.keys()).collect();
+    for what in all {
+        let shown = |n: Option<&f64>| n.map_or_else(|| text("nothing"), |n| plain(*n, ""));
+        let (then, now) = (then.get(what), now.get(what));
+        // What is new has to be kept first, and what is gone to be kept no more.
+        let ratio = then
+            .zip(now)
+            .map_or(f64::INFINITY, |(then, now)| now / then);
+        let row = vec![shown(then), shown(now), at_most(ratio, "×", SLACK)];
         table.row(what.as_str(), row);
     }
     table
@@ -93,4 +99,29 @@ fn compared(title: &str, then: &kept::Figures, now: &kept::Figures) -> Table {
 fn compiler() -> String {
     let rust = machine::first_line("rustc", &["--version"]).unwrap_or_else(|| "no rustc".into());
     format!("{rust}, {}", std::env::consts::ARCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn missed(then: &[(&str, f64)], now: &[(&str, f64)]) -> Vec<String> {
+        let figures = |of: &[(&str, f64)]| of.iter().map(|(k, n)| ((*k).into(), *n)).collect();
+        compared("", &figures(then), &figures(now))
+            .missed()
+            .collect()
+    }
+
+    #[test]
+    fn what_grew_is_missed_and_so_is_what_only_one_side_has() {
+        let kept = [("a", 100.0), ("b", 1.0)];
+        assert!(missed(&kept, &[("a", 103.0), ("b", 0.5)]).is_empty());
+        for now in [
+            &[("a", 104.0), ("b", 1.0)][..],
+            &[("a", 100.0)],
+            &[("a", 100.0), ("b", 1.0), ("c", 1.0)],
+        ] {
+            assert_eq!(missed(&kept, now).len(), 1, "{now:?}");
+        }
+    }
 }

@@ -168,11 +168,15 @@ fn home() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("peers")
 }
 
-/// Where the programs of the peers are installed.
-fn installed() -> Result<PathBuf, String> {
+fn target() -> PathBuf {
     let me = std::env::current_exe().expect("this program has a path");
     let target = me.ancestors().nth(2).expect("it stands in target/PROFILE");
-    let folder = target.join("peers");
+    target.to_owned()
+}
+
+/// Where the programs of the peers are installed.
+fn installed() -> Result<PathBuf, String> {
+    let folder = target().join("peers");
     std::fs::create_dir_all(&folder).expect("a folder below target");
     for file in ["package.json", "package-lock.json", "bullmq.mjs"] {
         std::fs::copy(home().join(file), folder.join(file)).expect("a file of the peers");
@@ -265,15 +269,14 @@ fn moment(said: &str, name: &str) -> f64 {
 /// What `python oq-py/bench` prints, in the environment of `tests/run python`: rows of who, how,
 /// enqueued and run a second.
 fn python() -> Result<Vec<Peer>, String> {
+    const BUILD: &str = "build it with `maturin develop --profile sim` in `oq-py`, in the \
+                         environment of `tests/run python`";
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let python = root.join("target/venv-python/bin/python");
-    if !python.exists() || !root.join("oq-py/bench/__main__.py").exists() {
-        return Err(
-            "Not measured: Python (build it with `maturin develop --profile sim` in the \
-                    environment of `tests/run python`)."
-                .into(),
-        );
+    let python = target().join("venv-python/bin/python");
+    if !python.exists() {
+        return Err(format!("Not measured: Python ({BUILD})."));
     }
+    // It refuses an oq that is not optimised.
     let output = Command::new(python)
         .args(["oq-py/bench", "--runs", &RUNS.to_string()])
         .current_dir(&root)
@@ -284,7 +287,10 @@ fn python() -> Result<Vec<Peer>, String> {
     // It ends with 1 when one of its own bounds is missed; what it measured counts all the same.
     let rows: Vec<Peer> = text.lines().filter_map(python_row).collect();
     if rows.is_empty() {
-        return Err(format!("Not measured: Python ({}).", output.status));
+        return Err(format!(
+            "Not measured: Python ({}; {BUILD}).",
+            output.status
+        ));
     }
     Ok(rows)
 }
