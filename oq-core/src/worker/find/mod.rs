@@ -118,7 +118,7 @@ pub(crate) enum News {
     /// There is no handler for it here: leave this version alone.
     Foreign { etag: Etag },
     /// It cannot be understood: leave this version alone.
-    Unreadable { etag: Etag },
+    Unreadable { etag: Option<Etag> },
     /// We finished it or gave it back.
     Released,
     /// The store did not answer: try again in a while.
