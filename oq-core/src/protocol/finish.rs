@@ -14,8 +14,8 @@ use crate::testing::mutant::{Mutant, mutated};
 /// What came of finishing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finished {
-    /// The outcomes are recorded, by this call; the live object may be deleted (its key is given
-    /// when that is left to the caller).
+    /// The outcomes are recorded, by this call. What is left to be cleared away is the caller's if all
+    /// tasks completed, else that of whoever meets the object.
     Recorded,
     /// They are recorded, and somebody else was faster.
     Found,
