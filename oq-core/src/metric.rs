@@ -68,7 +68,7 @@ metrics! {
     LOST_RACES = Counter "oq_lost_races_total" ["queue"]
         "claims that another worker was faster with"
     FOUND_TAKEN = Counter "oq_found_taken_total" ["queue"]
-        "objects that another worker ran already when this one read them"
+        "objects that another worker ran already when this one read them, or had ended less than 5 s before"
     QUEUE_WAIT = Histogram "oq_queue_wait_seconds" ["queue"]
         "from the time at which an object was due to its first claim"
     RUNNING = Gauge "oq_running" ["queue"]

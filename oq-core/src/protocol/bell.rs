@@ -86,6 +86,7 @@ impl Ringer {
     }
 
     /// Announces work in a shard; returns at once.
+    #[cfg(test)]
     pub fn ring(&self, shard: Shard) {
         self.shared.pending().shards.insert(shard, None);
         self.start();
@@ -110,15 +111,8 @@ impl Ringer {
     /// Waits until everything rung so far is sent or given up, at most five seconds.
     pub async fn flush(&self) {
         let env = self.shared.root.env();
-        let all = async {
-            // At least once: one may be on its way.
-            loop {
-                self.shared.send().await;
-                if self.shared.pending().is_empty() {
-                    break;
-                }
-            }
-        };
+        // One that is on its way is waited for, and what is rung meanwhile is not.
+        let all = async { while self.shared.send().await {} };
         if env.within(FLUSH, all).await.is_none() {
             tracing::debug!(queue = %self.shared.queue, "the last ring got no answer in time");
         }
@@ -172,11 +166,12 @@ impl Shared {
         self.rung.notify_one();
     }
 
-    /// Sends what is pending, not sooner than the interval after the last time.
-    async fn send(&self) {
+    /// Sends what is pending, not sooner than the interval after the last time; whether it is
+    /// pending still, because others were faster.
+    async fn send(&self) -> bool {
         let mut sent = self.sending.lock().await;
         if self.pending().is_empty() {
-            return;
+            return false;
         }
         let env = self.root.env();
         let slowest = self.root.store().abilities().write_interval;
@@ -210,10 +205,12 @@ impl Shared {
             Ok(Rung::Lost) => {
                 tracing::debug!(queue = %self.queue, "a ring was lost to others'; it follows with the next");
                 self.again(pending);
+                return true;
             }
             Ok(Rung::Doubt) => tracing::debug!(queue = %self.queue, "a ring may be lost"),
             Err(e) => tracing::debug!(queue = %self.queue, error = %e, "a ring was lost"),
         }
+        false
     }
 }
 

@@ -14,8 +14,8 @@ use crate::testing::mutant::{Mutant, mutated};
 /// What came of finishing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finished {
-    /// The outcomes are recorded, by this call; the live object may be deleted (its key is given
-    /// when that is left to the caller).
+    /// The outcomes are recorded, by this call. What is left to be cleared away is the caller's if all
+    /// tasks completed, else that of whoever meets the object.
     Recorded,
     /// They are recorded, and somebody else was faster.
     Found,
@@ -128,14 +128,23 @@ pub async fn terminal(
         match there {
             Some(done) if done.record.is_seal() => seal = Some(done),
             Some(done) => {
-                let ours = done.record.token == token;
-                if ours {
-                    metric::finished(queue, &done.record);
+                if done.record.token != token {
+                    return Ok(match clear(root, queue, id, &done.record).await? {
+                        Finished::Recorded => Finished::Found,
+                        finished => finished,
+                    });
                 }
-                return Ok(match clear(root, queue, id, &done.record).await? {
-                    Finished::Recorded if !ours => Finished::Found,
-                    finished => finished,
-                });
+                metric::finished(queue, &done.record);
+                match clear(root, queue, id, &done.record).await {
+                    Ok(Finished::Recorded) => {}
+                    Ok(_) => {
+                        tracing::warn!(%queue, %id, "an outcome is recorded; its dead letters are left to whoever meets the object");
+                    }
+                    Err(error) => {
+                        tracing::warn!(%queue, %id, %error, "an outcome is recorded; the object is left to whoever meets it");
+                    }
+                }
+                return Ok(Finished::Recorded);
             }
             None => seal = None,
         }

@@ -28,7 +28,7 @@ pub enum Cancelled {
 const ROUNDS: u32 = 10;
 
 /// How many objects are asked for at a time.
-const AT_A_TIME: usize = 16;
+pub(super) const AT_A_TIME: usize = 16;
 
 /// What a request to cancel many tasks came to.
 #[derive(Debug, Clone, Default)]
@@ -267,6 +267,6 @@ pub(super) fn nothing(id: TaskId, live: &Live) -> Result<Cancelled> {
     })
 }
 
-fn unanswered(id: TaskId) -> Error {
+pub(super) fn unanswered(id: TaskId) -> Error {
     Error::InDoubt { ids: vec![id] }
 }

@@ -5,13 +5,10 @@ use std::collections::BTreeMap;
 use futures::stream::{self, StreamExt};
 
 use super::Queue;
-use super::cancel::{Cancelled, nothing, over};
+use super::cancel::{AT_A_TIME, Cancelled, nothing, over, unanswered};
 use crate::error::{Error, Result};
 use crate::protocol::lookup::{Found, lookup};
 use crate::record::{Ending, ObjectId, TaskId};
-
-/// How many objects are asked for at a time.
-const AT_A_TIME: usize = 16;
 
 impl Queue {
     /// Asks to cancel these tasks and answers for each, in their order. Tasks of one object take one
@@ -81,7 +78,8 @@ impl Queue {
         };
         match lookup(self.root(), self.name(), ids[0].object()).await {
             Ok(found) => ids.iter().map(|id| (*id, of(id, &found))).collect(),
-            Err(e) => ids.iter().map(|id| (*id, Err(e.clone()))).collect(),
+            // It was asked for; only what came of it is not known.
+            Err(_) => ids.iter().map(|id| (*id, Err(unanswered(*id)))).collect(),
         }
     }
 }

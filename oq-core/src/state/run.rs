@@ -192,7 +192,12 @@ fn when_due(live: &Live) -> Option<StoreTime> {
     if first == StoreTime(0) {
         return Some(first);
     }
-    waits().filter(|at| at.since(first) <= COMPANY).max()
+    // Nor is anything waited for until the pack has expired.
+    let expires = live.options.expires_at;
+    waits()
+        .filter(|at| at.since(first) <= COMPANY && expires.is_none_or(|end| *at < end))
+        .max()
+        .or(Some(first))
 }
 
 /// running → terminal: all tasks have outcomes.

@@ -305,6 +305,22 @@ fn what_is_not_started_in_time_expires() {
 }
 
 #[test]
+fn company_is_not_waited_for_until_a_pack_expires() {
+    let mut l = live(2, 3);
+    let second = Duration::from_secs(1);
+    l.options.expires_at = Some(NOW.plus(second * 2));
+    l = claim(&l, &who(), NOW).unwrap();
+    settle(&mut l, 0, Verdict::Later(second), NOW);
+    settle(&mut l, 1, Verdict::Later(second * 2), NOW);
+    let back = give_back(&l, Step::Rescheduled, None, NOW);
+    assert_eq!(back.available_at, Some(NOW.plus(second)));
+    // With time left after that they are claimed together.
+    l.options.expires_at = Some(NOW.plus(second * 3));
+    let back = give_back(&l, Step::Rescheduled, None, NOW);
+    assert_eq!(back.available_at, Some(NOW.plus(second * 2)));
+}
+
+#[test]
 fn a_release_is_not_charged() {
     let held = claim(&live(3, 1), &who(), NOW).unwrap();
     let back = give_back(&held, Step::Released, Some("shutdown".into()), NOW);

@@ -40,7 +40,8 @@ pub enum Event {
         attempt: u32,
     },
     /// A task has an outcome, which is recorded: by the worker that ran it, or by one that met it
-    /// when it had expired or its worker was gone.
+    /// when it had expired or its worker was gone. It may be told twice, by this worker and by the
+    /// one that went on with it.
     Finished {
         /// The queue.
         queue: QueueName,

@@ -212,9 +212,6 @@ impl Lane {
             queue: self.queue.clone(),
             why: error.to_string(),
         });
-        match etag {
-            Some(etag) => News::Unreadable { etag },
-            None => News::Failed,
-        }
+        News::Unreadable { etag }
     }
 }

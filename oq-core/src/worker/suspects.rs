@@ -2,6 +2,7 @@
 //! one to blame is found and the others are not charged with it. What is no suspect runs beside them.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -26,12 +27,17 @@ struct State {
 pub(super) struct Place<'a> {
     suspects: &'a Suspects,
     id: ObjectId,
+    taken: AtomicBool,
 }
 
 impl Suspects {
     /// A place that nobody has taken yet.
     pub fn place(&self, id: ObjectId) -> Place<'_> {
-        Place { suspects: self, id }
+        Place {
+            suspects: self,
+            id,
+            taken: AtomicBool::new(false),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -56,13 +62,16 @@ impl Place<'_> {
         }
         state.next = None;
         state.running.insert(self.id, among);
+        self.taken.store(true, Relaxed);
         true
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.suspects.state().running.remove(&self.id);
+        if *self.taken.get_mut() {
+            self.suspects.state().running.remove(&self.id);
+        }
     }
 }
 
@@ -91,6 +100,17 @@ mod tests {
         assert!(alone.take(1, at(100)) && !wide.take(8, at(100)));
         drop(alone);
         assert!(wide.take(8, at(100)));
+    }
+
+    #[test]
+    fn who_took_no_place_gives_none_free() {
+        let all = Suspects::default();
+        let first = all.place(id(1));
+        assert!(first.take(1, at(0)));
+        drop(all.place(id(1)));
+        assert!(!all.place(id(2)).take(1, at(1)), "the first still runs");
+        drop(first);
+        assert!(all.place(id(2)).take(1, at(2)));
     }
 
     #[test]

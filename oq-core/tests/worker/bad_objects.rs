@@ -138,6 +138,50 @@ async fn unreadable_objects_are_reported_and_left_alone() {
     }
 }
 
+/// A ring names an object, so that it is read before a listing tells its version.
+#[tokio::test(start_paused = true)]
+async fn an_unreadable_object_that_was_rung_about_is_not_looped_over() {
+    let world = World::new();
+    let queue = world.queue().await;
+    let reports = Arc::new(Mutex::new(Vec::new()));
+    let report = reports.clone();
+    let worker = start(
+        Worker::builder()
+            .queue(&world.queue().await)
+            .handler(
+                "t",
+                |_: Context, (): ()| async move { Ok::<_, TaskError>(()) },
+            )
+            .on_event(move |event| {
+                if let Event::Unreadable { why, .. } = event {
+                    report.lock().unwrap().push(why.clone());
+                }
+            }),
+    );
+    let first = queue.submit(Task::new("t", &()).unwrap()).await.unwrap().id;
+    outcome(&queue, first).await;
+    pause(60.0).await;
+    let id = queue.submit(Task::new("t", &()).unwrap()).await.unwrap().id;
+    let key = Key::Live(queue.name().clone(), id.object()).store_key();
+    let there = world.store.get(&key).await.unwrap().value.unwrap();
+    world
+        .store
+        .update(&key, Bytes::from(vec![0xff; 256]), &there.etag)
+        .await
+        .unwrap();
+    pause(4.0).await;
+    let named = || {
+        let reports = reports.lock().unwrap();
+        reports.iter().filter(|r| r.contains(key.as_str())).count()
+    };
+    assert_eq!(named(), 1, "the ring was not heard");
+    pause(596.0).await;
+    // For the ring, 5 s later for the listing, and after 1, 2 and 4 minutes.
+    let reads = named();
+    assert!((2..=6).contains(&reads), "read {reads} times");
+    worker.stop().await;
+}
+
 /// Somebody wrote by hand that a worker holds a task until the year 9999. No lease is longer than ten
 /// minutes, whatever a record says.
 #[tokio::test(start_paused = true)]

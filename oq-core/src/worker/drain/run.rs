@@ -265,7 +265,7 @@ impl Drainer {
     fn worth_waiting(&self, linger: Duration) -> Option<Duration> {
         let (now, left) = (self.sources[0].lane.root.now(), self.time_left());
         let wait = self.next?.since(now);
-        (wait <= linger.max(CLOCKS) && wait < left).then_some(wait.max(TOGETHER))
+        (wait <= linger.max(CLOCKS) && wait < left).then_some(wait.max(TOGETHER).min(left))
     }
 
     pub fn time_left(&self) -> Duration {
@@ -419,9 +419,8 @@ impl Drainer {
             News::Waiting { until, etag } | News::Running { until, etag } => {
                 Some((etag, until, true))
             }
-            News::Foreign { etag } | News::Unreadable { etag } => {
-                Some((Some(etag), StoreTime::MAX, false))
-            }
+            News::Foreign { etag } => Some((Some(etag), StoreTime::MAX, false)),
+            News::Unreadable { etag } => Some((etag, StoreTime::MAX, false)),
             News::Failed => Some((about.etag, StoreTime::MAX, false)),
             News::LostRace => None,
             News::Claimed | News::Released | News::Gone => {

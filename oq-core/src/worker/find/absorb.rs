@@ -48,6 +48,7 @@ fn entry(line: &Listed, why: Why, probe: bool, now: Mono) -> Entry {
         why,
         probe,
         listed: Some(now),
+        told: None,
     }
 }
 

@@ -12,6 +12,9 @@ use crate::time::StoreTime;
 /// A listing is believed for this long: others may have taken what it showed.
 pub(super) const TTL: Duration = Duration::from_secs(2);
 
+/// A ring that named one object is believed for this long: each that somebody took costs a request.
+const TOLD: Duration = Duration::from_secs(10);
+
 /// It is renewed a little earlier, so that slots do not wait for it.
 const RENEW: Duration = Duration::from_millis(1750);
 
@@ -32,13 +35,16 @@ pub(super) struct Entry {
     pub hint: Hint,
     pub why: Why,
     pub probe: bool,
-    /// When a listing showed it; `None`: remembered, which does not age.
+    /// When a listing showed it; `None`: a ring named it, or it was remembered, which does not age.
     pub listed: Option<Mono>,
+    /// When a ring named it.
+    pub told: Option<Mono>,
 }
 
 impl Entry {
     fn older_than(&self, age: Duration, now: Mono) -> bool {
         self.listed.is_some_and(|at| now.since(at) >= age)
+            || self.told.is_some_and(|at| now.since(at) >= TOLD)
     }
 }
 
@@ -169,6 +175,11 @@ impl Buffer {
         self.sure.keys().next().copied()
     }
 
+    /// The same with what is known of it.
+    pub fn best_entry(&self) -> Option<(ObjectId, &Entry)> {
+        self.sure.iter().next().map(|((_, id), e)| (*id, e))
+    }
+
     /// Something of this shard that could be tried.
     pub fn some_of(&self, own: impl Fn(Shard) -> bool) -> Option<Shard> {
         let all = self.sure.keys().chain(self.guesses.keys());
@@ -201,6 +212,7 @@ mod tests {
             why: Why::Runnable,
             probe,
             listed: Some(Mono(Duration::from_secs(secs))),
+            told: None,
         }
     }
 

@@ -68,7 +68,10 @@ impl State {
     }
 
     /// A ring says which object was written. Where it is due it is tried without a listing.
-    fn told_of(&mut self, id: ObjectId, (_, date): Now) {
+    fn told_of(&mut self, id: ObjectId, (now, date): Now) {
+        if self.in_hand(id, false, now) {
+            return;
+        }
         let then = Then {
             why: Why::Due,
             probe: false,
@@ -91,7 +94,9 @@ impl State {
             why: Why::Runnable,
             probe: false,
             listed: None,
+            told: Some(now),
         };
+        self.memory.forget(id);
         let dropped = self.buffer.insert(id, entry);
         self.owe(dropped.as_slice());
     }
@@ -104,6 +109,7 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
+    use super::super::News;
     use crate::env::{Mono, SystemEntropy};
     use crate::record::{Priority, QueueName, Settings, Shard, Stamp};
     use crate::time::StoreTime;
@@ -167,5 +173,34 @@ mod tests {
         bell.ring(shard, Some(id(902)));
         state.hear(bell, NOW);
         assert!(state.shards[&shard].rung);
+    }
+
+    #[test]
+    fn a_ring_about_what_is_in_hand_takes_nothing() {
+        let shard = Shard::new(3).unwrap();
+        let mut state = State::new(QueueName::new("mail").unwrap());
+        let settings = Settings::initial(rung().write);
+        state.set_settings(Arc::new(settings));
+        state.adopt(BTreeSet::from([shard]), NOW.0);
+        state.set_room(1, NOW.0);
+        let mut bell = rung();
+        state.hear(bell.clone(), NOW);
+        let id = ObjectId::from_parts(StoreTime(900), 1, Priority::NORMAL, 1, shard);
+        bell.ring(shard, Some(id));
+        state.hear(bell.clone(), NOW);
+        assert_eq!(state.take(NOW.0, NOW.1, None).unwrap().id, id);
+        state.report(id, News::Claimed, Duration::ZERO, NOW);
+        state.set_room(0, NOW.0);
+        bell.ring(shard, Some(id));
+        state.hear(bell, NOW);
+        assert!(state.take(NOW.0, NOW.1, None).is_none());
+        // A task of it has ended, and what is left of it was written then.
+        let later = (Mono(Duration::from_secs(5)), StoreTime(6000));
+        assert_eq!(state.full_for(later.0), Duration::from_secs(5));
+        let (until, etag) = (StoreTime(7000), None);
+        state.report(id, News::Waiting { until, etag }, Duration::ZERO, later);
+        assert_eq!(state.full_for(later.0), Duration::ZERO);
+        let again = state.take(later.0, until, None).unwrap();
+        assert_eq!((again.id, again.last_modified), (id, Some(later.1)));
     }
 }

@@ -117,8 +117,8 @@ pub(crate) enum News {
     },
     /// There is no handler for it here: leave this version alone.
     Foreign { etag: Etag },
-    /// It cannot be understood: leave this version alone.
-    Unreadable { etag: Etag },
+    /// It cannot be understood: leave this version alone, or the one that is listed next.
+    Unreadable { etag: Option<Etag> },
     /// We finished it or gave it back.
     Released,
     /// The store did not answer: try again in a while.

@@ -116,7 +116,7 @@ const HELP_LAST: Duration = Duration::from_secs(16);
 const HELP_APART: Duration = Duration::from_secs(2);
 
 impl HelpCall {
-    /// There is room again.
+    /// It is neither full nor behind any more.
     pub fn rest(&mut self) {
         self.delay = Duration::ZERO;
     }
@@ -278,7 +278,11 @@ impl State {
     /// own wait, and others could take them.
     pub fn call_for_help(&mut self, (now, date): Now) -> Option<Shard> {
         let stuck = self.full_for(now) >= HELP_FIRST;
-        if self.workers < 2 || !self.open() || !(stuck || self.is_behind(now, date)) {
+        if !stuck && !self.is_behind(now, date) {
+            self.help.rest();
+            return None;
+        }
+        if self.workers < 2 || !self.open() {
             return None;
         }
         let recent = |at: Option<Mono>, d| at.is_some_and(|at| now.since(at) < d);
@@ -303,10 +307,12 @@ impl State {
     /// has waited for long.
     fn is_behind(&mut self, now: Mono, date: StoreTime) -> bool {
         let busy = self.last_take.is_some_and(|at| now.since(at) < BUSY);
-        let best = self.buffer.best().map(|(_, id)| id);
-        let waits = best.filter(|id| self.own.contains(&id.shard()));
+        let best = self.buffer.best_entry();
+        let waits = best.filter(|(id, _)| self.own.contains(&id.shard()));
+        // What was given back has waited since then only.
+        let since = waits.map(|(id, e)| e.last_modified.map_or(id.due(), |at| at.max(id.due())));
         busy && self.room <= 1
-            && waits.is_some_and(|id| date.since(id.due()) >= HELP_FIRST)
+            && since.is_some_and(|at| date.since(at) >= HELP_FIRST)
             && self.buffer.len() > MUCH * self.pace.recent(now)
     }
 }

@@ -183,6 +183,7 @@ impl State {
                     why: then.why,
                     probe: then.probe,
                     listed: None,
+                    told: None,
                 };
                 let dropped = self.buffer.insert(id, entry);
                 self.owe(dropped.as_slice());
@@ -291,7 +292,17 @@ impl State {
                 self.buffer.remove(id);
                 return self.memory.never(id, &etag);
             }
-            News::Unreadable { etag } => {
+            // A ring named it. The next listing tells which version is to be left alone.
+            News::Unreadable { etag: None } => {
+                let until = date.plus(SETTLED);
+                self.look_by(id.shard(), until);
+                Known {
+                    until,
+                    etag: None,
+                    then: None,
+                }
+            }
+            News::Unreadable { etag: Some(etag) } => {
                 self.buffer.remove(id);
                 if mutated(Mutant::UnreadableForEver) {
                     return self.memory.never(id, &etag);
@@ -333,6 +344,24 @@ impl State {
         }
     }
 
+    /// Whether an attempt at it goes on. One whose report is overdue is given up; that of an object
+    /// which was claimed is when it is seen to be `free`.
+    pub fn in_hand(&mut self, id: ObjectId, free: bool, now: Mono) -> bool {
+        let Some(hand) = self.hands.get(&id) else {
+            return false;
+        };
+        let held = now.since(hand.at);
+        let lost = if hand.claimed {
+            held > LOST && free
+        } else {
+            held > ABANDONED
+        };
+        if lost {
+            self.hands.remove(&id);
+        }
+        !lost
+    }
+
     /// Judges a line of a listing; `None`: it is known or being tried, leave it alone.
     pub fn look(
         &mut self,
@@ -342,18 +371,9 @@ impl State {
         date: StoreTime,
     ) -> Option<Verdict> {
         let hint = Hint::of_size(line.size);
-        if let Some(hand) = self.hands.get(&id) {
-            let held = now.since(hand.at);
-            let lost = if hand.claimed {
-                // Claimed long ago and yet free: the report on it never came.
-                held > LOST && matches!(hint, Hint::Runnable | Hint::Waiting(_))
-            } else {
-                held > ABANDONED
-            };
-            if !lost {
-                return None;
-            }
-            self.hands.remove(&id);
+        let free = matches!(hint, Hint::Runnable | Hint::Waiting(_));
+        if self.in_hand(id, free, now) {
+            return None;
         }
         if self.memory.covers(id, &line.etag, date) {
             return None;
@@ -411,7 +431,6 @@ impl State {
     pub fn set_room(&mut self, room: usize, now: Mono) {
         if room > 0 {
             self.full_since = None;
-            self.help.rest();
         } else if self.room > 0 {
             self.full_since = Some(now);
         }

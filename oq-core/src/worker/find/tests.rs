@@ -363,3 +363,26 @@ async fn rings_are_coalesced_and_flushed() {
     let bell = read::<Bell>(&world.root(), &key).await.unwrap().unwrap();
     assert_eq!(bell.record.rings.len(), 16);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_flush_does_not_wait_for_what_is_rung_after_it() {
+    let world = World::new();
+    let ringer = Arc::new(Ringer::new(world.root(), world.queue.clone()));
+    let (busy, env) = (ringer.clone(), world.root().env().clone());
+    let busy = tokio::spawn(async move {
+        loop {
+            busy.ring(Shard::new(1).unwrap());
+            env.sleep(Duration::from_millis(20)).await;
+        }
+    });
+    world.sleep(5).await;
+    ringer.ring(Shard::new(7).unwrap());
+    let began = world.now();
+    ringer.flush().await;
+    let took = world.now().since(began);
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    let key = Key::Bell(world.queue.clone());
+    let bell = read::<Bell>(&world.root(), &key).await.unwrap().unwrap();
+    assert!(bell.record.rings.contains_key(&Shard::new(7).unwrap()));
+    busy.abort();
+}
