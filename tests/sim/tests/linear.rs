@@ -18,7 +18,7 @@ const BENT: usize = 1_000;
 
 #[test]
 fn good_histories_are_accepted_and_bent_ones_refused() {
-    let (mut clean, mut bent) = (0, BTreeMap::new());
+    let (mut clean, mut bent, mut undecided) = (0, BTreeMap::new(), 0);
     let mut dice = Dice::new(1, 77);
     for seed in 10_000.. {
         let run = play(Scenario::of(seed), How::default());
@@ -40,10 +40,15 @@ fn good_histories_are_accepted_and_bent_ones_refused() {
                 if let Some(calls) = bend.apply(&calls, &mut dice) {
                     let verdict = judge(&calls, &register);
                     assert!(
-                        matches!(verdict, Verdict::Broken(_)),
-                        "seed {seed}, {key}, {bend:?}: {verdict:?}\n{calls:#?}"
+                        verdict != Verdict::Linear,
+                        "seed {seed}, {key}, {bend:?}\n{calls:#?}"
                     );
-                    *done += 1;
+                    // One with very many doubts at once cannot be decided; it does not count.
+                    match verdict {
+                        Verdict::TooHard => undecided += 1,
+                        _ => *done += 1,
+                    }
+                    assert!(undecided <= BENT / 100, "{undecided} undecided");
                 }
             }
         }

@@ -14,9 +14,9 @@ pub use calls::{Asked, Call, Calls, Recorder, Saw};
 pub use register::Register;
 use register::State;
 
-/// So many positions are looked at before a history counts as too hard. Thousands of times what the
+/// So many positions are looked at before a history counts as too hard. A thousand times what the
 /// simulation needs.
-const PATIENCE: usize = 1_000_000;
+const PATIENCE: usize = 200_000;
 
 /// What became of a history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
