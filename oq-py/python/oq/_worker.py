@@ -7,7 +7,7 @@ import inspect
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import (
@@ -222,7 +222,7 @@ async def serve(app: App, options: WorkerOptions, use: Callable[[Worker], Awaita
 
 
 @asynccontextmanager
-async def opened(app: App, options: WorkerOptions) -> AsyncIterator[tuple[Worker, Attempts]]:
+async def opened(app: App, options: WorkerOptions) -> AsyncGenerator[tuple[Worker, Attempts], None]:
     """A worker whose attempts run on this loop, and those attempts."""
     resources = Resources()
     try:
