@@ -227,7 +227,7 @@ fn contention() -> Result<Table> {
         // What idle workers cost each second whatever happens is in a table of its own.
         let cost = ran.per_million();
         let one = *first.get_or_insert(cost);
-        let mut row = vec![plain(workers as f64, ""), plain(cost / one, "×")];
+        let mut row = vec![plain(workers as f64, ""), at_most(cost / one, "×", 1.1)];
         row.extend(cells(&ran, Most::default()));
         table.row("200 a second", row);
     }
