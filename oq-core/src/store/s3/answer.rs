@@ -12,6 +12,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::dns::ResolveDnsError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_xml::decode::{Document, try_data};
 
 use super::witness::Seen;
 use crate::store::{StoreError, Write};
@@ -61,37 +62,86 @@ impl Failure {
     where
         E: Error + ProvideErrorMetadata + 'static,
     {
-        let how = if let Some(response) = error.raw_response() {
-            How::Answer {
-                status: response.status().as_u16(),
-                code: error.code().map(str::to_owned),
-                after: seen.after,
-            }
+        if let Some(response) = error.raw_response() {
+            let why = error.message().map_or_else(|| chain(error), str::to_owned);
+            let code = error.code().map(str::to_owned);
+            Failure::answer(response.status().as_u16(), code, seen.after, &why)
         } else if let SdkError::ConstructionFailure(_) = error {
-            How::NotSent(NotSent::Construction)
+            Failure::unmade(error)
         } else if !seen.sent {
-            How::NotSent(match find::<CredentialsError>(error) {
-                Some(
-                    CredentialsError::CredentialsNotLoaded(_)
-                    | CredentialsError::InvalidConfiguration(_),
-                ) => NotSent::Credentials,
-                _ => NotSent::Unreachable,
-            })
-        } else if never_connected(error) {
-            How::NotSent(NotSent::Unreachable)
+            Failure::unsigned(error)
         } else {
-            How::Silence
+            Failure::broken(error)
+        }
+    }
+
+    /// A refusal with this body.
+    pub fn answered(status: u16, after: Option<Duration>, body: &[u8]) -> Failure {
+        let (code, message) = words(body).unwrap_or_default();
+        let why = message.unwrap_or_else(|| "no message".into());
+        Failure::answer(status, code, after, &why)
+    }
+
+    fn answer(status: u16, code: Option<String>, after: Option<Duration>, why: &str) -> Failure {
+        let named = code.as_deref().unwrap_or("without an S3 error code");
+        Failure {
+            said: format!("{status} {named}: {why}"),
+            how: How::Answer {
+                status,
+                code,
+                after,
+            },
+        }
+    }
+
+    /// The request cannot be made.
+    pub fn unmade(error: &(dyn Error + 'static)) -> Failure {
+        Failure::not_sent(NotSent::Construction, error)
+    }
+
+    /// It could not be signed, or nothing was found that would have taken it.
+    pub fn unsigned(error: &(dyn Error + 'static)) -> Failure {
+        let why = match find::<CredentialsError>(error) {
+            Some(
+                CredentialsError::CredentialsNotLoaded(_)
+                | CredentialsError::InvalidConfiguration(_),
+            ) => NotSent::Credentials,
+            _ => NotSent::Unreachable,
         };
-        let said = match (&how, error.message()) {
-            (How::Answer { status, code, .. }, message) => {
-                let code = code.as_deref().unwrap_or("without an S3 error code");
-                let why = message.map_or_else(|| chain(error), str::to_owned);
-                format!("{status} {code}: {why}")
-            }
-            (How::NotSent(_), _) => format!("nothing was sent: {}", chain(error)),
-            (How::Silence, _) => chain(error),
-        };
-        Failure { how, said }
+        Failure::not_sent(why, error)
+    }
+
+    /// It was handed to the connections, and they failed.
+    pub fn broken(error: &(dyn Error + 'static)) -> Failure {
+        match never_connected(error) {
+            true => Failure::not_sent(NotSent::Unreachable, error),
+            false => Failure {
+                how: How::Silence,
+                said: chain(error),
+            },
+        }
+    }
+
+    /// No answer began within this time.
+    pub fn late(limit: Duration, sent: bool) -> Failure {
+        let late = format!("no answer within {limit:?}");
+        match sent {
+            true => Failure {
+                how: How::Silence,
+                said: late,
+            },
+            false => Failure {
+                how: How::NotSent(NotSent::Unreachable),
+                said: format!("nothing was sent: {late}"),
+            },
+        }
+    }
+
+    fn not_sent(why: NotSent, error: &(dyn Error + 'static)) -> Failure {
+        Failure {
+            how: How::NotSent(why),
+            said: format!("nothing was sent: {}", chain(error)),
+        }
     }
 
     /// The answer to a GET that the object is not there.
@@ -194,6 +244,25 @@ pub(super) fn of_batch(code: Option<&str>, message: Option<&str>) -> Option<Stor
 
 fn no_such_key(code: &str) -> bool {
     code == "NoSuchKey"
+}
+
+/// The code and the message of an S3 error; `None` where the body is something else.
+fn words(body: &[u8]) -> Option<(Option<String>, Option<String>)> {
+    let mut document = Document::try_from(body).ok()?;
+    let mut root = document.root_element().ok()?;
+    if !root.start_el().matches("Error") {
+        return None;
+    }
+    let (mut code, mut message) = (None, None);
+    while let Some(mut tag) = root.next_tag() {
+        let into = match tag.start_el().local() {
+            "Code" => &mut code,
+            "Message" => &mut message,
+            _ => continue,
+        };
+        *into = Some(try_data(&mut tag).ok()?.into_owned());
+    }
+    Some((code, message))
 }
 
 /// The connection failed before it was one. Only what `connect` and the resolver alone can say

@@ -1,7 +1,8 @@
 //! Amazon S3 and compatible stores, through the AWS SDK.
 //!
 //! This module sends one request for each verb and says what its answer means; it never repeats
-//! one. `url` reads the URL, `connect` makes the client, `witness` sees what the SDK hides, `answer`
+//! one. `url` reads the URL, `connect` makes the client, `request` sends what is about one object:
+//! through the SDK, or past most of it as in `lean`. `witness` sees what the SDK hides, `answer`
 //! judges failures and `list` turns listings into pages. Everything but the sending is pure.
 //!
 //! ETags go out as they came in, quotes and all. (Hetzner compares `If-Match` without quotes, so
@@ -10,7 +11,9 @@
 mod answer;
 mod bucket;
 mod connect;
+mod lean;
 mod list;
+mod request;
 mod url;
 mod witness;
 
@@ -20,14 +23,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::timeout::TimeoutConfig;
-use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{Delete, EncodingType, ObjectIdentifier};
 use bytes::{Bytes, BytesMut};
 
 use self::answer::Failure;
-use self::witness::Witness;
+use self::request::{Given, If, Request, Verb, Wire};
+use self::witness::{Seen, Witness};
 use super::{
     Abilities, Changed, Dated, Etag, List, MAX_BODY, Object, Page, Place, Store, StoreError,
     StoreKey, Write, limits,
@@ -43,7 +45,7 @@ const SMALL: u64 = 1 << 20;
 
 /// A bucket, or the part of it below a prefix.
 pub struct S3Store {
-    client: RwLock<Client>,
+    wire: RwLock<Wire>,
     env: Env,
     bucket: String,
     /// Empty, or the prefix with a `/` at its end.
@@ -66,11 +68,15 @@ impl fmt::Debug for S3Store {
 }
 
 impl S3Store {
-    fn client(&self) -> Client {
-        self.client
+    fn wire(&self) -> Wire {
+        self.wire
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    fn client(&self) -> Client {
+        self.wire().client
     }
 
     fn full(&self, key: &StoreKey) -> String {
@@ -83,23 +89,28 @@ impl S3Store {
         self.timeout + Duration::from_secs(beyond)
     }
 
-    async fn fetch(
+    async fn send(
         &self,
+        verb: Verb,
         key: &StoreKey,
-        seen: Option<&Etag>,
-    ) -> Result<Dated<Changed>, StoreError> {
-        let witness = Witness::default();
-        let request = self
-            .client()
-            .get_object()
-            .bucket(&self.bucket)
-            .key(self.full(key))
-            .set_if_none_match(seen.map(|etag| etag.as_str().to_owned()))
-            .customize()
-            .interceptor(witness.clone());
-        let (answer, seen) = witness.judge(request.send().await);
+        condition: If<'_>,
+        body: Bytes,
+    ) -> (Result<Given, Failure>, Seen) {
+        let request = Request {
+            verb,
+            bucket: &self.bucket,
+            key: &self.full(key),
+            condition,
+            limit: self.allowance(body.len() as u64),
+            body,
+        };
+        self.wire().send(&self.env, request).await
+    }
+
+    async fn fetch(&self, key: &StoreKey, condition: If<'_>) -> Result<Dated<Changed>, StoreError> {
+        let (answer, seen) = self.send(Verb::Get, key, condition, Bytes::new()).await;
         let value = match answer {
-            Ok(output) => Changed::Now(self.object(output).await?),
+            Ok(given) => Changed::Now(self.object(given).await?),
             Err(failure) if failure.is_unchanged() => Changed::Same,
             Err(failure) if failure.is_missing() => Changed::Missing,
             Err(failure) => return Err(failure.into_error()),
@@ -110,20 +121,20 @@ impl S3Store {
         })
     }
 
-    async fn object(&self, output: GetObjectOutput) -> Result<Object, StoreError> {
-        let etag = output
-            .e_tag()
+    async fn object(&self, given: Given) -> Result<Object, StoreError> {
+        let etag = given
+            .etag
             .map(Etag::new)
             .ok_or_else(|| StoreError::Unavailable("the answer has no ETag".into()))?;
-        let last_modified = list::modified(output.last_modified())?;
-        let length = output.content_length().and_then(|n| u64::try_from(n).ok());
+        let last_modified = list::modified(given.modified.as_ref())?;
+        let length = given.length;
         if let Some(length) = length.filter(|&n| n > MAX_BODY as u64) {
             return Err(StoreError::TooLarge(length));
         }
         let limit = self.allowance(length.unwrap_or(0));
         let body = self
             .env
-            .within(limit, read_body(output.body, length))
+            .within(limit, read_body(given.body, length))
             .await
             .unwrap_or_else(|| {
                 let why = format!("the body did not arrive within {limit:?}");
@@ -140,34 +151,13 @@ impl S3Store {
         &self,
         key: &StoreKey,
         body: Bytes,
-        seen: Option<&Etag>,
+        condition: If<'_>,
     ) -> Result<Write, StoreError> {
-        let length = body.len() as u64;
         limits::fits(&body)?;
-        let witness = Witness::default();
-        let request = self
-            .client()
-            .put_object()
-            .bucket(&self.bucket)
-            .key(self.full(key))
-            .body(ByteStream::from(body));
-        let mut request = match seen {
-            Some(etag) => request.if_match(etag.as_str()),
-            None => request.if_none_match("*"),
-        }
-        .customize()
-        .interceptor(witness.clone());
-        if length > SMALL {
-            let timeouts = TimeoutConfig::builder()
-                .operation_attempt_timeout(self.allowance(length))
-                .build();
-            request = request
-                .config_override(aws_sdk_s3::config::Builder::new().timeout_config(timeouts));
-        }
-        let (answer, seen) = witness.judge(request.send().await);
+        let (answer, seen) = self.send(Verb::Put, key, condition, body).await;
         Ok(match answer {
             // It landed, but without these two the writer holds nothing: reading it back will tell.
-            Ok(output) => match (output.e_tag(), seen.date) {
+            Ok(given) => match (given.etag, seen.date) {
                 (Some(etag), Some(date)) => Write::Won {
                     etag: Etag::new(etag),
                     date,
@@ -218,17 +208,18 @@ impl Store for S3Store {
 
     /// A new pool of connections. One that the program brought is replaced as well.
     fn reconnect(&self) {
-        let config = self.client().config().to_builder();
+        let old = self.wire();
+        let config = old.client.config().to_builder();
         let fresh = Client::from_conf(
             config
                 .http_client(connect::http_client(self.endpoint.as_deref()))
                 .build(),
         );
-        *self.client.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        *self.wire.write().unwrap_or_else(PoisonError::into_inner) = old.with(fresh);
     }
 
     async fn get(&self, key: &StoreKey) -> Result<Dated<Option<Object>>, StoreError> {
-        let Dated { date, value } = self.fetch(key, None).await?;
+        let Dated { date, value } = self.fetch(key, If::Always).await?;
         let value = match value {
             Changed::Now(object) => Some(object),
             Changed::Missing => None,
@@ -245,27 +236,19 @@ impl Store for S3Store {
         key: &StoreKey,
         seen: &Etag,
     ) -> Result<Dated<Changed>, StoreError> {
-        self.fetch(key, Some(seen)).await
+        self.fetch(key, If::Other(seen)).await
     }
 
     async fn create(&self, key: &StoreKey, body: Bytes) -> Result<Write, StoreError> {
-        self.put(key, body, None).await
+        self.put(key, body, If::Absent).await
     }
 
     async fn update(&self, key: &StoreKey, body: Bytes, seen: &Etag) -> Result<Write, StoreError> {
-        self.put(key, body, Some(seen)).await
+        self.put(key, body, If::Same(seen)).await
     }
 
     async fn delete(&self, key: &StoreKey) -> Result<Dated<()>, StoreError> {
-        let witness = Witness::default();
-        let request = self
-            .client()
-            .delete_object()
-            .bucket(&self.bucket)
-            .key(self.full(key))
-            .customize()
-            .interceptor(witness.clone());
-        let (answer, seen) = witness.judge(request.send().await);
+        let (answer, seen) = self.send(Verb::Delete, key, If::Always, Bytes::new()).await;
         match answer {
             Err(failure) if !failure.is_missing() => Err(failure.into_error()),
             _ => Ok(Dated {
@@ -330,16 +313,9 @@ impl Store for S3Store {
                     .into(),
             ));
         }
-        let witness = Witness::default();
-        let request = self
-            .client()
-            .delete_object()
-            .bucket(&self.bucket)
-            .key(self.full(key))
-            .if_match(seen.as_str())
-            .customize()
-            .interceptor(witness.clone());
-        let (answer, witnessed) = witness.judge(request.send().await);
+        let (answer, witnessed) = self
+            .send(Verb::Delete, key, If::Same(seen), Bytes::new())
+            .await;
         Ok(match answer {
             Ok(_) => match witnessed.date {
                 // Nothing is left that could have an ETag; the one deleted stands for it.

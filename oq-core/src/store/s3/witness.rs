@@ -4,7 +4,7 @@
 //! An interceptor sees both.
 
 use std::error::Error;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_s3::config::interceptors::{
@@ -14,8 +14,10 @@ use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::http::Headers;
 
 use super::answer::Failure;
+use super::lean::Lean;
 use crate::store::StoreError;
 use crate::time::StoreTime;
 
@@ -31,6 +33,18 @@ pub(super) struct Seen {
 }
 
 impl Seen {
+    /// What an answer says beside its body.
+    pub fn read(headers: &Headers) -> Seen {
+        let date = headers.get("date").and_then(http_date);
+        Seen {
+            sent: true,
+            date,
+            after: headers
+                .get("retry-after")
+                .and_then(|v| retry_after(v, date)),
+        }
+    }
+
     /// The store's clock, without which an answer is of no use.
     pub fn date(&self) -> Result<StoreTime, StoreError> {
         self.date
@@ -40,11 +54,33 @@ impl Seen {
 
 /// Watches one request; its clones share what they saw.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Witness(Arc<Mutex<Seen>>);
+pub(super) struct Witness {
+    seen: Arc<Mutex<Seen>>,
+    pupil: Option<Pupil>,
+}
+
+/// Who wants to know how requests are made, and the key that this one is about.
+#[derive(Debug, Clone)]
+struct Pupil {
+    learned: Arc<OnceLock<Option<Lean>>>,
+    key: String,
+}
 
 impl Witness {
+    /// One that has the first request show how others are made.
+    pub fn learning(learned: Arc<OnceLock<Option<Lean>>>, key: &str) -> Witness {
+        let pupil = learned.get().is_none().then(|| Pupil {
+            learned,
+            key: key.to_owned(),
+        });
+        Witness {
+            seen: Arc::default(),
+            pupil,
+        }
+    }
+
     fn seen(&self) -> Seen {
-        self.0
+        self.seen
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
@@ -63,7 +99,7 @@ impl Witness {
     }
 
     fn note(&self, change: impl FnOnce(&mut Seen)) {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
@@ -74,11 +110,14 @@ impl Intercept for Witness {
 
     fn read_before_transmit(
         &self,
-        _: &BeforeTransmitInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
+        components: &RuntimeComponents,
+        config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         self.note(|seen| seen.sent = true);
+        if let Some(Pupil { learned, key }) = &self.pupil {
+            learned.get_or_init(|| Lean::learn(context.request(), key, components, config));
+        }
         Ok(())
     }
 
@@ -88,15 +127,8 @@ impl Intercept for Witness {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let headers = context.response().headers();
-        let date = headers.get("date").and_then(http_date);
-        let after = headers
-            .get("retry-after")
-            .and_then(|v| retry_after(v, date));
-        self.note(|seen| {
-            seen.date = date;
-            seen.after = after;
-        });
+        let answer = Seen::read(context.response().headers());
+        self.note(|seen| *seen = answer);
         Ok(())
     }
 }

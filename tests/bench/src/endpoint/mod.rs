@@ -1,9 +1,11 @@
-//! What `oq dev` answers a second: the real binary, asked by the AWS SDK and by a bare HTTP client.
+//! What `oq dev` answers a second: the real binary, asked by the AWS SDK, by
+//! oq's own store and by a bare HTTP client.
 //!
 //! Client and server share the machine. So beside the rate stands what a request costs each of them
 //! in processor time, which does not depend on what else the machine does.
 
 mod bare;
+mod ours;
 mod process;
 mod sdk;
 
@@ -88,8 +90,9 @@ pub fn tables(oq: Option<PathBuf>) -> Result<Vec<Table>> {
         "The S3 endpoint of oq dev",
         &format!(
             "{REQUESTS} requests with bodies of {} bytes on {CONNECTIONS} connections, client and \
-             server on the same processors; medians of {RUNS} runs. The bare client sends requests \
-             that were signed before, so what is left is the server's part.",
+             server on the same processors; medians of {RUNS} runs. oq asks as its workers do: signed \
+             by itself, on the SDK's connections. The bare client sends requests that were signed \
+             before, so what is left is the server's part.",
             BODY.len()
         ),
     );
@@ -119,6 +122,18 @@ pub fn tables(oq: Option<PathBuf>) -> Result<Vec<Table>> {
                 rate,
                 bound,
             );
+            // It has no PUT without a condition.
+            if verb != Verb::Put {
+                let rates =
+                    (0..RUNS).map(|run| runtime.block_on(ours::run(&dev, verb, 2 * RUNS + run)));
+                let rate = median(rates.collect());
+                add(
+                    &mut table,
+                    &format!("{store}, {verb:?}, oq"),
+                    rate,
+                    Bound::None,
+                );
+            }
             let rates = (0..RUNS).map(|run| runtime.block_on(bare::run(&dev, verb, RUNS + run)));
             let rate = median(rates.collect());
             add(
