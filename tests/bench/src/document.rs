@@ -1,4 +1,5 @@
-//! The parts of `docs/benchmarks.md`: what each prints into its section, and its pictures.
+//! What is printed into documents: the parts of `docs/benchmarks.md` with their pictures, and the
+//! endpoint's table.
 
 use std::path::{Path, PathBuf};
 
@@ -43,4 +44,22 @@ impl Part {
         }
         Ok(())
     }
+}
+
+#[cfg(feature = "real")]
+pub fn endpoint_path() -> PathBuf {
+    docs().join("dev.md")
+}
+
+/// Puts what `oq dev` answers a second into its own page.
+#[cfg(feature = "real")]
+pub fn write_endpoint(table: &Table) -> Result<(), String> {
+    let page = endpoint_path().display().to_string();
+    let table = table.to_string();
+    let text = format!(
+        "\n{}\n\n{}\n\n",
+        crate::machine::described(),
+        table.trim_end()
+    );
+    oq_printed::write(&page, &[("endpoint", text)])
 }

@@ -3,7 +3,7 @@
 use clap::{Subcommand, ValueEnum};
 use oq_core::Result;
 
-use crate::document::Part;
+use crate::document::{self, Part};
 #[cfg(feature = "real")]
 use crate::{endpoint, real};
 use crate::{machine, recorder, simulated};
@@ -20,6 +20,9 @@ pub enum What {
         /// The binary, if it is not the one beside this
         #[arg(long)]
         oq: Option<std::path::PathBuf>,
+        /// Puts the table into docs/dev.md as well
+        #[arg(long)]
+        write: bool,
     },
     /// One load on a store, in this process: for a profiler, and for the tables
     #[cfg(feature = "real")]
@@ -130,10 +133,13 @@ impl What {
                 Ok(out)
             }
             #[cfg(feature = "real")]
-            What::Endpoint { oq } => {
-                let tables = endpoint::tables(oq)?;
-                tables.iter().for_each(|table| print!("{table}"));
-                Ok(tables.iter().flat_map(|t| t.missed()).collect())
+            What::Endpoint { oq, write } => {
+                let table = endpoint::table(oq);
+                print!("{table}");
+                if write {
+                    document::write_endpoint(&table).expect("docs/dev.md can be written");
+                }
+                Ok(table.missed().collect())
             }
             #[cfg(feature = "real")]
             What::Run(run) => run.run().map(|()| Vec::new()),
@@ -146,7 +152,6 @@ impl What {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document;
 
     #[test]
     fn every_part_has_its_section() {
@@ -155,5 +160,12 @@ mod tests {
             let section = oq_printed::section(&text, part.name());
             assert!(section.is_some(), "{}", part.name());
         }
+    }
+
+    #[cfg(feature = "real")]
+    #[test]
+    fn the_endpoint_has_its_section() {
+        let text = std::fs::read_to_string(document::endpoint_path()).unwrap();
+        assert!(oq_printed::section(&text, "endpoint").is_some());
     }
 }

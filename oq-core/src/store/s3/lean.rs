@@ -6,6 +6,7 @@
 //! and their cache, connections, proxies and the clock stay the SDK's. It knows nothing of
 //! listings, of batches and of bodies above a megabyte: these go through the SDK.
 
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -47,7 +48,6 @@ const ERROR_BODY: usize = 64 << 10;
 const USER_AGENT: &str = concat!("oq/", env!("CARGO_PKG_VERSION"));
 
 /// What the requests of one client have in common.
-#[derive(Debug)]
 pub(super) struct Lean {
     components: RuntimeComponents,
     connector: SharedHttpConnector,
@@ -64,6 +64,16 @@ pub(super) struct Lean {
 struct Scope {
     region: String,
     service: String,
+}
+
+impl fmt::Debug for Lean {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Credentials come from what is left out.
+        f.debug_struct("Lean")
+            .field("bucket", &self.bucket)
+            .field("scope", &self.scope)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Lean {
@@ -199,7 +209,7 @@ fn signing() -> SigningSettings {
     settings
 }
 
-fn encoded(key: &str) -> impl std::fmt::Display + '_ {
+fn encoded(key: &str) -> impl fmt::Display + '_ {
     utf8_percent_encode(key, ENCODED)
 }
 

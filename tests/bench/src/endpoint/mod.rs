@@ -13,10 +13,8 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use oq_core::Result;
-
 use self::process::{Dev, cpu_of};
-use crate::table::{Bound, Table};
+use crate::table::{Bound, Table, bounded, plain, text};
 
 /// Requests of one run, after as many tenths of it to warm up.
 const REQUESTS: usize = 20_000;
@@ -79,23 +77,72 @@ fn key(verb: Verb, run: usize, n: usize) -> String {
     }
 }
 
-/// The tables of `oq-bench endpoint`.
-pub fn tables(oq: Option<PathBuf>) -> Result<Vec<Table>> {
+impl Verb {
+    fn what(self) -> &'static str {
+        match self {
+            Verb::Create => "PUT if absent",
+            Verb::Put => "PUT",
+            Verb::Get => "GET",
+        }
+    }
+}
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Client {
+    Sdk,
+    Ours,
+    Bare,
+}
+
+impl Client {
+    const ALL: [Client; 3] = [Client::Sdk, Client::Ours, Client::Bare];
+
+    fn what(self) -> &'static str {
+        match self {
+            Client::Sdk => "AWS SDK",
+            Client::Ours => "oq",
+            Client::Bare => "bare client",
+        }
+    }
+
+    /// oq never puts without a condition.
+    fn has(self, verb: Verb) -> bool {
+        self != Client::Ours || verb != Verb::Put
+    }
+
+    /// `run` tells apart the keys of all runs on one server.
+    async fn run(self, dev: &Dev, verb: Verb, run: usize) -> Rate {
+        match self {
+            Client::Sdk => sdk::run(dev, verb, run).await,
+            Client::Ours => ours::run(dev, verb, RUNS + run).await,
+            Client::Bare => bare::run(dev, verb, 2 * RUNS + run).await,
+        }
+    }
+}
+
+/// The table of `oq-bench endpoint`.
+pub fn table(oq: Option<PathBuf>) -> Table {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .expect("a runtime");
-    let mut table = Table::new(
-        "The S3 endpoint of oq dev",
-        &format!(
-            "{REQUESTS} requests with bodies of {} bytes on {CONNECTIONS} connections, client and \
-             server on the same processors; medians of {RUNS} runs. oq asks as its workers do: signed \
-             by itself, on the SDK's connections. The bare client sends requests that were signed \
-             before, so what is left is the server's part.",
-            BODY.len()
-        ),
+    let note = format!(
+        "{REQUESTS} requests with bodies of {} bytes on {CONNECTIONS} connections, client and server \
+         on the same processors; medians of {RUNS} runs. Processor time is a request's. oq asks as its \
+         workers do: signed by itself, on the SDK's connections. The bare client sends what was \
+         signed before, so what is left is the server's part.",
+        BODY.len()
     );
+    let head = [
+        "store, request",
+        "client",
+        "a second",
+        "client's processor",
+        "server's",
+    ];
+    let mut table = Table::grid("The S3 endpoint of oq dev", &note, &head);
     for store in ["memory", "SQLite"] {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let url = match store {
@@ -104,51 +151,27 @@ pub fn tables(oq: Option<PathBuf>) -> Result<Vec<Table>> {
         };
         let dev = Dev::start(oq.clone(), &url);
         for verb in [Verb::Create, Verb::Put, Verb::Get] {
-            let bound = match (store, verb) {
-                ("memory", Verb::Get) => 10_000.0,
-                ("memory", _) => 8_000.0,
-                (_, Verb::Create) => 4_000.0,
-                _ => 0.0,
-            };
-            let rates = (0..RUNS).map(|run| runtime.block_on(sdk::run(&dev, verb, run)));
-            let rate = median(rates.collect());
-            let bound = match bound {
-                0.0 => Bound::None,
-                bound => Bound::AtLeast(bound),
-            };
-            add(
-                &mut table,
-                &format!("{store}, {verb:?}, AWS SDK"),
-                rate,
-                bound,
-            );
-            // It has no PUT without a condition.
-            if verb != Verb::Put {
-                let rates =
-                    (0..RUNS).map(|run| runtime.block_on(ours::run(&dev, verb, 2 * RUNS + run)));
-                let rate = median(rates.collect());
-                add(
-                    &mut table,
-                    &format!("{store}, {verb:?}, oq"),
-                    rate,
-                    Bound::None,
-                );
+            for client in Client::ALL.into_iter().filter(|client| client.has(verb)) {
+                let runs = (0..RUNS).map(|run| runtime.block_on(client.run(&dev, verb, run)));
+                let rate = median(runs.collect());
+                let cells = vec![
+                    text(client.what()),
+                    bounded(rate.a_second, "", bound(store, verb, client)),
+                    plain(rate.client, "µs"),
+                    plain(rate.server, "µs"),
+                ];
+                table.row(format!("{store}, {}", verb.what()), cells);
             }
-            let rates = (0..RUNS).map(|run| runtime.block_on(bare::run(&dev, verb, RUNS + run)));
-            let rate = median(rates.collect());
-            add(
-                &mut table,
-                &format!("{store}, {verb:?}, bare client"),
-                rate,
-                Bound::None,
-            );
         }
     }
-    Ok(vec![table])
+    table
 }
 
-fn add(table: &mut Table, what: &str, rate: Rate, bound: Bound) {
-    table.add(what, rate.a_second, "/s", bound);
-    table.add(format!("{what}: server"), rate.server, "µs", Bound::None);
-    table.add(format!("{what}: client"), rate.client, "µs", Bound::None);
+fn bound(store: &str, verb: Verb, client: Client) -> Bound {
+    match (client, store, verb) {
+        (Client::Sdk, "memory", Verb::Get) => Bound::AtLeast(10_000.0),
+        (Client::Sdk, "memory", _) => Bound::AtLeast(8_000.0),
+        (Client::Sdk, _, Verb::Create | Verb::Put) => Bound::AtLeast(4_000.0),
+        _ => Bound::None,
+    }
 }
