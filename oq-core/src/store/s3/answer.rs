@@ -82,6 +82,13 @@ impl Failure {
         Failure::answer(status, code, after, &why)
     }
 
+    /// An error that stands in the body of an answer which said success before.
+    pub fn within_success(status: u16, body: &[u8]) -> Option<Failure> {
+        let (code, message) = words(body)?;
+        let why = message.unwrap_or_else(|| "no message".into());
+        Some(Failure::answer(status, code, None, &why))
+    }
+
     fn answer(status: u16, code: Option<String>, after: Option<Duration>, why: &str) -> Failure {
         let named = code.as_deref().unwrap_or("without an S3 error code");
         Failure {
@@ -157,6 +164,17 @@ impl Failure {
     /// The answer to a conditional GET that nothing has changed.
     pub fn is_unchanged(&self) -> bool {
         matches!(self.how, How::Answer { status: 304, .. })
+    }
+
+    /// The server that answered may be worse off than its neighbours. One that asks for patience is
+    /// not.
+    pub fn is_of_a_sick_server(&self) -> bool {
+        match &self.how {
+            How::Answer { status, code, .. } => {
+                matches!(status, 500 | 502..=504) && code.as_deref() != Some("SlowDown")
+            }
+            _ => false,
+        }
     }
 
     /// As the answer of a conditional write.

@@ -45,10 +45,11 @@ pub struct S3Options {
     /// Whether the store checks the condition of a conditional deletion. Unset, it is believed of
     /// Amazon S3 only: some compatible stores ignore the condition and delete.
     pub delete_if: Option<bool>,
-    /// Whether requests about one object go past most of the SDK, which takes a third of its processor
+    /// Whether requests about one object go past most of the SDK, for a fraction of the processor
     /// time: oq signs them, the SDK's credentials and connections are used. Unset, they do for a
     /// store connected by URL, and do not where a program brings its own configuration, whose
-    /// interceptors and endpoint rules shall see every request.
+    /// interceptors and endpoint rules shall see every request. Nor do they where the first request
+    /// has headers of S3's that oq does not know, or is signed in another way than usual.
     pub lean: Option<bool>,
 }
 

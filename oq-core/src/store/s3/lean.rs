@@ -3,34 +3,27 @@
 //! The SDK spends most of a request's processor time on what the requests of one store have in
 //! common: its configuration, endpoint rules, interceptors. This path does without. What the SDK
 //! made of region, endpoint and addressing is read off a request that it sent itself; credentials
-//! and their cache, connections, proxies and the clock stay the SDK's. It knows nothing of
-//! listings, of batches and of bodies above a megabyte: these go through the SDK.
+//! and their cache, connections and proxies stay the SDK's. Listings, batches and bodies above a
+//! megabyte that are put go through the SDK.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use aws_sdk_s3::config::{ConfigBag, RuntimeComponents};
 use aws_sdk_s3::primitives::{ByteStream, SdkBody};
-use aws_sigv4::http_request::{
-    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings,
-    UriPathNormalizationMode, sign,
-};
-use aws_sigv4::sign::v4::SigningParams;
 use aws_smithy_runtime_api::box_error::BoxError;
-use aws_smithy_runtime_api::client::auth::{AuthScheme, AuthSchemeId};
+use aws_smithy_runtime_api::client::connection::CaptureSmithyConnection;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorSettings, SharedHttpConnector,
 };
-use aws_smithy_runtime_api::client::identity::{
-    Identity, ResolveCachedIdentity, SharedIdentityCache, SharedIdentityResolver,
-};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::http::Headers;
 use aws_smithy_types::timeout::TimeoutConfig;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::answer::Failure;
-use super::request::{Given, Request};
+use super::request::{Given, Request, Verb};
+use super::signer::Signer;
 use super::witness::Seen;
 use crate::env::Env;
 
@@ -45,25 +38,12 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
 /// Errors are a few lines of XML.
 const ERROR_BODY: usize = 64 << 10;
 
-const USER_AGENT: &str = concat!("oq/", env!("CARGO_PKG_VERSION"));
-
 /// What the requests of one client have in common.
 pub(super) struct Lean {
-    components: RuntimeComponents,
     connector: SharedHttpConnector,
-    keys: SharedIdentityCache,
-    whose: SharedIdentityResolver,
-    scope: Scope,
-    settings: SigningSettings,
+    signer: Signer,
     /// The address of the bucket, up to where a key begins.
     bucket: String,
-}
-
-/// Who is asked, as a signature names it.
-#[derive(Debug, PartialEq, Eq)]
-struct Scope {
-    region: String,
-    service: String,
 }
 
 impl fmt::Debug for Lean {
@@ -71,7 +51,7 @@ impl fmt::Debug for Lean {
         // Credentials come from what is left out.
         f.debug_struct("Lean")
             .field("bucket", &self.bucket)
-            .field("scope", &self.scope)
+            .field("scope", self.signer.scope())
             .finish_non_exhaustive()
     }
 }
@@ -85,128 +65,86 @@ impl Lean {
         components: &RuntimeComponents,
         config: &ConfigBag,
     ) -> Option<Lean> {
-        let scope = Scope::read(request.headers().get("authorization")?)?;
-        let bucket = base(request.uri(), key)?.to_owned();
         let timeouts = config.load::<TimeoutConfig>()?;
         let mut settings = HttpConnectorSettings::builder();
         settings.set_connect_timeout(timeouts.connect_timeout());
         settings.set_read_timeout(timeouts.read_timeout());
-        let connector = components
-            .http_client()?
-            .http_connector(&settings.build(), components);
-        let scheme = components.auth_scheme(AuthSchemeId::from("sigv4"))?;
         Some(Lean {
-            connector,
-            keys: components.identity_cache(),
-            whose: scheme.identity_resolver(components)?,
-            components: components.clone(),
-            scope,
-            settings: signing(),
-            bucket,
+            bucket: base(request.uri(), key)?.to_owned(),
+            signer: Signer::learn(request, components, timeouts)?,
+            connector: components
+                .http_client()?
+                .http_connector(&settings.build(), components),
         })
+    }
+
+    /// What an answer to the SDK tells as well.
+    pub fn note(&self, answer: &Headers) {
+        self.signer.compare_clocks(answer);
     }
 
     /// Sends it, once.
     pub async fn send(&self, env: &Env, request: Request<'_>) -> (Result<Given, Failure>, Seen) {
         let sent = AtomicBool::new(false);
         let limit = request.limit;
-        let exchange = async {
-            let identity = self
-                .identity()
-                .await
-                .map_err(|error| Failure::unsigned(&*error))?;
-            let request = self
-                .signed(&request, &identity)
-                .map_err(|error| Failure::unmade(&*error))?;
-            sent.store(true, Ordering::Relaxed);
-            self.connector
-                .call(request)
-                .await
-                .map_err(|error| Failure::broken(&error))
-        };
-        let answer = match env.within(limit, exchange).await {
-            Some(answer) => answer,
-            None => Err(Failure::late(limit, sent.load(Ordering::Relaxed))),
-        };
-        match answer {
-            Ok(response) => {
-                let seen = Seen::read(response.headers());
-                (given(env, limit, response, &seen).await, seen)
+        match env.within(limit, self.exchange(request, &sent)).await {
+            Some(Ok((given, seen))) => (given, seen),
+            Some(Err(failure)) => (Err(failure), Seen::default()),
+            None => {
+                let late = Failure::late(limit, sent.load(Ordering::Relaxed));
+                (Err(late), Seen::default())
             }
-            Err(failure) => (Err(failure), Seen::default()),
         }
     }
 
-    async fn identity(&self) -> Result<Identity, BoxError> {
-        let config = ConfigBag::base();
-        self.keys
-            .resolve_cached_identity(self.whose.clone(), &self.components, &config)
-            .await
+    /// An answer, or why there is none. Of a GET's body nothing is read yet.
+    async fn exchange(
+        &self,
+        ask: Request<'_>,
+        sent: &AtomicBool,
+    ) -> Result<(Result<Given, Failure>, Seen), Failure> {
+        let verb = ask.verb;
+        let identity = self.signer.identity().await;
+        let identity = identity.map_err(|error| Failure::unsigned(&*error))?;
+        let connection = CaptureSmithyConnection::new();
+        let mut request = self.unsigned(&ask).map_err(|e| Failure::unmade(&*e))?;
+        self.signer
+            .sign(&mut request, &ask.body, &identity)
+            .map_err(|error| Failure::unmade(&*error))?;
+        request.add_extension(connection.clone());
+        sent.store(true, Ordering::Relaxed);
+        let response = self.connector.call(request).await;
+        let response = response.map_err(|error| Failure::broken(&error))?;
+        self.signer.compare_clocks(response.headers());
+        let seen = Seen::read(response.headers());
+        let given = given(verb, response, &seen).await;
+        if given.as_ref().is_err_and(Failure::is_of_a_sick_server) {
+            // Others of the same name may be well, and the next connection may lead to one.
+            if let Some(connection) = connection.get() {
+                connection.poison();
+            }
+        }
+        Ok((given, seen))
     }
 
-    fn signed(&self, ask: &Request<'_>, identity: &Identity) -> Result<HttpRequest, BoxError> {
-        let uri = format!("{}{}", self.bucket, encoded(ask.key));
-        let method = ask.verb.method();
-        let length = ask.body.len().to_string();
-        let mut headers: Vec<(&str, &str)> = Vec::with_capacity(3);
-        if let Some((name, etag)) = ask.condition() {
-            headers.push((name, etag));
-        }
-        if ask.verb.has_body() {
-            headers.push(("content-length", &length));
-            headers.push(("content-type", "application/octet-stream"));
-        }
-        let now = self.components.time_source().ok_or("no clock")?.now();
-        let params = SigningParams::builder()
-            .identity(identity)
-            .region(&self.scope.region)
-            .name(&self.scope.service)
-            .time(now)
-            .settings(self.settings.clone())
-            .build()?
-            .into();
-        let body = SignableBody::Bytes(&ask.body);
-        let signable = SignableRequest::new(method, &uri, headers.iter().copied(), body)?;
-        let (signature, _) = sign(signable, &params)?.into_parts();
-        let mut request = HttpRequest::new(match ask.verb.has_body() {
+    fn unsigned(&self, ask: &Request<'_>) -> Result<HttpRequest, BoxError> {
+        let puts = ask.verb == Verb::Put;
+        let mut request = HttpRequest::new(match puts {
             true => SdkBody::from(ask.body.clone()),
             false => SdkBody::empty(),
         });
-        request.set_method(method)?;
-        request.set_uri(uri)?;
-        let all = request.headers_mut();
-        for (name, value) in headers {
-            all.try_insert(name.to_owned(), value.to_owned())?;
+        request.set_method(ask.verb.method())?;
+        request.set_uri(format!("{}{}", self.bucket, encoded(ask.key)))?;
+        let headers = request.headers_mut();
+        if let Some((name, etag)) = ask.condition() {
+            headers.try_insert(name, etag.to_owned())?;
         }
-        all.try_insert("user-agent", USER_AGENT)?;
-        for header in signature.into_parts().0 {
-            all.try_insert(header.name(), header.value().to_owned())?;
+        if puts {
+            headers.try_insert("content-length", ask.body.len().to_string())?;
+            headers.try_insert("content-type", "application/octet-stream")?;
         }
         Ok(request)
     }
-}
-
-impl Scope {
-    /// From `AWS4-HMAC-SHA256 Credential=KEY/DATE/REGION/SERVICE/aws4_request, …`.
-    fn read(authorization: &str) -> Option<Scope> {
-        let rest = authorization.strip_prefix("AWS4-HMAC-SHA256 Credential=")?;
-        let mut words = rest.split(',').next()?.rsplit('/');
-        if words.next() != Some("aws4_request") {
-            return None;
-        }
-        let service = words.next()?.to_owned();
-        let region = words.next()?.to_owned();
-        Some(Scope { region, service })
-    }
-}
-
-/// As S3 wants it: the path is signed as it is sent.
-fn signing() -> SigningSettings {
-    let mut settings = SigningSettings::default();
-    settings.percent_encoding_mode = PercentEncodingMode::Single;
-    settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
-    settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
-    settings
 }
 
 fn encoded(key: &str) -> impl fmt::Display + '_ {
@@ -219,33 +157,66 @@ fn base<'a>(uri: &'a str, key: &str) -> Option<&'a str> {
     path.strip_suffix(&encoded(key).to_string())
 }
 
-/// What a whole answer gives, or its refusal in the store's words.
-async fn given(
-    env: &Env,
-    limit: Duration,
-    response: HttpResponse,
-    seen: &Seen,
-) -> Result<Given, Failure> {
+/// What an answer gives, or its refusal in the store's words.
+async fn given(verb: Verb, response: HttpResponse, seen: &Seen) -> Result<Given, Failure> {
     let status = response.status();
-    if status.is_success() {
+    if status.is_success() && verb == Verb::Get {
         let given = Given::read(response.headers());
         return Ok(given.with(ByteStream::new(response.into_body())));
     }
-    let body = env
-        .within(limit, start(ByteStream::new(response.into_body())))
-        .await
-        .unwrap_or_default();
-    Err(Failure::answered(status.as_u16(), seen.after, &body))
+    let given = Given::read(response.headers());
+    let body = start(ByteStream::new(response.into_body())).await;
+    if !status.is_success() {
+        // What is missing of it can only make the refusal less certain.
+        let body = body.unwrap_or_default();
+        return Err(Failure::answered(status.as_u16(), seen.after, &body));
+    }
+    // Success may be said before it is one.
+    let body = body.map_err(|error| Failure::broken(&*error))?;
+    match Failure::within_success(status.as_u16(), &body) {
+        Some(failure) => Err(failure),
+        None => Ok(given),
+    }
 }
 
-/// As much as arrives of a body that should be short.
-async fn start(mut stream: ByteStream) -> Vec<u8> {
+/// As much of a body as an error may have.
+async fn start(mut stream: ByteStream) -> Result<Vec<u8>, BoxError> {
     let mut body = Vec::new();
-    while let Some(Ok(chunk)) = stream.next().await {
-        body.extend_from_slice(&chunk);
+    while let Some(chunk) = stream.next().await {
+        body.extend_from_slice(&chunk?);
         if body.len() > ERROR_BODY {
             break;
         }
     }
-    body
+    Ok(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bucket_is_what_stands_before_the_key() {
+        let table = [
+            (
+                "http://127.0.0.1:4566/jobs/a/k?x-id=GetObject",
+                "a/k",
+                Some("http://127.0.0.1:4566/jobs/"),
+            ),
+            (
+                "https://jobs.s3.eu-central-1.amazonaws.com/a/k",
+                "a/k",
+                Some("https://jobs.s3.eu-central-1.amazonaws.com/"),
+            ),
+            (
+                "https://x.example/storage/jobs/a%3Db/%C3%A4%20b",
+                "a=b/ä b",
+                Some("https://x.example/storage/jobs/"),
+            ),
+            ("https://jobs.example/other", "k", None),
+        ];
+        for (uri, key, want) in table {
+            assert_eq!(base(uri, key), want, "{uri}");
+        }
+    }
 }

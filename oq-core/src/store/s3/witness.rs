@@ -4,7 +4,7 @@
 //! An interceptor sees both.
 
 use std::error::Error;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use aws_sdk_s3::config::interceptors::{
@@ -62,20 +62,21 @@ pub(super) struct Witness {
 /// Who wants to know how requests are made, and the key that this one is about.
 #[derive(Debug, Clone)]
 struct Pupil {
-    learned: Arc<OnceLock<Option<Lean>>>,
+    /// Weak, because what was learned holds the interceptors of the request that taught it, and so
+    /// this.
+    learned: Weak<OnceLock<Option<Lean>>>,
     key: String,
 }
 
 impl Witness {
     /// One that has the first request show how others are made.
-    pub fn learning(learned: Arc<OnceLock<Option<Lean>>>, key: &str) -> Witness {
-        let pupil = learned.get().is_none().then(|| Pupil {
-            learned,
-            key: key.to_owned(),
-        });
+    pub fn learning(learned: &Arc<OnceLock<Option<Lean>>>, key: &str) -> Witness {
         Witness {
             seen: Arc::default(),
-            pupil,
+            pupil: Some(Pupil {
+                learned: Arc::downgrade(learned),
+                key: key.to_owned(),
+            }),
         }
     }
 
@@ -98,6 +99,11 @@ impl Witness {
         (answer.map_err(|error| Failure::of(&error, &seen)), seen)
     }
 
+    fn pupil(&self) -> Option<(Arc<OnceLock<Option<Lean>>>, &str)> {
+        let pupil = self.pupil.as_ref()?;
+        Some((pupil.learned.upgrade()?, &pupil.key))
+    }
+
     fn note(&self, change: impl FnOnce(&mut Seen)) {
         change(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner));
     }
@@ -115,7 +121,7 @@ impl Intercept for Witness {
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         self.note(|seen| seen.sent = true);
-        if let Some(Pupil { learned, key }) = &self.pupil {
+        if let Some((learned, key)) = self.pupil() {
             learned.get_or_init(|| Lean::learn(context.request(), key, components, config));
         }
         Ok(())
@@ -127,8 +133,14 @@ impl Intercept for Witness {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let answer = Seen::read(context.response().headers());
+        let headers = context.response().headers();
+        let answer = Seen::read(headers);
         self.note(|seen| *seen = answer);
+        if let Some((learned, _)) = self.pupil()
+            && let Some(Some(lean)) = learned.get()
+        {
+            lean.note(headers);
+        }
         Ok(())
     }
 }
