@@ -3,12 +3,22 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+/// What a handler did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Did {
+    Start,
+    /// It failed, or answered "later".
+    Turn,
+    /// It returned its result.
+    End,
+}
+
 /// One line of the log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Effect {
     /// Seconds since 1970, by this machine's clock.
     pub at: f64,
-    pub ends: bool,
+    pub did: Did,
     pub worker: usize,
     /// The process of the handler, if it has one of its own.
     pub process: u32,
@@ -30,7 +40,12 @@ fn line(line: &str) -> Option<Effect> {
     };
     Some(Effect {
         at: at.parse().ok()?,
-        ends: what == "end",
+        did: match what {
+            "start" => Did::Start,
+            "turn" => Did::Turn,
+            "end" => Did::End,
+            _ => return None,
+        },
         worker: worker.parse().ok()?,
         process: process.parse().ok()?,
         task: task.to_owned(),
@@ -63,11 +78,16 @@ mod tests {
     fn whole_lines_are_read_and_others_left() {
         let good = line("1700000000.25 end 3 77 01A 2 TOKEN").unwrap();
         assert_eq!(
-            (good.at, good.ends, good.worker, good.process),
-            (1_700_000_000.25, true, 3, 77)
+            (good.at, good.did, good.worker, good.process),
+            (1_700_000_000.25, Did::End, 3, 77)
         );
         assert_eq!((good.delivery, good.token.as_str()), (2, "TOKEN"));
-        for cut in ["", "1700000000.25 end 3 77 01A 2", "x end 3 7 01A 2 T"] {
+        for cut in [
+            "",
+            "1700000000.25 end 3 77 01A 2",
+            "x end 3 7 01A 2 T",
+            "1.0 ends 3 7 01A 2 T",
+        ] {
             assert_eq!(line(cut), None, "{cut}");
         }
     }

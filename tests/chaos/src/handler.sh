@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The handler of Rust workers: appends to the log of effects when it begins and when it ends.
+# The handler of shell workers: appends to the log of effects when it begins and when it ends.
 # Needs bash 5, which has a clock (EPOCHREALTIME).
 export LC_ALL=C
 read -r run
@@ -10,5 +10,15 @@ effect() {
 }
 effect start
 sleep "$run"
+# Twice.
+if [ "$OQ_TYPE" = flaky ] && [ "$OQ_ATTEMPT" -lt 3 ]; then
+  effect turn
+  exit 1
+fi
+if [ "$OQ_TYPE" = later ] && [ "$OQ_DELIVERY" -lt 3 ]; then
+  effect turn
+  echo 1s
+  exit 75
+fi
 effect end
 printf '"%s"' "$OQ_TOKEN"

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use oq_core::queue::TaskState;
 
-use crate::effects::{Effect, by_task};
+use crate::effects::{Did, Effect, by_task};
 
 /// What the clients of a run were told.
 #[derive(Debug, Clone, Default)]
@@ -14,6 +14,14 @@ pub struct Told {
     /// Tasks whose submission was answered as in doubt.
     pub doubtful: BTreeSet<String>,
     pub refused: u64,
+    /// Tasks that somebody tried to cancel.
+    pub asked: BTreeSet<String>,
+    /// When it was answered that a task is cancelled, or will be asked.
+    pub cancelled: BTreeMap<String, f64>,
+    /// How often two submissions under one key were both answered with an id.
+    pub pairs: usize,
+    /// How often those ids were two.
+    pub split: usize,
     /// When each outcome was first read, what it was, and what the handler returned.
     pub over: BTreeMap<String, Over>,
 }
@@ -27,6 +35,25 @@ pub struct Over {
     pub output: Option<String>,
 }
 
+impl Told {
+    /// The tasks without an outcome.
+    pub fn open_ones(&self) -> Vec<String> {
+        let all = self.accepted.union(&self.doubtful);
+        let open = all.filter(|id| !self.over.contains_key(*id));
+        open.cloned().collect()
+    }
+
+    /// How many tasks have no outcome.
+    pub fn open(&self) -> usize {
+        self.open_ones().len()
+    }
+
+    /// Whether every accepted task has an outcome.
+    pub fn all_over(&self) -> bool {
+        self.accepted.iter().all(|id| self.over.contains_key(id))
+    }
+}
+
 /// The counts of one run. All but the last two must be zero.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -34,16 +61,28 @@ pub struct Counts {
     pub lost: usize,
     /// Started after their outcome had been read.
     pub after_outcome: usize,
+    /// Two claims of it started after it had been answered that it is to be cancelled: the holder of
+    /// that moment may, and nobody after it.
+    pub after_cancel: usize,
+    /// Failed or expired, or were cancelled though nobody asked for it.
+    pub other_outcome: usize,
     /// Ran although nobody had been told that they might exist.
     pub unasked: usize,
+    /// Two tasks for one key.
+    pub split_key: usize,
     /// Two tokens for one delivery.
     pub shared_delivery: usize,
     /// The recorded result is of no run that ended.
     pub wrong_result: usize,
+    /// The recorded result came under a token, and a newer one had started.
+    pub stale_result: usize,
+    /// A worker that nothing had stopped started under an older token than one that had started
+    /// before.
+    pub stale_start: usize,
     /// Ended more than once: at least once is what is promised.
     pub again: usize,
     /// Effects under an older token than one seen before: a sink that keeps the highest refuses them.
-    pub stale: usize,
+    pub late: usize,
 }
 
 impl Counts {
@@ -52,69 +91,101 @@ impl Counts {
         let all = [
             ("lost", self.lost),
             ("started after an outcome", self.after_outcome),
+            ("claimed and started after a cancel", self.after_cancel),
+            ("ended as nobody asked for", self.other_outcome),
             ("ran unasked", self.unasked),
+            ("two tasks for one key", self.split_key),
             ("two tokens for one delivery", self.shared_delivery),
             ("wrong result", self.wrong_result),
+            ("result under a stale token", self.stale_result),
+            ("started under a stale token", self.stale_start),
         ];
         all.into_iter().filter(|(_, n)| *n > 0).collect()
     }
 }
 
-/// Counts.
-pub fn judge(effects: &[Effect], told: &Told) -> Counts {
+/// Counts. A worker that was stopped between its last look at its lease and the start of a handler
+/// cannot know, when it wakes, that others went on: those are named.
+pub fn judge(effects: &[Effect], told: &Told, stopped: &BTreeSet<usize>) -> Counts {
     let mut counts = Counts {
         lost: told
             .accepted
             .iter()
             .filter(|id| !told.over.contains_key(*id))
             .count(),
+        split_key: told.split,
         ..Counts::default()
     };
     let by_task = by_task(effects);
     for (task, effects) in &by_task {
-        counts.unasked +=
-            usize::from(!told.accepted.contains(*task) && !told.doubtful.contains(*task));
-        let mut tokens: BTreeMap<u32, BTreeSet<&str>> = BTreeMap::new();
-        let (mut highest, mut ends) = (0, 0);
-        for effect in effects {
-            tokens
-                .entry(effect.delivery)
-                .or_default()
-                .insert(&effect.token);
-            counts.stale += usize::from(effect.delivery < highest);
-            highest = highest.max(effect.delivery);
-            ends += usize::from(effect.ends);
-            let over = told.over.get(*task).is_some_and(|over| over.at < effect.at);
-            counts.after_outcome += usize::from(over && !effect.ends);
-        }
-        counts.shared_delivery += tokens.values().filter(|tokens| tokens.len() > 1).count();
-        counts.again += usize::from(ends > 1);
+        of_task(&mut counts, task, effects, told, stopped);
     }
     for (task, over) in &told.over {
-        let Some(output) = over
-            .output
-            .as_deref()
-            .filter(|_| over.state == TaskState::Completed)
-        else {
-            counts.wrong_result += usize::from(over.state == TaskState::Completed);
-            continue;
-        };
-        let ended = by_task.get(task.as_str()).into_iter().flatten();
-        let ended = ended.filter(|e| e.ends).any(|e| e.token == output);
-        counts.wrong_result += usize::from(!ended);
+        let effects = by_task.get(task.as_str()).map_or(&[][..], Vec::as_slice);
+        of_outcome(&mut counts, over, effects, told.asked.contains(task));
     }
     counts
+}
+
+fn of_task(
+    counts: &mut Counts,
+    task: &str,
+    effects: &[&Effect],
+    told: &Told,
+    stopped: &BTreeSet<usize>,
+) {
+    counts.unasked += usize::from(!told.accepted.contains(task) && !told.doubtful.contains(task));
+    let mut tokens: BTreeMap<u32, BTreeSet<&str>> = BTreeMap::new();
+    let mut cancelled: BTreeSet<u32> = BTreeSet::new();
+    let (mut highest, mut ends) = (0, 0);
+    for effect in effects {
+        let token = effect.token.as_str();
+        tokens.entry(effect.delivery).or_default().insert(token);
+        let stale = effect.delivery < highest;
+        highest = highest.max(effect.delivery);
+        counts.late += usize::from(stale);
+        ends += usize::from(effect.did == Did::End);
+        if effect.did == Did::Start {
+            let over = told.over.get(task).is_some_and(|over| over.at < effect.at);
+            counts.after_outcome += usize::from(over);
+            counts.stale_start += usize::from(stale && !stopped.contains(&effect.worker));
+            if told.cancelled.get(task).is_some_and(|at| *at < effect.at) {
+                cancelled.insert(effect.delivery);
+            }
+        }
+    }
+    counts.after_cancel += usize::from(cancelled.len() > 1);
+    counts.shared_delivery += tokens.values().filter(|tokens| tokens.len() > 1).count();
+    counts.again += usize::from(ends > 1);
+}
+
+fn of_outcome(counts: &mut Counts, over: &Over, effects: &[&Effect], asked: bool) {
+    match over.state {
+        TaskState::Completed => {}
+        TaskState::Cancelled if asked => return,
+        _ => {
+            counts.other_outcome += 1;
+            return;
+        }
+    }
+    let ends = |e: &&&Effect| e.did == Did::End && Some(&e.token) == over.output.as_ref();
+    let Some(winner) = effects.iter().find(ends) else {
+        counts.wrong_result += 1;
+        return;
+    };
+    let mut starts = effects.iter().filter(|e| e.did == Did::Start);
+    counts.stale_result += usize::from(starts.any(|e| e.delivery > winner.delivery));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn effect(at: f64, ends: bool, delivery: u32, token: &str) -> Effect {
+    fn effect(at: f64, did: Did, delivery: u32, token: &str) -> Effect {
         let (worker, process, task, token) = (0, 0, "a".to_owned(), token.to_owned());
         Effect {
             at,
-            ends,
+            did,
             worker,
             process,
             task,
@@ -135,25 +206,66 @@ mod tests {
         told
     }
 
+    fn judged(effects: &[Effect], told: &Told) -> Counts {
+        judge(effects, told, &BTreeSet::new())
+    }
+
     #[test]
     fn a_good_run_has_nothing_wrong_and_each_fault_is_counted() {
-        let good = [effect(1.0, false, 1, "T"), effect(2.0, true, 1, "T")];
-        assert_eq!(judge(&good, &told(Some((3.0, "T")))), Counts::default());
+        let good = [
+            effect(1.0, Did::Start, 1, "T"),
+            effect(2.0, Did::End, 1, "T"),
+        ];
+        assert_eq!(judged(&good, &told(Some((3.0, "T")))), Counts::default());
 
-        assert_eq!(judge(&good, &told(None)).lost, 1);
-        assert_eq!(judge(&good, &told(Some((0.5, "T")))).after_outcome, 1);
-        assert_eq!(judge(&good, &Told::default()).unasked, 1);
-        assert_eq!(judge(&good, &told(Some((3.0, "other")))).wrong_result, 1);
-        let shared = [effect(1.0, false, 1, "T"), effect(1.0, false, 1, "U")];
-        assert_eq!(judge(&shared, &told(None)).shared_delivery, 1);
+        assert_eq!(judged(&good, &told(None)).lost, 1);
+        assert_eq!(judged(&good, &told(Some((0.5, "T")))).after_outcome, 1);
+        assert_eq!(judged(&good, &Told::default()).unasked, 1);
+        assert_eq!(judged(&good, &told(Some((3.0, "other")))).wrong_result, 1);
+        let shared = [
+            effect(1.0, Did::Start, 1, "T"),
+            effect(1.0, Did::Start, 1, "U"),
+        ];
+        assert_eq!(judged(&shared, &told(None)).shared_delivery, 1);
+        let mut split = told(None);
+        split.split = 1;
+        assert_eq!(judged(&good, &split).split_key, 1);
+    }
+
+    #[test]
+    fn late_effects_are_allowed_and_stale_tokens_are_not() {
+        let late = [
+            effect(1.0, Did::Start, 1, "T"),
+            effect(2.0, Did::Start, 2, "U"),
+            effect(3.0, Did::End, 1, "T"),
+            effect(4.0, Did::End, 2, "U"),
+        ];
+        let counts = judged(&late, &told(Some((5.0, "U"))));
+        assert_eq!((counts.late, counts.again), (1, 1));
+        assert!(counts.wrong().is_empty());
+        assert_eq!(judged(&late, &told(Some((5.0, "T")))).stale_result, 1);
 
         let stale = [
-            effect(1.0, false, 2, "U"),
-            effect(2.0, true, 1, "T"),
-            effect(3.0, true, 2, "U"),
+            effect(1.0, Did::Start, 2, "U"),
+            effect(2.0, Did::Start, 1, "T"),
+            effect(3.0, Did::End, 2, "U"),
         ];
-        let counts = judge(&stale, &told(Some((4.0, "U"))));
-        assert_eq!((counts.stale, counts.again), (1, 1));
-        assert!(counts.wrong().is_empty());
+        let told = told(Some((4.0, "U")));
+        assert_eq!(judged(&stale, &told).stale_start, 1);
+        assert!(judge(&stale, &told, &[0].into()).wrong().is_empty());
+    }
+
+    #[test]
+    fn what_is_cancelled_was_asked_for_and_is_not_claimed_again() {
+        let mut told = told(None);
+        let (at, state, output) = (9.0, TaskState::Cancelled, None);
+        told.over.insert("a".into(), Over { at, state, output });
+        let first = [effect(2.0, Did::Start, 1, "T")];
+        assert_eq!(judged(&first, &told).other_outcome, 1);
+        told.asked.insert("a".into());
+        told.cancelled.insert("a".into(), 1.0);
+        assert!(judged(&first, &told).wrong().is_empty());
+        let second = [first[0].clone(), effect(3.0, Did::Start, 2, "U")];
+        assert_eq!(judged(&second, &told).after_cancel, 1);
     }
 }

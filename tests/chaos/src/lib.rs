@@ -11,10 +11,14 @@
 
 pub mod effects;
 pub mod judge;
+pub mod play;
 pub mod policy;
+pub mod program;
 pub mod recovery;
 pub mod relay;
 pub mod report;
 pub mod scenario;
 pub mod server;
+pub mod soak;
+pub mod users;
 pub mod worker;

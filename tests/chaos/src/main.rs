@@ -1,47 +1,62 @@
 //! `oq-chaos`: plays scenarios with real processes, and prints what came of them.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, Subcommand, ValueEnum};
+use oq_chaos::play::{Ended, play};
 use oq_chaos::recovery::{self, Recovery};
-use oq_chaos::report;
-use oq_chaos::scenario::{Ended, Scenario, Trouble, play};
-use oq_chaos::server::{CREDENTIALS, Kind};
-use oq_chaos::worker::Program;
+use oq_chaos::scenario::{Combination, IN_CI, NUMBERED, Scenario};
+use oq_chaos::server::{CREDENTIALS, Kind, Servers};
+use oq_chaos::soak::{ROUND, Soak, Soaked};
+use oq_chaos::{program, report};
 
 /// Real workers against real S3 servers, killed and stopped, on a network that fails.
 ///
 /// Unless said otherwise: six scenarios of ten seconds each, side by side.
 #[derive(Debug, Parser)]
+#[command(args_conflicts_with_subcommands = true)]
 struct Args {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    /// Tell the twenty-four scenarios, and play none.
+    #[arg(long, group = "what")]
+    list: bool,
     /// All twenty-four scenarios, a minute each, six side by side.
-    #[arg(long)]
+    #[arg(long, group = "what")]
     all: bool,
-    /// One long scenario with a kill every ten seconds, for so many minutes.
-    #[arg(long, value_name = "MINUTES", conflicts_with = "all")]
-    soak: Option<u64>,
+    /// One scenario: its number, or any combination, such as dev/shell/kill/slow/lone.
+    #[arg(long, value_name = "SCENARIO", group = "what")]
+    run: Option<String>,
+    /// Scenarios drawn from the seed for so long, such as 1h; ends at the first fault.
+    #[arg(long, value_name = "DURATION", group = "what", value_parser = oq_core::span::parse)]
+    soak: Option<Duration>,
     /// How long tasks wait whose worker was killed.
-    #[arg(long, conflicts_with_all = ["all", "soak"])]
+    #[arg(long, group = "what")]
     recovery: bool,
-    /// Only this server.
-    #[arg(long, value_name = "SERVER")]
-    only: Option<Kind>,
-    /// How long the trouble of each scenario lasts, in seconds.
-    #[arg(long)]
+    /// How long the trouble of each scenario lasts at least, in seconds.
+    #[arg(long, conflicts_with = "soak")]
     seconds: Option<u64>,
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// A Python that has oq's package; without it all workers are Rust's.
+    /// A Python that has oq's package.
     #[arg(long, value_name = "PATH")]
     python: Option<PathBuf>,
-    /// Print what came of it into the sections `chaos` or `killed` of this file.
+    /// Print what came of it into the section `chaos`, `soak` or `killed` of this file.
     #[arg(long, value_name = "FILE")]
     write: Option<String>,
     /// Leave logs in this folder.
     #[arg(long, value_name = "FOLDER")]
     keep: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Works: the workers in Rust are this program.
+    #[command(hide = true)]
+    Work,
 }
 
 fn main() -> ExitCode {
@@ -64,7 +79,11 @@ fn main() -> ExitCode {
         .enable_all()
         .build()
         .expect("threads to run on");
-    match runtime.block_on(run(&args)) {
+    let ran = match args.verb {
+        Some(Verb::Work) => runtime.block_on(program::work()).map(|()| true),
+        None => runtime.block_on(run(&args)),
+    };
+    match ran {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(why) => {
@@ -80,95 +99,142 @@ async fn run(args: &Args) -> Result<bool, String> {
         Some(folder) => folder.clone(),
         None => held.path().to_owned(),
     };
+    if args.list {
+        for (n, what) in NUMBERED.iter().enumerate() {
+            let ci = if IN_CI.contains(&(n + 1)) {
+                "  in CI"
+            } else {
+                ""
+            };
+            println!("{:2}  {what}{ci}", n + 1);
+        }
+        return Ok(true);
+    }
     if args.recovery {
         let measured = recovery::measure(12, args.seed, &folder).await?;
         return tell_recovery(args, &measured);
     }
+    if let Some(length) = args.soak {
+        return soak(args, length, &folder).await;
+    }
+    let scenarios = scenarios(args)?;
+    let kinds = scenarios.iter().map(|scenario| scenario.what.server);
+    let servers = Servers::start(kinds.collect()).await?;
+    let ended = play_all(args, &scenarios, &servers, &folder).await;
+    servers.end().await;
+    tell(args, &ended?)
+}
+
+async fn play_all(
+    args: &Args,
+    scenarios: &[Scenario],
+    servers: &Servers,
+    folder: &Path,
+) -> Result<Vec<Ended>, String> {
     let mut ended = Vec::new();
-    for some in scenarios(args).chunks(6) {
-        let plays = some.iter().map(|scenario| {
+    for some in scenarios.chunks(6) {
+        let plays = some.iter().map(|scenario| async {
             let folder = folder.join(format!("scenario-{}", scenario.number));
-            let scenario = scenario.clone();
-            async move {
-                std::fs::create_dir_all(&folder).map_err(|e| e.to_string())?;
-                play(scenario, &folder).await
-            }
+            let server = servers.get(scenario.what.server)?;
+            play(scenario, server, args.python.clone(), &folder).await
         });
         for play in futures::future::join_all(plays).await {
             ended.push(play?);
         }
     }
-    tell(args, &ended)
+    Ok(ended)
 }
 
-fn scenarios(args: &Args) -> Vec<Scenario> {
-    let mut programs = vec![Program::Rust];
-    programs.extend(args.python.clone().map(Program::Python));
-    let servers = args.only.map_or(Kind::ALL.to_vec(), |only| vec![only]);
-    let (length, every) = match (args.all, args.soak) {
-        (_, Some(minutes)) => (Duration::from_secs(60 * minutes), Duration::from_secs(10)),
-        (true, None) => (Duration::from_secs(60), Duration::from_secs(4)),
-        (false, None) => (Duration::from_secs(10), Duration::from_secs(2)),
+fn scenarios(args: &Args) -> Result<Vec<Scenario>, String> {
+    let (length, every) = match (args.all, &args.run) {
+        (true, _) => (60, 4),
+        (_, Some(_)) => (ROUND.as_secs(), 3),
+        (false, None) => (10, 2),
     };
-    let length = args.seconds.map_or(length, Duration::from_secs);
-    let of = |number: usize, server, program: &Program, trouble| Scenario {
+    let of = |number: usize, what| Scenario {
         number,
-        seed: args.seed * 1000 + number as u64,
-        server,
-        program: program.clone(),
-        trouble,
-        length,
-        every,
+        what,
+        seed: args.seed + number as u64,
+        length: Duration::from_secs(args.seconds.unwrap_or(length)),
+        every: Duration::from_secs(every),
     };
-    if args.soak.is_some() {
-        return vec![of(0, servers[0], &Program::Rust, Trouble::Mixed)];
+    let numbered = |number: usize| {
+        let what = number.checked_sub(1).and_then(|n| NUMBERED.get(n));
+        let what = what.ok_or_else(|| format!("{number}: use 1 to {}", NUMBERED.len()))?;
+        Ok(of(number, *what))
+    };
+    match &args.run {
+        Some(named) => match named.parse() {
+            Ok(number) => Ok(vec![numbered(number)?]),
+            Err(_) => Ok(vec![of(0, named.parse::<Combination>()?)]),
+        },
+        None if args.all => (1..=NUMBERED.len()).map(numbered).collect(),
+        None => IN_CI.into_iter().map(numbered).collect(),
     }
-    let mut all = Vec::new();
-    for trouble in Trouble::ALL {
-        for program in &programs {
-            for server in &servers {
-                all.push(of(all.len(), *server, program, trouble));
-            }
-        }
-    }
-    if !args.all {
-        // Of each server and each program one; every trouble among them.
-        let per_trouble = programs.len() * servers.len();
-        let picked = (0..per_trouble).map(|n| (n % Trouble::ALL.len()) * per_trouble + n);
-        all = picked.map(|n| all[n].clone()).collect();
-    }
-    all
+}
+
+async fn soak(args: &Args, length: Duration, folder: &Path) -> Result<bool, String> {
+    let kinds: BTreeSet<Kind> = Kind::value_variants().iter().copied().collect();
+    let servers = Servers::start(kinds).await?;
+    let soak = Soak {
+        length,
+        seed: args.seed,
+        servers: &servers,
+        python: args.python.clone(),
+        folder,
+    };
+    let soaked = soak.run().await;
+    servers.end().await;
+    tell_soak(args, &soaked?)
 }
 
 fn tell(args: &Args, ended: &[Ended]) -> Result<bool, String> {
     let table = report::scenarios(ended);
     print!("{table}");
     println!("faults of the network: {}", report::faults(ended));
-    let mut fine = !ended.is_empty();
     for ended in ended {
-        if args.soak.is_some() {
-            fine &= tell_growth(ended);
-        }
-        for wrong in ended.wrong() {
-            println!("scenario {}: {wrong}", ended.scenario.number);
-            fine = false;
-        }
+        tell_wrong(ended);
     }
     let good = ended.iter().filter(|e| e.wrong().is_empty()).count();
     println!("scenarios: {good} passed, {} failed", ended.len() - good);
     if let Some(file) = &args.write {
         oq_printed::write(file, &[("chaos", table)])?;
     }
-    Ok(fine)
+    Ok(!ended.is_empty() && good == ended.len())
 }
 
-fn tell_growth(ended: &Ended) -> bool {
-    let growth = report::growth(ended);
-    match growth {
-        Some(growth) => println!("memory grew by {growth:.1} %"),
-        None => println!("memory was not measured: the worker has to run, and there to be a /proc"),
+/// What is wrong, and how to see it again: real processes do not do the same twice, but what is done
+/// to them follows from the seed.
+fn tell_wrong(ended: &Ended) {
+    let (scenario, wrong) = (&ended.scenario, ended.wrong());
+    for wrong in &wrong {
+        println!("scenario {}: {wrong}", scenario.what);
     }
-    growth.is_some_and(|growth| growth < 5.0)
+    if !wrong.is_empty() {
+        println!(
+            "again: oq-chaos --run {} --seed {} --seconds {} --keep FOLDER",
+            scenario.what,
+            scenario.seed,
+            scenario.length.as_secs()
+        );
+    }
+}
+
+fn tell_soak(args: &Args, soaked: &Soaked) -> Result<bool, String> {
+    let table = report::soak(soaked);
+    print!("{table}");
+    soaked.ended.iter().for_each(tell_wrong);
+    let fine = soaked.ended.iter().all(|ended| ended.wrong().is_empty());
+    let grew = soaked.grew();
+    match grew {
+        Some(true) => println!("the worker that stayed grew too much"),
+        Some(false) => {}
+        None => println!("memory was not judged: that takes half an hour, and a /proc"),
+    }
+    if let Some(file) = &args.write {
+        oq_printed::write(file, &[("soak", table)])?;
+    }
+    Ok(fine && grew != Some(true))
 }
 
 fn tell_recovery(args: &Args, measured: &Recovery) -> Result<bool, String> {

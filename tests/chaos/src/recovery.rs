@@ -10,7 +10,7 @@ use oq_core::queue::{Queue, Task};
 use oq_core::testing::sim_entropy::Dice;
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::effects::{Effect, by_task, read, wall};
+use crate::effects::{Did, Effect, by_task, read, wall};
 use crate::server::{Kind, Server};
 use crate::worker::{Place, Program, Worker};
 
@@ -104,13 +104,14 @@ impl Pair {
         let place = Place {
             folder,
             url: server.direct(prefix),
+            python: None,
             concurrency: TASKS,
             // Suspects of the crash run a few at a time: the next ones wait for these.
             again: Some("0.1"),
         };
         place.prepare().map_err(said)?;
-        let first = place.start(&Program::Rust, 0).map_err(said)?;
-        let second = place.start(&Program::Rust, 1).map_err(said)?;
+        let first = place.start(Program::Shell, 0).map_err(said)?;
+        let second = place.start(Program::Shell, 1).map_err(said)?;
         Ok(Pair {
             place,
             workers: vec![first, second],
@@ -160,7 +161,8 @@ fn wait(effects: &[&Effect], killed: f64) -> Option<Duration> {
 /// Ends the handlers of workers that were killed, which nobody else does: each leads a process group.
 fn end_handlers(effects: &[Effect]) {
     let runs = |e: &Effect| (e.process, e.token.clone());
-    let ended: BTreeSet<_> = effects.iter().filter(|e| e.ends).map(runs).collect();
+    let ends = |e: &&Effect| e.did != Did::Start;
+    let ended: BTreeSet<_> = effects.iter().filter(ends).map(runs).collect();
     for effect in effects.iter().filter(|e| !ended.contains(&runs(e))) {
         if let Some(group) = Pid::from_raw(effect.process as i32) {
             let _gone = kill_process_group(group, Signal::KILL);

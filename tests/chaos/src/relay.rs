@@ -1,5 +1,5 @@
 //! A network that fails: requests pass through it to a real S3 server, and each meets a fate that
-//! follows from a seed.
+//! follows from a seed, as often as it is told to.
 //!
 //! Signatures stay good: nothing of a request is changed, and servers check the host that was asked.
 
@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use oq_core::env::Env;
@@ -20,7 +21,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 const MS: Duration = Duration::from_millis(1);
 
-/// What can become of a request, with how many of a thousand meet it.
+/// What can become of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// 503, and nothing was done.
@@ -31,6 +32,10 @@ pub enum Fault {
     DoneThenBroken,
     /// It was done, and the connection is cut.
     DoneThenCut,
+    /// The connection is cut while its body is on the way, and nothing was done.
+    CutThere,
+    /// The connection is cut in the middle of its answer's body.
+    CutBack,
     /// It never arrives, and the connection stays open without an answer.
     Lost,
     /// The connection is cut; a while later it arrives all the same.
@@ -44,11 +49,13 @@ pub enum Fault {
 }
 
 impl Fault {
-    pub const ALL: [Fault; 9] = [
+    pub const ALL: [Fault; 11] = [
         Fault::Busy,
         Fault::Broken,
         Fault::DoneThenBroken,
         Fault::DoneThenCut,
+        Fault::CutThere,
+        Fault::CutBack,
         Fault::Lost,
         Fault::Zombie,
         Fault::Twice,
@@ -62,6 +69,8 @@ impl Fault {
             Fault::Broken => "500, nothing done",
             Fault::DoneThenBroken => "done, then 500",
             Fault::DoneThenCut => "done, then cut",
+            Fault::CutThere => "cut in its body",
+            Fault::CutBack => "cut in its answer",
             Fault::Lost => "lost",
             Fault::Zombie => "lands later",
             Fault::Twice => "delivered twice",
@@ -70,15 +79,20 @@ impl Fault {
         }
     }
 
-    fn per_mille(self) -> u64 {
+    /// Whether it can become of a read, or of a write.
+    fn befalls(self, reads: bool) -> bool {
         match self {
-            Fault::Busy => 20,
-            Fault::Lost => 4,
-            Fault::Broken | Fault::SlowThere | Fault::SlowBack => 10,
-            Fault::DoneThenBroken | Fault::DoneThenCut | Fault::Zombie | Fault::Twice => 12,
+            // A read that lands later or twice does nothing, and it has no body.
+            Fault::Zombie | Fault::Twice | Fault::CutThere => !reads,
+            // Answers to writes have no body.
+            Fault::CutBack => reads,
+            _ => true,
         }
     }
 }
+
+/// How many requests of a thousand meet each fault, in the order of [`Fault::ALL`].
+pub type Rates = [u64; Fault::ALL.len()];
 
 /// How often each fault happened, in the order of [`Fault::ALL`].
 pub type Counts = [u64; Fault::ALL.len()];
@@ -103,6 +117,7 @@ pub struct Relay {
 struct Shared {
     upstream: String,
     guard: Option<Arc<dyn Guard>>,
+    rates: Rates,
     env: Env,
     dice: Mutex<Dice>,
     /// Nothing goes wrong any more.
@@ -120,18 +135,18 @@ impl std::fmt::Debug for Shared {
 impl Relay {
     /// One on which nothing fails but what its guard refuses.
     pub async fn guarded(upstream: &str, guard: Arc<dyn Guard>) -> std::io::Result<Relay> {
-        Relay::listen(upstream, 0, false, Some(guard)).await
+        Relay::listen(upstream, 0, Rates::default(), Some(guard)).await
     }
 
     /// Listens on a free port and passes requests on to `upstream`, a host and a port.
-    pub async fn start(upstream: &str, seed: u64, faulty: bool) -> std::io::Result<Relay> {
-        Relay::listen(upstream, seed, faulty, None).await
+    pub async fn start(upstream: &str, seed: u64, rates: Rates) -> std::io::Result<Relay> {
+        Relay::listen(upstream, seed, rates, None).await
     }
 
     async fn listen(
         upstream: &str,
         seed: u64,
-        faulty: bool,
+        rates: Rates,
         guard: Option<Arc<dyn Guard>>,
     ) -> std::io::Result<Relay> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -139,9 +154,10 @@ impl Relay {
         let shared = Arc::new(Shared {
             upstream: upstream.to_owned(),
             guard,
+            rates,
             env: Env::system(),
             dice: Mutex::new(Dice::new(seed, 11)),
-            healed: AtomicBool::new(!faulty),
+            healed: AtomicBool::new(false),
             counts: Default::default(),
             requests: AtomicU64::new(0),
         });
@@ -189,7 +205,7 @@ impl std::fmt::Display for Cut {
 
 impl std::error::Error for Cut {}
 
-type Answer = Result<Response<Full<Bytes>>, Cut>;
+type Answer = Result<Response<UnsyncBoxBody<Bytes, Cut>>, Cut>;
 
 impl Shared {
     async fn serve(self: Arc<Self>, stream: TcpStream) {
@@ -236,6 +252,8 @@ impl Shared {
                 self.pass(request).await?;
                 Err(Cut)
             }
+            Fault::CutThere => Err(Cut),
+            Fault::CutBack => half(self.pass(request).await?).await,
             // Clients give up by themselves, sooner than that.
             Fault::Lost => {
                 self.env.sleep(30_000 * MS).await;
@@ -274,16 +292,14 @@ impl Shared {
         let mut dice = self.dice.lock().unwrap_or_else(PoisonError::into_inner);
         let long = dice.log_between(500 * MS, 15_000 * MS);
         let mut drawn = dice.below(1000);
-        for fault in Fault::ALL {
-            if drawn < fault.per_mille() {
+        let reads = *method == Method::GET || *method == Method::HEAD;
+        for (fault, rate) in Fault::ALL.into_iter().zip(self.rates) {
+            if drawn < rate {
                 let slow = matches!(fault, Fault::SlowThere | Fault::SlowBack);
                 let long = if slow { long / 4 } else { long };
-                // A read that lands later or twice does nothing.
-                let late = matches!(fault, Fault::Zombie | Fault::Twice);
-                let reads = *method == Method::GET || *method == Method::HEAD;
-                return ((!(late && reads)).then_some(fault), long);
+                return (fault.befalls(reads).then_some(fault), long);
             }
-            drawn -= fault.per_mille();
+            drawn -= rate;
         }
         (None, long)
     }
@@ -310,14 +326,36 @@ impl Shared {
         if let Some(length) = length {
             head.headers.insert(http::header::CONTENT_LENGTH, length);
         }
-        Ok(Response::from_parts(head, Full::new(body)))
+        Ok(Response::from_parts(head, whole(body)))
     }
 }
 
-fn refusal(status: StatusCode, code: &str) -> Response<Full<Bytes>> {
+fn whole(body: Bytes) -> UnsyncBoxBody<Bytes, Cut> {
+    let never = |never: std::convert::Infallible| match never {};
+    Full::new(body).map_err(never).boxed_unsync()
+}
+
+/// The answer with the first half of its body, and then nothing more.
+async fn half(answer: Response<UnsyncBoxBody<Bytes, Cut>>) -> Answer {
+    let (mut head, body) = answer.into_parts();
+    let body = body.collect().await?.to_bytes();
+    if body.len() < 2 {
+        return Err(Cut);
+    }
+    let length = http::HeaderValue::from(body.len());
+    head.headers.insert(http::header::CONTENT_LENGTH, length);
+    let first = Frame::data(body.slice(..body.len() / 2));
+    let frames = futures::stream::iter([Ok(first), Err(Cut)]);
+    Ok(Response::from_parts(
+        head,
+        StreamBody::new(frames).boxed_unsync(),
+    ))
+}
+
+fn refusal(status: StatusCode, code: &str) -> Response<UnsyncBoxBody<Bytes, Cut>> {
     let body =
         format!("<Error><Code>{code}</Code><Message>a fault that was asked for</Message></Error>");
-    let mut answer = Response::new(Full::new(Bytes::from(body)));
+    let mut answer = Response::new(whole(Bytes::from(body)));
     *answer.status_mut() = status;
     answer
 }

@@ -3,39 +3,45 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use crate::play::Ended;
 use crate::recovery::Recovery;
 use crate::relay::Fault;
-use crate::scenario::Ended;
+use crate::soak::Soaked;
 
 pub fn scenarios(all: &[Ended]) -> String {
     let mut table = String::from(
-        "| server | workers | they are | accepted | in doubt | starts | kills | stops | faults | lost | after outcome | wrong result | run twice | stale effects | over after |\n|---|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n",
+        "| scenario | accepted | in doubt | starts | kills | stops | cancels | faults | lost | after outcome | stale | otherwise wrong | run twice | late effects | over after |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n",
     );
     for ended in all {
-        let (scenario, counts) = (&ended.scenario, &ended.counts);
-        let over = ended
-            .recovered
-            .map_or("never".into(), |d| format!("{:.0} s", d.as_secs_f64()));
+        let counts = &ended.counts;
+        let stale = counts.stale_start + counts.stale_result;
+        let wrong: usize = counts.wrong().iter().map(|(_, n)| n).sum();
         let _ = writeln!(
             table,
-            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {over} |",
-            scenario.server.name(),
-            scenario.program.name(),
-            scenario.trouble.name(),
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {stale} | {} | {} | {} | {} |",
+            ended.scenario.what,
             ended.accepted,
             ended.doubtful,
             ended.starts,
             ended.kills,
             ended.stops,
+            ended.cancels,
             ended.faults.iter().sum::<u64>(),
             counts.lost,
             counts.after_outcome,
-            counts.wrong_result + counts.shared_delivery + counts.unasked,
+            wrong - counts.lost - counts.after_outcome - stale,
             counts.again,
-            counts.stale,
+            counts.late,
+            over(ended),
         );
     }
     table
+}
+
+/// How long after the trouble everything was over.
+pub fn over(ended: &Ended) -> String {
+    let seconds = |d: Duration| format!("{:.0} s", d.as_secs_f64());
+    ended.recovered.map_or("never".into(), seconds)
 }
 
 /// How often each fault of the network happened in all.
@@ -53,6 +59,39 @@ pub fn faults(all: &[Ended]) -> String {
     line
 }
 
+/// What a soak came to.
+pub fn soak(soaked: &Soaked) -> String {
+    let all = || soaked.ended.iter();
+    let sum = |figure: fn(&Ended) -> usize| all().map(figure).sum::<usize>().to_string();
+    let faults: u64 = all().flat_map(|ended| ended.faults).sum();
+    let stale = |e: &Ended| e.counts.stale_start + e.counts.stale_result;
+    let growth = soaked.growth().map_or("-".into(), |g| format!("{g:.1}"));
+    let rows = [
+        ("minutes", (soaked.took.as_secs() / 60).to_string()),
+        ("scenarios", soaked.ended.len().to_string()),
+        ("combinations among them", soaked.combinations().to_string()),
+        ("tasks accepted", sum(|e| e.accepted)),
+        ("starts", sum(|e| e.starts)),
+        ("kills", sum(|e| e.kills)),
+        ("stops", sum(|e| e.stops)),
+        ("cancels", sum(|e| e.cancels)),
+        ("faults of the network", faults.to_string()),
+        ("tasks lost", sum(|e| e.counts.lost)),
+        ("starts after an outcome", sum(|e| e.counts.after_outcome)),
+        ("stale tokens", sum(stale)),
+        (
+            "scenarios with anything wrong",
+            sum(|e| usize::from(!e.wrong().is_empty())),
+        ),
+        ("memory of the worker that stayed grew by, %", growth),
+    ];
+    let mut table = String::from("| figure | measured |\n|---|---:|\n");
+    for (name, figure) in rows {
+        let _ = writeln!(table, "| {name} | {figure} |");
+    }
+    table
+}
+
 pub fn recovery(recovery: &Recovery) -> String {
     let seconds = |d: Option<Duration>| d.map_or("-".into(), |d| format!("{:.1}", d.as_secs_f64()));
     format!(
@@ -63,10 +102,4 @@ pub fn recovery(recovery: &Recovery) -> String {
         seconds(recovery.percentile(99)),
         seconds(recovery.percentile(100)),
     )
-}
-
-/// How much the memory of the worker that nothing was done to grew, in hundredths.
-pub fn growth(ended: &Ended) -> Option<f64> {
-    let (early, late) = ended.memory?;
-    Some(100.0 * (late as f64 - early as f64) / early as f64)
 }

@@ -1,34 +1,18 @@
-//! One scenario: a server, a network that fails, workers that are killed and stopped, tasks; played
-//! until everything is over, and judged.
+//! What can be played: which server, which workers, what is done to them, what the network does, what
+//! users do. Twenty-four of the combinations have a number, and any can be named.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
-use futures::StreamExt;
-use oq_core::env::{Env, Mono};
-use oq_core::queue::{Queue, Task, TaskState};
-use oq_core::record::{Retry, TaskId};
-use oq_core::testing::sim_entropy::Dice;
-use oq_core::{Error, Result};
+use clap::ValueEnum;
 
-use crate::effects::{read, wall};
-use crate::judge::{Counts, Over, Told, judge};
-use crate::relay::{self, Relay};
-use crate::server::{Kind, Server};
-use crate::worker::{Place, Program, Worker};
-
-const S: Duration = Duration::from_secs(1);
-const MS: Duration = Duration::from_millis(1);
-
-/// The lease of every task here: the shortest there is.
-pub const LEASE: Duration = Duration::from_secs(15);
-
-/// Once the faults have stopped everything must be over within three leases with their margins, the
-/// longest handlers twice, and some polls.
-const RECOVERY: Duration = Duration::from_secs(3 * 20 + 2 * 20 + 60);
+use crate::relay::{Fault, Rates};
+use crate::server::Kind;
+use crate::worker::Program;
 
 /// What is done to workers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum Trouble {
     /// SIGKILL, and another one starts.
     Kill,
@@ -36,359 +20,267 @@ pub enum Trouble {
     Stop,
     /// SIGTERM, and SIGKILL while it ends.
     Shutdown,
-    /// All of it.
+    /// Only the network fails.
+    Nothing,
+    /// All of it, in turn.
     Mixed,
 }
 
-impl Trouble {
-    pub const ALL: [Trouble; 4] = [
-        Trouble::Kill,
-        Trouble::Stop,
-        Trouble::Shutdown,
-        Trouble::Mixed,
-    ];
+/// Which faults of the network are many; there are a few of the others as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum Network {
+    LostAnswer,
+    LostRequest,
+    Busy,
+    Slow,
+    /// Connections are cut in the middle of a body.
+    Reset,
+    Duplicate,
+    /// A few of all.
+    Mixed,
+}
 
-    pub fn name(self) -> &'static str {
-        match self {
-            Trouble::Kill => "killed",
-            Trouble::Stop => "stopped and continued",
-            Trouble::Shutdown => "killed while they end",
-            Trouble::Mixed => "all of it",
-        }
-    }
+/// What users do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum Load {
+    /// Tasks in objects of their own, short and long.
+    Lone,
+    /// Tasks that share an object.
+    Packed,
+    /// Tasks that fail twice.
+    Retries,
+    /// Tasks that ask twice to come again.
+    Later,
+    /// Tasks that are cancelled while they run.
+    Cancel,
+    /// Each task is submitted twice at the same moment, under one key.
+    Keys,
+    /// All of it, in turn.
+    Mixed,
+}
+
+/// One combination. It is written `dev/shell/kill/slow/lone`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Combination {
+    pub server: Kind,
+    pub program: Program,
+    pub trouble: Trouble,
+    pub network: Network,
+    pub load: Load,
 }
 
 /// What is played.
 #[derive(Debug, Clone)]
 pub struct Scenario {
     pub number: usize,
+    pub what: Combination,
     pub seed: u64,
-    pub server: Kind,
-    pub program: Program,
-    pub trouble: Trouble,
-    /// How long the trouble lasts.
+    /// How long the trouble lasts at least.
     pub length: Duration,
     /// How long there is between two troubles.
     pub every: Duration,
 }
 
-/// What came of it.
-#[derive(Debug)]
-pub struct Ended {
-    pub scenario: Scenario,
-    pub counts: Counts,
-    pub accepted: usize,
-    pub doubtful: usize,
-    pub starts: usize,
-    pub kills: usize,
-    pub stops: usize,
-    pub requests: u64,
-    pub faults: relay::Counts,
-    /// How long after the trouble everything was over.
-    pub recovered: Option<Duration>,
-    /// The memory of the worker that nothing is done to, after a tenth of the time and at the end.
-    pub memory: Option<(u64, u64)>,
-    /// Workers that ended by themselves.
-    pub deaths: usize,
-}
+/// The twenty-four. Each value of a column meets each value of every other, but for the network and
+/// the load, of which 24 of 36 pairs meet.
+pub const NUMBERED: [Combination; 24] = {
+    use Kind::{Dev, LocalStack, Moto};
+    use Load::{Cancel, Keys, Later, Lone, Packed, Retries};
+    use Network::{Busy, Duplicate, LostAnswer, LostRequest, Reset, Slow};
+    use Program::{Python, Rust, Shell};
+    use Trouble::{Kill, Nothing, Shutdown, Stop};
+    [
+        of(Moto, Python, Kill, Reset, Lone),
+        of(LocalStack, Rust, Kill, Slow, Packed),
+        of(LocalStack, Shell, Kill, Busy, Retries),
+        of(Dev, Rust, Kill, Duplicate, Later),
+        of(Moto, Shell, Kill, LostAnswer, Cancel),
+        of(LocalStack, Shell, Kill, LostRequest, Keys),
+        of(Moto, Python, Stop, LostRequest, Lone),
+        of(Moto, Rust, Stop, LostAnswer, Packed),
+        of(Moto, Shell, Stop, Duplicate, Retries),
+        of(Dev, Rust, Stop, Busy, Later),
+        of(Dev, Rust, Stop, Slow, Cancel),
+        of(LocalStack, Rust, Stop, Reset, Keys),
+        of(Dev, Rust, Shutdown, Busy, Lone),
+        of(Dev, Shell, Shutdown, Reset, Packed),
+        of(Dev, Python, Shutdown, LostAnswer, Retries),
+        of(LocalStack, Shell, Shutdown, LostRequest, Later),
+        of(Moto, Python, Shutdown, Duplicate, Cancel),
+        of(Dev, Shell, Shutdown, Slow, Keys),
+        of(LocalStack, Shell, Nothing, LostAnswer, Lone),
+        of(LocalStack, Python, Nothing, Duplicate, Packed),
+        of(Dev, Rust, Nothing, LostRequest, Retries),
+        of(Moto, Python, Nothing, Slow, Later),
+        of(LocalStack, Python, Nothing, Reset, Cancel),
+        of(Moto, Python, Nothing, Busy, Keys),
+    ]
+};
 
-impl Ended {
-    /// What is wrong with it.
-    pub fn wrong(&self) -> Vec<String> {
-        let counts = self.counts.wrong().into_iter();
-        let mut wrong: Vec<String> = counts.map(|(name, n)| format!("{n} {name}")).collect();
-        if self.recovered.is_none() {
-            wrong.push(format!(
-                "not over {} s after the trouble",
-                RECOVERY.as_secs()
-            ));
-        }
-        if self.deaths > 0 {
-            wrong.push(format!("{} workers ended by themselves", self.deaths));
-        }
-        // The harness does what it says, or it fails.
-        for (name, n) in [
-            ("task", self.accepted),
-            ("start", self.starts),
-            ("trouble", self.kills + self.stops),
-        ] {
-            if n == 0 {
-                wrong.push(format!("no {name} at all"));
-            }
-        }
-        if self.faults.iter().sum::<u64>() == 0 {
-            wrong.push("no fault on the network".into());
-        }
-        wrong
+/// Which of them run in CI, from 1: every load and every network once, every server and every program
+/// twice.
+pub const IN_CI: [usize; 6] = [3, 4, 7, 8, 18, 23];
+
+const fn of(
+    server: Kind,
+    program: Program,
+    trouble: Trouble,
+    network: Network,
+    load: Load,
+) -> Combination {
+    Combination {
+        server,
+        program,
+        trouble,
+        network,
+        load,
     }
 }
 
-struct Play {
-    scenario: Scenario,
-    env: Env,
-    place: Place,
-    dice: Dice,
-    workers: Vec<Worker>,
-    started: usize,
-    kills: usize,
-    stops: usize,
-    deaths: usize,
-    told: Arc<Mutex<Told>>,
+impl Trouble {
+    pub const EACH: [Trouble; 3] = [Trouble::Kill, Trouble::Stop, Trouble::Shutdown];
 }
 
-/// Plays one scenario in a folder of its own.
-pub async fn play(
-    scenario: Scenario,
-    folder: &std::path::Path,
-) -> std::result::Result<Ended, String> {
-    let said = |e: std::io::Error| e.to_string();
-    let server = Server::start(scenario.server).await?;
-    let relay = Relay::start(&server.host, scenario.seed, true)
-        .await
-        .map_err(said)?;
-    let prefix = format!("chaos-{}", scenario.number);
-    let place = Place {
-        folder: folder.to_owned(),
-        url: server.url(&prefix, &relay.endpoint()),
-        concurrency: 4,
-        again: None,
-    };
-    place.prepare().map_err(said)?;
-    // Who looks sees the store as it is.
-    let eyes = Queue::connect(&server.direct(&prefix))
-        .await
-        .map_err(|e| e.to_string())?;
-    let users = loop {
-        // The first request may already fail.
-        match Queue::connect(&place.url).await {
-            Ok(queue) => break queue,
-            Err(Error::Unavailable(_)) => {}
-            Err(e) => return Err(e.to_string()),
+impl Load {
+    pub const EACH: [Load; 6] = [
+        Load::Lone,
+        Load::Packed,
+        Load::Retries,
+        Load::Later,
+        Load::Cancel,
+        Load::Keys,
+    ];
+}
+
+impl Network {
+    /// The faults that this is about: each of them has to happen.
+    pub fn planned(self) -> &'static [Fault] {
+        match self {
+            Network::LostAnswer => &[Fault::DoneThenBroken, Fault::DoneThenCut],
+            Network::LostRequest => &[Fault::Lost, Fault::Zombie],
+            Network::Busy => &[Fault::Busy, Fault::Broken],
+            Network::Slow => &[Fault::SlowThere, Fault::SlowBack],
+            Network::Reset => &[Fault::CutThere, Fault::CutBack],
+            Network::Duplicate => &[Fault::Twice],
+            Network::Mixed => &Fault::ALL,
         }
-    };
-    let told: Arc<Mutex<Told>> = Arc::default();
-    let mut play = Play {
-        env: Env::system(),
-        place,
-        dice: Dice::new(scenario.seed, 12),
-        workers: Vec::new(),
-        started: 0,
-        kills: 0,
-        stops: 0,
-        deaths: 0,
-        told: told.clone(),
-        scenario,
-    };
-    let ended = play.run(&eyes, &users, &relay).await.map_err(said);
-    for worker in play.workers.drain(..) {
-        worker.kill().await;
     }
-    server.end().await;
-    ended
-}
 
-impl Play {
-    async fn run(&mut self, eyes: &Queue, users: &Queue, relay: &Relay) -> std::io::Result<Ended> {
-        // To the first one nothing is ever done.
-        for _ in 0..3 {
-            self.start()?;
-        }
-        let submitting = tokio::spawn(submit(
-            users.clone(),
-            self.scenario.clone(),
-            self.told.clone(),
-        ));
-        let looking = tokio::spawn(look(eyes.clone(), self.told.clone()));
-        let began = self.env.now();
-        let end = began + self.scenario.length;
-        let mut early = None;
-        while self.env.now() < end {
-            let pause = self
-                .dice
-                .between(self.scenario.every / 2, self.scenario.every * 3 / 2);
-            self.env.sleep(pause.min(end.since(self.env.now()))).await;
-            if self.env.now() < end {
-                self.happen().await?;
-            }
-            if self.env.now().since(began) > self.scenario.length / 10 {
-                early = early.or_else(|| self.workers[0].memory());
-            }
-        }
-        // What is stopped stays so for longer than a lease and its margin, then goes on.
-        let stopped = self.workers.iter().any(Worker::is_stopped);
-        if stopped {
-            self.env
-                .sleep((LEASE + 8 * S).saturating_sub(self.scenario.length / 2))
-                .await;
-        }
-        self.workers
-            .iter_mut()
-            .filter(|w| w.is_stopped())
-            .for_each(Worker::go_on);
-        relay.heal();
-        submitting.await?;
-        let quiet = self.env.now();
-        let recovered = self.over(quiet).await;
-        looking.abort();
-        let late = self.workers[0].memory();
-        // Nothing starts after the end either.
-        self.env.sleep(3 * S).await;
-        let deaths = self.workers.iter_mut().filter_map(Worker::ended).count();
-        let effects = read(&self.place.effects());
-        let told = lock(&self.told).clone();
-        Ok(Ended {
-            counts: judge(&effects, &told),
-            accepted: told.accepted.len(),
-            doubtful: told.doubtful.len(),
-            starts: effects.iter().filter(|e| !e.ends).count(),
-            kills: self.kills,
-            stops: self.stops,
-            requests: relay.requests(),
-            faults: relay.counts(),
-            recovered,
-            memory: early.zip(late),
-            deaths: deaths + self.deaths,
-            scenario: self.scenario.clone(),
+    /// A tenth of all requests fail in any case, and most of another tenth in the planned way.
+    pub fn rates(self) -> Rates {
+        Fault::ALL.map(|fault| {
+            let few = match fault {
+                Fault::Busy => 20,
+                // A client waits 5 s for each of these.
+                Fault::Lost => 4,
+                Fault::Broken | Fault::SlowThere | Fault::SlowBack => 10,
+                Fault::CutThere | Fault::CutBack => 6,
+                Fault::DoneThenBroken | Fault::DoneThenCut | Fault::Zombie | Fault::Twice => 10,
+            };
+            let planned = self.planned();
+            let many = planned.contains(&fault) && self != Network::Mixed;
+            few + if many { 80 / planned.len() as u64 } else { 0 }
         })
     }
+}
 
-    fn start(&mut self) -> std::io::Result<()> {
-        let worker = self.place.start(&self.scenario.program, self.started)?;
-        self.started += 1;
-        self.workers.push(worker);
-        Ok(())
-    }
+/// The word for one of the values that a combination is made of.
+pub fn word(value: impl ValueEnum) -> String {
+    let named = value.to_possible_value();
+    named.map_or(String::new(), |named| named.get_name().to_owned())
+}
 
-    /// One trouble.
-    async fn happen(&mut self) -> std::io::Result<()> {
-        let victim = 1 + self.dice.below(self.workers.len() as u64 - 1) as usize;
-        let trouble = match self.scenario.trouble {
-            Trouble::Mixed => *self.dice.pick(&Trouble::ALL[..3]).unwrap_or(&Trouble::Kill),
-            trouble => trouble,
-        };
-        match trouble {
-            Trouble::Stop if self.workers[victim].is_stopped() => self.workers[victim].go_on(),
-            Trouble::Stop => {
-                self.workers[victim].stop();
-                self.stops += 1;
-            }
-            Trouble::Kill | Trouble::Shutdown | Trouble::Mixed => {
-                let mut victim = self.workers.remove(victim);
-                self.deaths += usize::from(victim.ended().is_some());
-                if trouble == Trouble::Shutdown {
-                    victim.terminate();
-                    let moment = self.dice.log_between(MS, 4 * S);
-                    self.env.sleep(moment).await;
-                }
-                victim.kill().await;
-                self.kills += 1;
-                self.start()?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Waits until every accepted task is over.
-    async fn over(&self, quiet: Mono) -> Option<Duration> {
-        loop {
-            let took = self.env.now().since(quiet);
-            {
-                let told = lock(&self.told);
-                if told.accepted.iter().all(|id| told.over.contains_key(id)) {
-                    return Some(took);
-                }
-            }
-            if took > RECOVERY {
-                return None;
-            }
-            self.env.sleep(200 * MS).await;
-        }
+impl fmt::Display for Combination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (server, program) = (word(self.server), word(self.program));
+        let (trouble, network) = (word(self.trouble), word(self.network));
+        let load = word(self.load);
+        write!(f, "{server}/{program}/{trouble}/{network}/{load}")
     }
 }
 
-fn lock(told: &Mutex<Told>) -> std::sync::MutexGuard<'_, Told> {
-    told.lock().unwrap_or_else(PoisonError::into_inner)
-}
+impl FromStr for Combination {
+    type Err = String;
 
-/// Submits tasks while the trouble lasts: short and long ones, alone, together, under keys.
-async fn submit(queue: Queue, scenario: Scenario, told: Arc<Mutex<Told>>) {
-    let env = Env::system();
-    let mut dice = Dice::new(scenario.seed, 13);
-    let end = env.now() + scenario.length;
-    let mut n = 0u64;
-    while env.now() < end {
-        n += 1;
-        let run = match dice.below(10) {
-            0 | 1 => dice.between(8 * S, 20 * S),
-            2..=5 => dice.between(S, 5 * S),
-            _ => dice.between(10 * MS, S),
-        };
-        let kind = if dice.chance(0.2) { "block" } else { "act" };
-        let task = || -> Result<Task> {
-            let task = Task::new(kind, &run.as_secs_f64())?;
-            Ok(task
-                .lease(LEASE)
-                .retry(Retry::exponential(50, 200 * MS))
-                .timeout(60 * S))
-        };
-        let Ok(task) = task() else { return };
-        let answers = match dice.below(10) {
-            0..=1 => {
-                let tasks = vec![task.clone(), task.clone(), task];
-                let batches = queue.submit_many(tasks).pack(3).into_stream();
-                batches.map(|batch| batch.ids).collect::<Vec<_>>().await
-            }
-            2 => vec![one(&queue, task.key(format!("key {}", n / 2))).await],
-            _ => vec![one(&queue, task).await],
-        };
-        for answer in answers {
-            let mut told = lock(&told);
-            match answer {
-                Ok(ids) => told.accepted.extend(ids.iter().map(ToString::to_string)),
-                Err(Error::InDoubt { ids }) => {
-                    told.doubtful.extend(ids.iter().map(ToString::to_string));
-                }
-                Err(_) => told.refused += 1,
-            }
+    fn from_str(text: &str) -> Result<Combination, String> {
+        fn part<T: ValueEnum>(word_given: &str) -> Result<T, String> {
+            T::from_str(word_given, false).map_err(|_| {
+                let words: Vec<String> = T::value_variants().iter().cloned().map(word).collect();
+                format!("{word_given}: use one of {}", words.join(", "))
+            })
         }
-        let pause = dice.between(20 * MS, 200 * MS);
-        env.sleep(pause.min(end.since(env.now()))).await;
+        let words: Vec<&str> = text.split('/').collect();
+        let [server, program, trouble, network, load] = words[..] else {
+            return Err(format!("{text}: write it as {}", NUMBERED[0]));
+        };
+        Ok(of(
+            part(server)?,
+            part(program)?,
+            part(trouble)?,
+            part(network)?,
+            part(load)?,
+        ))
     }
 }
 
-async fn one(queue: &Queue, task: Task) -> Result<Vec<TaskId>> {
-    queue.submit(task).await.map(|there| vec![there.id])
-}
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
 
-/// Reads outcomes, over and over, and notes when each was seen first.
-async fn look(queue: Queue, told: Arc<Mutex<Told>>) {
-    let env = Env::system();
-    loop {
-        let open: Vec<String> = {
-            let told = lock(&told);
-            let all = told.accepted.iter().chain(&told.doubtful);
-            all.filter(|id| !told.over.contains_key(*id))
-                .cloned()
-                .collect()
-        };
-        for id in open {
-            let Ok(task) = id.parse::<TaskId>() else {
-                continue;
-            };
-            let Ok(view) = queue.get(task).await else {
-                continue;
-            };
-            if !view.state.is_over() {
-                continue;
+    use super::*;
+
+    fn columns(c: &Combination) -> [String; 5] {
+        let text = c.to_string();
+        let words: Vec<String> = text.split('/').map(str::to_owned).collect();
+        words.try_into().unwrap()
+    }
+
+    #[test]
+    fn each_value_meets_each_value_of_another_column() {
+        let sizes = [3, 3, 4, 6, 6];
+        for one in 0..5 {
+            for other in one + 1..5 {
+                let pairs = NUMBERED.iter().map(columns);
+                let pairs = pairs.map(|c| (c[one].clone(), c[other].clone()));
+                let pairs: BTreeSet<_> = pairs.collect();
+                let all = (sizes[one] * sizes[other]).min(NUMBERED.len());
+                assert_eq!(pairs.len(), all, "columns {one} and {other}");
             }
-            let at = wall();
-            let output = match view.state {
-                TaskState::Completed => queue.result::<String>(task).await.ok(),
-                _ => None,
-            };
-            let state = view.state;
-            lock(&told).over.insert(id, Over { at, state, output });
         }
-        env.sleep(150 * MS).await;
+    }
+
+    #[test]
+    fn ci_plays_every_value() {
+        let ci: Vec<_> = IN_CI.iter().map(|n| columns(&NUMBERED[n - 1])).collect();
+        for (column, values) in [3, 3, 4, 6, 6].into_iter().enumerate() {
+            let played: BTreeSet<_> = ci.iter().map(|c| &c[column]).collect();
+            assert_eq!(played.len(), values, "column {column}");
+        }
+    }
+
+    #[test]
+    fn names_are_read_as_they_are_written() {
+        for combination in NUMBERED {
+            assert_eq!(combination.to_string().parse(), Ok(combination));
+        }
+        let mixed = "dev/shell/mixed/mixed/mixed";
+        assert_eq!(mixed.parse::<Combination>().unwrap().to_string(), mixed);
+        for wrong in ["", "dev", "dev/shell/kill/slow", "s3/shell/kill/slow/lone"] {
+            assert!(wrong.parse::<Combination>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_is_planned_happens_more_often_than_the_rest() {
+        for network in Network::value_variants() {
+            let rates = network.rates();
+            assert!(rates.iter().sum::<u64>() <= 200);
+            for fault in network.planned() {
+                assert!(
+                    rates[*fault as usize] > Network::Mixed.rates()[*fault as usize]
+                        || *network == Network::Mixed
+                );
+            }
+        }
     }
 }

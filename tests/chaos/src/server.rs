@@ -1,5 +1,6 @@
 //! A real S3 server for one scenario: `oq dev`, LocalStack or moto. It ends with this process.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -18,8 +19,6 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Kind; 3] = [Kind::Dev, Kind::LocalStack, Kind::Moto];
-
     pub fn name(self) -> &'static str {
         match self {
             Kind::Dev => "oq dev",
@@ -59,6 +58,32 @@ pub fn oq() -> PathBuf {
     }
     let here = std::env::current_exe().unwrap_or_default();
     here.with_file_name("oq")
+}
+
+/// One server of each kind that is needed.
+#[derive(Debug)]
+pub struct Servers(BTreeMap<Kind, Server>);
+
+impl Servers {
+    pub async fn start(kinds: BTreeSet<Kind>) -> Result<Servers, String> {
+        let starts = kinds.into_iter().map(|kind| async move {
+            let server = Server::start(kind).await?;
+            Ok((kind, server))
+        });
+        let all = futures::future::join_all(starts).await;
+        Ok(Servers(all.into_iter().collect::<Result<_, String>>()?))
+    }
+
+    pub fn get(&self, kind: Kind) -> Result<&Server, String> {
+        let server = self.0.get(&kind);
+        server.ok_or_else(|| format!("{} was not started", kind.name()))
+    }
+
+    pub async fn end(self) {
+        for server in self.0.into_values() {
+            server.end().await;
+        }
+    }
 }
 
 impl Server {

@@ -1,4 +1,4 @@
-"""A Python worker whose handler appends to the log of effects when it begins and when it ends."""
+"""A Python worker whose handlers append to the log of effects when they begin and when they end."""
 
 import asyncio
 import os
@@ -29,6 +29,30 @@ def block(run: float) -> str:
     """The same on a thread."""
     effect("start")
     time.sleep(run)
+    effect("end")
+    return oq.current().token
+
+
+@app.task()
+async def flaky(run: float) -> str:
+    """Fails twice."""
+    effect("start")
+    await asyncio.sleep(run)
+    if oq.current().attempt < 3:
+        effect("turn")
+        raise RuntimeError("not yet")
+    effect("end")
+    return oq.current().token
+
+
+@app.task()
+async def later(run: float) -> str:
+    """Asks to come again until it is claimed for the third time."""
+    effect("start")
+    await asyncio.sleep(run)
+    if oq.current().delivery < 3:
+        effect("turn")
+        raise oq.Snooze("1s")
     effect("end")
     return oq.current().token
 

@@ -4,27 +4,22 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use clap::ValueEnum;
+use oq_core::env::Mono;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 
 use crate::server::oq;
 
 /// Which program works.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum Program {
     /// `oq worker` with a shell script as its handler.
+    Shell,
+    /// A program with oq's crate: this one, see [`crate::program`].
     Rust,
-    /// A Python program with oq's package, run by this interpreter.
-    Python(PathBuf),
-}
-
-impl Program {
-    pub fn name(&self) -> &'static str {
-        match self {
-            Program::Rust => "oq worker",
-            Program::Python(_) => "Python",
-        }
-    }
+    /// A Python program with oq's package.
+    Python,
 }
 
 /// One process. It is killed when it is dropped.
@@ -32,7 +27,7 @@ impl Program {
 pub struct Worker {
     pub number: usize,
     child: Child,
-    stopped: bool,
+    stopped: Option<Mono>,
 }
 
 /// How its handlers and its log are found.
@@ -40,6 +35,8 @@ pub struct Worker {
 pub struct Place {
     pub folder: PathBuf,
     pub url: String,
+    /// An interpreter that has oq's package.
+    pub python: Option<PathBuf>,
     pub concurrency: usize,
     /// How long tasks run that are delivered again, if not as long as the first time.
     pub again: Option<&'static str>,
@@ -57,12 +54,18 @@ impl Place {
         File::create(self.effects()).map(drop)
     }
 
-    pub fn start(&self, program: &Program, number: usize) -> std::io::Result<Worker> {
+    pub fn start(&self, program: Program, number: usize) -> std::io::Result<Worker> {
         let log = File::create(self.folder.join(format!("worker-{number}")))?;
         let mut command = match program {
-            Program::Rust => rust(&self.folder, self.concurrency),
-            Program::Python(python) => {
-                let mut command = Command::new(python);
+            Program::Shell => shell(&self.folder, self.concurrency),
+            Program::Rust => {
+                let mut command = Command::new(std::env::current_exe()?);
+                command.arg("work");
+                command
+            }
+            Program::Python => {
+                let missing = || std::io::Error::other("name a Python that has oq: --python PATH");
+                let mut command = Command::new(self.python.as_ref().ok_or_else(missing)?);
                 command.arg(self.folder.join("worker.py"));
                 command
             }
@@ -80,19 +83,20 @@ impl Place {
         Ok(Worker {
             number,
             child,
-            stopped: false,
+            stopped: None,
         })
     }
 }
 
-fn rust(folder: &Path, concurrency: usize) -> Command {
+fn shell(folder: &Path, concurrency: usize) -> Command {
     let handler = folder.join("handler.sh");
     let mut command = Command::new(oq());
     command
         .args(["worker", "--grace", "5s", "--kill-after", "1s"])
-        .args(["--concurrency", &concurrency.to_string()])
-        .args(["--task", &format!("act=bash {}", handler.display())])
-        .args(["--task", &format!("block=bash {}", handler.display())]);
+        .args(["--concurrency", &concurrency.to_string()]);
+    for kind in ["act", "block", "flaky", "later"] {
+        command.args(["--task", &format!("{kind}=bash {}", handler.display())]);
+    }
     command
 }
 
@@ -114,17 +118,18 @@ impl Worker {
         self.signal(Signal::TERM);
     }
 
-    pub fn stop(&mut self) {
-        self.stopped = true;
+    pub fn stop(&mut self, now: Mono) {
+        self.stopped = Some(now);
         self.signal(Signal::STOP);
     }
 
     pub fn go_on(&mut self) {
-        self.stopped = false;
+        self.stopped = None;
         self.signal(Signal::CONT);
     }
 
-    pub fn is_stopped(&self) -> bool {
+    /// Since when it is stopped, if it is.
+    pub fn stopped(&self) -> Option<Mono> {
         self.stopped
     }
 
