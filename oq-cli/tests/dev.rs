@@ -4,9 +4,8 @@
 // Its helpers are not in test functions themselves.
 #![allow(clippy::unwrap_used)]
 
-use std::io::{BufRead, BufReader};
 use std::panic::AssertUnwindSafe;
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
 use std::sync::Arc;
 
 use aws_sdk_s3::config::{BehaviorVersion, Builder, Credentials, Region};
@@ -14,62 +13,31 @@ use futures::FutureExt;
 use oq_core::store::conformance::{CHECKS, check, etags_never_repeat};
 use oq_core::store::s3::{S3Options, S3Store};
 use oq_core::store::{Etag, Store, StoreError, StoreKey};
+use oq_dev_server::DevServer;
 
-/// A running `oq dev`. It ends with this process, which holds the other end of its stdin.
-struct Dev {
-    child: Child,
-    ready: serde_json::Value,
+fn start(url: &str) -> DevServer {
+    DevServer::start(Path::new(env!("CARGO_BIN_EXE_oq")), url).unwrap()
 }
 
-impl Dev {
-    fn start(url: &str) -> Dev {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_oq"))
-            .args(["dev", "--listen", "127.0.0.1:0", "--no-worker"])
-            .args(["--until-eof", "-o", "jsonl", "--url", url])
-            .env_remove("OQ_DEV_ACCESS_KEY_ID")
-            .env_remove("OQ_DEV_SECRET_ACCESS_KEY")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        stdout.read_line(&mut line).unwrap();
-        let ready = serde_json::from_str(&line).unwrap();
-        Dev { child, ready }
-    }
-
-    fn said(&self, name: &str) -> &str {
-        self.ready[name].as_str().unwrap()
-    }
-
-    fn store(&self, bucket: &str) -> Arc<dyn Store> {
-        let (id, secret) = (self.said("access_key_id"), self.said("secret_access_key"));
-        let config = Builder::new()
-            .behavior_version(BehaviorVersion::latest())
-            .credentials_provider(Credentials::new(id, secret, None, None, "oq dev"))
-            .region(Region::new(self.said("region").to_owned()))
-            .endpoint_url(self.said("endpoint"))
-            .force_path_style(true)
-            .build();
-        let mut options = S3Options::default();
-        options.delete_if = Some(true);
-        // The machine may be busy with other tests, and a slow answer is no wrong one.
-        options.attempt_timeout = std::time::Duration::from_secs(60);
-        Arc::new(S3Store::from_config(&config, bucket, "some/prefix", &options).unwrap())
-    }
-}
-
-impl Drop for Dev {
-    fn drop(&mut self) {
-        let _gone = self.child.kill();
-        let _gone = self.child.wait();
-    }
+fn store(dev: &DevServer, bucket: &str) -> Arc<dyn Store> {
+    let (id, secret) = (&dev.access_key_id, &dev.secret_access_key);
+    let config = Builder::new()
+        .behavior_version(BehaviorVersion::latest())
+        .credentials_provider(Credentials::new(id, secret, None, None, "oq dev"))
+        .region(Region::new(dev.region.clone()))
+        .endpoint_url(&dev.endpoint)
+        .force_path_style(true)
+        .build();
+    let mut options = S3Options::default();
+    options.delete_if = Some(true);
+    // The machine may be busy with other tests, and a slow answer is no wrong one.
+    options.attempt_timeout = std::time::Duration::from_secs(60);
+    Arc::new(S3Store::from_config(&config, bucket, "some/prefix", &options).unwrap())
 }
 
 /// Every check; all failures are told, not only the first.
-async fn conforms(dev: &Dev) {
-    let store = dev.store(dev.said("bucket"));
+async fn conforms(dev: &DevServer) {
+    let store = store(dev, &dev.bucket);
     let mut failed = Vec::new();
     for one in CHECKS {
         let done = AssertUnwindSafe(check(store.clone(), one.run)).catch_unwind();
@@ -83,21 +51,21 @@ async fn conforms(dev: &Dev) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn in_memory_it_conforms() {
-    conforms(&Dev::start("memory:")).await;
+    conforms(&start("memory:")).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_a_file_it_conforms() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("oq.db").display());
-    conforms(&Dev::start(&url)).await;
+    conforms(&start(&url)).await;
 }
 
 /// A wrong bucket is wrong configuration, never "the object is not there".
 #[tokio::test]
 async fn a_missing_bucket_is_not_a_missing_object() {
-    let dev = Dev::start("memory:");
-    let store = dev.store("no-such-bucket");
+    let dev = start("memory:");
+    let store = store(&dev, "no-such-bucket");
     let (key, etag) = (StoreKey::listed("a"), Etag::new("\"a\""));
     let answers = [
         store.get(&key).await.err(),

@@ -8,8 +8,22 @@
 #[path = "operate/real.rs"]
 mod real;
 
-use real::{Dev, Oq};
+use std::path::Path;
+
+use oq_dev_server::DevServer;
+use real::Oq;
 use serde_json::Value;
+
+fn dev() -> DevServer {
+    DevServer::start(Path::new(env!("CARGO_BIN_EXE_oq")), "memory:").unwrap()
+}
+
+/// A folder whose commands use it.
+fn in_front_of(dev: &DevServer) -> Oq {
+    let credentials = dev.credentials();
+    let env: Vec<_> = credentials.iter().map(|(k, v)| (*k, v.as_str())).collect();
+    Oq::at(&dev.url, &env)
+}
 
 /// The servers to be tried, with a prefix of the test's own in each.
 fn servers(name: &str) -> Vec<Oq> {
@@ -94,8 +108,8 @@ fn lays_out_and_finds_healthy(oq: &Oq) {
 
 #[test]
 fn the_development_server_can_be_laid_out_and_is_healthy() {
-    let dev = Dev::start();
-    lays_out_and_finds_healthy(&dev.oq());
+    let dev = dev();
+    lays_out_and_finds_healthy(&in_front_of(&dev));
 }
 
 #[test]
@@ -109,8 +123,8 @@ fn other_servers_can_be_laid_out_and_are_healthy() {
 #[cfg(unix)]
 #[test]
 fn without_tls_no_certificate_is_read() {
-    let dev = Dev::start();
-    let oq = dev.oq();
+    let dev = dev();
+    let oq = in_front_of(&dev);
     let fifo = oq.path().join("certificates");
     let made = std::process::Command::new("mkfifo").arg(&fifo).status();
     assert!(made.unwrap().success());
@@ -129,13 +143,10 @@ fn without_tls_no_certificate_is_read() {
 
 #[test]
 fn a_bucket_that_is_not_there_and_wrong_credentials_are_faults() {
-    let dev = Dev::start();
+    let dev = dev();
     let url = dev.url.replacen("oq-dev", "no-such-bucket", 1);
-    let env: Vec<_> = dev
-        .env
-        .iter()
-        .map(|(k, v)| (k.as_str(), v.as_str()))
-        .collect();
+    let credentials = dev.credentials();
+    let env: Vec<_> = credentials.iter().map(|(k, v)| (*k, v.as_str())).collect();
     let ran = Oq::at(&url, &env).run(&["doctor", "--quick", "-o", "json"]);
     assert_eq!(ran.code, 9, "{}", ran.err);
     let access = check(&ran.json(), "access").clone();

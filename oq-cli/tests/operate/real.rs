@@ -1,8 +1,7 @@
 //! The real binary in a folder of its own.
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
@@ -76,64 +75,5 @@ impl Oq {
             out: String::from_utf8(output.stdout).unwrap(),
             err: String::from_utf8(output.stderr).unwrap(),
         }
-    }
-}
-
-/// `oq dev` on a free port; it ends with the test, also when that dies.
-pub struct Dev {
-    child: Child,
-    pub url: String,
-    pub env: Vec<(String, String)>,
-}
-
-impl Dev {
-    pub fn start() -> Dev {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_oq"))
-            .args([
-                "dev",
-                "--listen",
-                "127.0.0.1:0",
-                "--no-worker",
-                "--until-eof",
-                "-o",
-                "jsonl",
-            ])
-            .env_clear()
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        let out = child.stdout.as_mut().unwrap();
-        BufReader::new(out).read_line(&mut line).unwrap();
-        let ready: Value = serde_json::from_str(&line).unwrap();
-        let said = |name: &str| ready[name].as_str().unwrap().to_owned();
-        let url = said("url");
-        let env = [
-            ("AWS_ACCESS_KEY_ID", "access_key_id"),
-            ("AWS_SECRET_ACCESS_KEY", "secret_access_key"),
-            ("AWS_REGION", "region"),
-        ];
-        let env = env.map(|(name, of)| (name.to_owned(), said(of))).to_vec();
-        Dev { child, url, env }
-    }
-
-    /// A folder whose commands use it.
-    pub fn oq(&self) -> Oq {
-        let env: Vec<_> = self
-            .env
-            .iter()
-            .map(|(k, v)| (k.as_str(), v.as_str()))
-            .collect();
-        Oq::at(&self.url, &env)
-    }
-}
-
-impl Drop for Dev {
-    fn drop(&mut self) {
-        // It ends when its stdin does.
-        drop(self.child.stdin.take());
-        let _ended = self.child.wait();
     }
 }

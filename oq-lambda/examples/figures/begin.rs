@@ -2,12 +2,10 @@
 //! event, how long it takes for one when warm, its memory, its size.
 
 use std::path::Path;
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use oq_dev_server::DevServer;
 use oq_lambda::emulator::{Invoked, Local};
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
 
 use crate::table::Table;
 
@@ -51,7 +49,7 @@ pub fn table(program: &Path, zip: Option<&Path>, oq: &Path) -> Table {
     let handlers = ("OQ_HANDLERS", handlers.display().to_string());
     let file = format!("sqlite:{}", folder.path().join("oq.db").display());
     runtime.block_on(async {
-        let (_dev, mut s3) = dev(oq).await;
+        let (_dev, mut s3) = dev(oq);
         s3.push(handlers.clone());
         let stores = [("S3", s3), ("SQLite", vec![("OQ_URL", file), handlers])];
         for (store, environment) in stores {
@@ -73,34 +71,11 @@ pub fn table(program: &Path, zip: Option<&Path>, oq: &Path) -> Table {
     table
 }
 
-/// A running `oq dev`, and what a program needs to use it. It ends with this process, which holds its
-/// stdin.
-async fn dev(oq: &Path) -> (Child, Environment) {
-    let mut dev = Command::new(oq)
-        .args([
-            "dev",
-            "--listen",
-            "127.0.0.1:0",
-            "--no-worker",
-            "--until-eof",
-        ])
-        .args(["-o", "jsonl", "--url", "memory:"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap_or_else(|e| panic!("{}: {e}; cargo build -p oq-cli", oq.display()));
-    let stdout = dev.stdout.take().expect("stdout is a pipe");
-    let line = BufReader::new(stdout).lines().next_line().await;
-    let line = line.ok().flatten().expect("it says that it is ready");
-    let ready: serde_json::Value = serde_json::from_str(&line).expect("as JSON");
-    let text = |name: &str| ready[name].as_str().expect(name).to_owned();
-    let environment = vec![
-        ("OQ_URL", text("url")),
-        ("AWS_ACCESS_KEY_ID", text("access_key_id")),
-        ("AWS_SECRET_ACCESS_KEY", text("secret_access_key")),
-        ("AWS_REGION", text("region")),
-    ];
+/// A running `oq dev`, and what a program needs to use it.
+fn dev(oq: &Path) -> (DevServer, Environment) {
+    let dev = DevServer::start(oq, "memory:").unwrap_or_else(|e| panic!("{e}"));
+    let mut environment = vec![("OQ_URL", dev.url.clone())];
+    environment.extend(dev.credentials());
     (dev, environment)
 }
 

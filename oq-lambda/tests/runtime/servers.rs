@@ -2,7 +2,6 @@
 //! an `oq dev` of its own.
 
 use std::path::Path;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -14,9 +13,8 @@ use oq_core::protocol::Root;
 use oq_core::record::QueueName;
 use oq_core::store::Place;
 use oq_core::store::s3::{S3Options, S3Store};
+use oq_dev_server::DevServer;
 use oq_lambda::emulator::Local;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
 
 use crate::proxy::Proxy;
 use crate::world::Folder;
@@ -28,7 +26,8 @@ pub struct Server {
     bucket: String,
     key: String,
     secret: String,
-    _dev: Option<Child>,
+    /// It ends with this value.
+    _dev: Option<DevServer>,
 }
 
 /// All that there are.
@@ -36,7 +35,7 @@ pub async fn servers() -> Vec<Server> {
     let named = std::env::var("OQ_TEST_S3").unwrap_or_default();
     let servers: Vec<Server> = named.split_whitespace().map(Server::named).collect();
     match servers.is_empty() {
-        true => vec![Server::dev().await],
+        true => vec![Server::dev()],
         false => servers,
     }
 }
@@ -60,34 +59,15 @@ impl Server {
         }
     }
 
-    /// It ends with this value, or with this process, which holds its stdin.
-    async fn dev() -> Server {
+    fn dev() -> Server {
         let oq = Path::new(env!("CARGO_BIN_EXE_bootstrap")).with_file_name("oq");
-        let mut dev = Command::new(&oq)
-            .args([
-                "dev",
-                "--listen",
-                "127.0.0.1:0",
-                "--no-worker",
-                "--until-eof",
-            ])
-            .args(["-o", "jsonl", "--url", "memory:"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap_or_else(|e| panic!("{}: {e}: cargo build -p oq-cli", oq.display()));
-        let mut lines = BufReader::new(dev.stdout.take().unwrap()).lines();
-        let line = lines.next_line().await.unwrap().unwrap();
-        let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
-        let said = |name: &str| ready[name].as_str().unwrap().to_owned();
+        let dev = DevServer::start(&oq, "memory:").unwrap();
         Server {
             name: "oq dev".into(),
-            address: said("endpoint").trim_start_matches("http://").into(),
-            bucket: said("bucket"),
-            key: said("access_key_id"),
-            secret: said("secret_access_key"),
+            address: dev.address().into(),
+            bucket: dev.bucket.clone(),
+            key: dev.access_key_id.clone(),
+            secret: dev.secret_access_key.clone(),
             _dev: Some(dev),
         }
     }

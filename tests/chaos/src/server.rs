@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use clap::ValueEnum;
+use oq_dev_server::DevServer;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -39,10 +40,18 @@ pub const CREDENTIALS: [(&str, &str); 4] = [
 /// A server that runs.
 #[derive(Debug)]
 pub struct Server {
-    /// Holds the other end of its stdin, without which it ends.
-    child: Child,
+    process: Process,
     pub host: String,
     bucket: String,
+}
+
+#[derive(Debug)]
+enum Process {
+    Dev {
+        _ends_with_it: DevServer,
+    },
+    /// This process holds the other end of its stdin, without which it ends.
+    Script(Child),
 }
 
 /// The repository's folder.
@@ -56,8 +65,7 @@ pub fn oq() -> PathBuf {
     if let Some(named) = std::env::var_os("OQ_BIN") {
         return named.into();
     }
-    let here = std::env::current_exe().unwrap_or_default();
-    here.with_file_name("oq")
+    oq_dev_server::beside_this_program()
 }
 
 /// One server of each kind that is needed.
@@ -93,34 +101,26 @@ impl Server {
 
     /// With another `oq` than the one beside this program.
     pub async fn start_with(kind: Kind, oq: &Path) -> Result<Server, String> {
-        let mut command = match kind {
-            Kind::Dev => {
-                let mut command = Command::new(oq);
-                command
-                    .args([
-                        "dev",
-                        "--listen",
-                        "127.0.0.1:0",
-                        "--no-worker",
-                        "--until-eof",
-                    ])
-                    .args(["-o", "jsonl", "--url", "memory:"])
-                    .env("OQ_DEV_ACCESS_KEY_ID", CREDENTIALS[0].1)
-                    .env("OQ_DEV_SECRET_ACCESS_KEY", CREDENTIALS[1].1);
-                command
-            }
-            Kind::LocalStack | Kind::Moto => {
-                let mut command = Command::new(repository().join("localstack/start"));
-                if kind == Kind::Moto {
-                    command.arg("--moto");
-                }
-                // It tells its URL and stays until its stdin ends.
-                let stay = "printf '{\"url\":\"%s\"}\\n' \"$OQ_URL\"; cat >/dev/null";
-                command.args(["--run", "--", "sh", "-c", stay]);
-                command.env("OQ_START_TIMEOUT", "600");
-                command
-            }
-        };
+        if kind == Kind::Dev {
+            let own = [
+                ("OQ_DEV_ACCESS_KEY_ID", CREDENTIALS[0].1),
+                ("OQ_DEV_SECRET_ACCESS_KEY", CREDENTIALS[1].1),
+            ];
+            let dev = DevServer::start_with(oq, "memory:", &own)?;
+            return Ok(Server {
+                host: dev.address().to_owned(),
+                bucket: dev.bucket.clone(),
+                process: Process::Dev { _ends_with_it: dev },
+            });
+        }
+        let mut command = Command::new(repository().join("localstack/start"));
+        if kind == Kind::Moto {
+            command.arg("--moto");
+        }
+        // It tells its URL and stays until its stdin ends.
+        let stay = "printf '{\"url\":\"%s\"}\\n' \"$OQ_URL\"; cat >/dev/null";
+        command.args(["--run", "--", "sh", "-c", stay]);
+        command.env("OQ_START_TIMEOUT", "600");
         let mut child = command
             .env_remove("OQ_URL")
             .stdin(Stdio::piped())
@@ -150,7 +150,7 @@ impl Server {
         Ok(Server {
             host: endpoint.ok_or(format!("{url}: no endpoint"))?.to_owned(),
             bucket: bucket.to_owned(),
-            child,
+            process: Process::Script(child),
         })
     }
 
@@ -166,9 +166,11 @@ impl Server {
         self.url(prefix, &format!("http://{}", self.host))
     }
 
-    /// Ends it as it wants to be ended.
-    pub async fn end(mut self) {
-        drop(self.child.stdin.take());
-        let _ended = self.child.wait().await;
+    /// Ends it.
+    pub async fn end(self) {
+        if let Process::Script(mut child) = self.process {
+            drop(child.stdin.take());
+            let _ended = child.wait().await;
+        }
     }
 }

@@ -1,8 +1,6 @@
 //! The server under measurement, and what processes have used of the processors.
 
-use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
@@ -11,10 +9,11 @@ use aws_sdk_s3::config::{
     BehaviorVersion, Builder, Credentials, Region, RequestChecksumCalculation,
     ResponseChecksumValidation, StalledStreamProtectionConfig,
 };
+use oq_dev_server::{DevServer, beside_this_program};
 
-/// A running `oq dev`. It ends with this process: it holds the other end of its stdin.
+/// A running `oq dev`, and a client of it.
 pub struct Dev {
-    child: Child,
+    server: DevServer,
     pub client: Client,
     pub address: String,
     pub bucket: String,
@@ -23,34 +22,11 @@ pub struct Dev {
 impl Dev {
     /// Starts the binary that stands beside this one, or another.
     pub fn start(oq: Option<PathBuf>, url: &str) -> Dev {
-        let beside = || {
-            let here = std::env::current_exe().expect("this program has a path");
-            here.with_file_name("oq")
-        };
-        let oq = oq.unwrap_or_else(beside);
-        let mut child = Command::new(&oq)
-            .args([
-                "dev",
-                "--listen",
-                "127.0.0.1:0",
-                "--no-worker",
-                "--until-eof",
-            ])
-            .args(["-o", "jsonl", "--url", url])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|e| panic!("{}: {e}; build it in the same profile", oq.display()));
-        let stdout = child.stdout.take().expect("stdout is a pipe");
-        let mut line = String::new();
-        BufReader::new(stdout)
-            .read_line(&mut line)
-            .expect("it says that it is ready");
-        let ready: serde_json::Value = serde_json::from_str(&line).expect("as JSON");
-        let text = |name: &str| ready[name].as_str().expect(name).to_owned();
+        let oq = oq.unwrap_or_else(beside_this_program);
+        let server = DevServer::start(&oq, url).unwrap_or_else(|e| panic!("{e}"));
         let credentials = Credentials::new(
-            text("access_key_id"),
-            text("secret_access_key"),
+            &server.access_key_id,
+            &server.secret_access_key,
             None,
             None,
             "oq dev",
@@ -59,8 +35,8 @@ impl Dev {
         let config = Builder::new()
             .behavior_version(BehaviorVersion::latest())
             .credentials_provider(credentials)
-            .region(Region::new(text("region")))
-            .endpoint_url(text("endpoint"))
+            .region(Region::new(server.region.clone()))
+            .endpoint_url(&server.endpoint)
             .force_path_style(true)
             .retry_config(RetryConfig::disabled())
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
@@ -69,22 +45,14 @@ impl Dev {
             .build();
         Dev {
             client: Client::from_conf(config),
-            address: text("endpoint").trim_start_matches("http://").to_owned(),
-            bucket: text("bucket"),
-            child,
+            address: server.address().to_owned(),
+            bucket: server.bucket.clone(),
+            server,
         }
     }
 
     pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-}
-
-impl Drop for Dev {
-    fn drop(&mut self) {
-        // It has nothing to finish that anybody waits for.
-        let _gone = self.child.kill();
-        let _gone = self.child.wait();
+        self.server.id()
     }
 }
 

@@ -1,9 +1,9 @@
 //! A store to measure on, and this program on it in processes of their own.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
+use oq_dev_server::{DevServer, beside_this_program};
 use tempfile::TempDir;
 
 use super::run::{Role, Took};
@@ -12,7 +12,7 @@ use super::run::{Role, Took};
 pub struct Place {
     pub url: String,
     env: BTreeMap<&'static str, String>,
-    dev: Option<Child>,
+    _dev: Option<DevServer>,
     _folder: Option<TempDir>,
 }
 
@@ -41,7 +41,7 @@ impl Kind {
             Kind::Memory => Place {
                 url: "memory:".into(),
                 env: BTreeMap::new(),
-                dev: None,
+                _dev: None,
                 _folder: None,
             },
             Kind::Sqlite => {
@@ -49,7 +49,7 @@ impl Kind {
                 Place {
                     url: format!("sqlite:{}", folder.path().join("bench.db").display()),
                     env: BTreeMap::new(),
-                    dev: None,
+                    _dev: None,
                     _folder: Some(folder),
                 }
             }
@@ -58,39 +58,14 @@ impl Kind {
     }
 }
 
-/// The `oq` that was built beside this program.
 fn dev() -> Place {
-    let me = std::env::current_exe().expect("this program has a path");
-    let oq = me.with_file_name("oq");
-    let mut child = Command::new(&oq)
-        .args([
-            "dev",
-            "--listen",
-            "127.0.0.1:0",
-            "--no-worker",
-            "--until-eof",
-        ])
-        .args(["-o", "jsonl", "--url", "memory:"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|e| panic!("{}: {e}; build oq-cli in the same profile", oq.display()));
-    let stdout = child.stdout.take().expect("stdout is a pipe");
-    let mut line = String::new();
-    let read = BufReader::new(stdout).read_line(&mut line);
-    read.expect("it says that it is ready");
-    let ready: serde_json::Value = serde_json::from_str(&line).expect("as JSON");
-    let text = |name: &str| ready[name].as_str().expect(name).to_owned();
-    let env = BTreeMap::from([
-        ("AWS_ENDPOINT_URL", text("endpoint")),
-        ("AWS_ACCESS_KEY_ID", text("access_key_id")),
-        ("AWS_SECRET_ACCESS_KEY", text("secret_access_key")),
-        ("AWS_REGION", text("region")),
-    ]);
+    let dev = DevServer::start(&beside_this_program(), "memory:").unwrap_or_else(|e| panic!("{e}"));
+    let mut env = BTreeMap::from(dev.credentials());
+    env.insert("AWS_ENDPOINT_URL", dev.endpoint.clone());
     Place {
-        url: text("url"),
+        url: dev.url.clone(),
         env,
-        dev: Some(child),
+        _dev: Some(dev),
         _folder: None,
     }
 }
@@ -123,15 +98,5 @@ impl Place {
             .lines()
             .map(|line| serde_json::from_str(line).expect("figures"));
         took.collect()
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if let Some(dev) = &mut self.dev {
-            // It has nothing to finish that anybody waits for.
-            let _gone = dev.kill();
-            let _gone = dev.wait();
-        }
     }
 }
