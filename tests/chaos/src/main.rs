@@ -1,6 +1,7 @@
 //! `oq-chaos`: plays scenarios with real processes, and prints what came of them.
 
 use std::collections::BTreeSet;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Duration;
@@ -12,6 +13,7 @@ use oq_chaos::scenario::{Combination, IN_CI, NUMBERED, Scenario};
 use oq_chaos::server::{CREDENTIALS, Kind, Servers};
 use oq_chaos::soak::{ROUND, Soak, Soaked};
 use oq_chaos::{program, report};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Real workers against real S3 servers, killed and stopped, on a network that fails.
 ///
@@ -64,15 +66,15 @@ fn main() -> ExitCode {
     // The client in this process takes its credentials from the environment, like any.
     if std::env::var(CREDENTIALS[0].0).as_deref() != Ok(CREDENTIALS[0].1) {
         let here = std::env::current_exe().expect("this program has a path");
-        let again = Command::new(here)
+        let failed = Command::new(here)
             .args(std::env::args_os().skip(1))
             .envs(CREDENTIALS)
             .env_remove("AWS_SESSION_TOKEN")
             .env_remove("AWS_PROFILE")
             .env_remove("AWS_ENDPOINT_URL")
-            .status();
-        let code = again.ok().and_then(|status| status.code());
-        return ExitCode::from(code.map_or(1, |code| code as u8));
+            .exec();
+        eprintln!("{failed}");
+        return ExitCode::FAILURE;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -81,7 +83,13 @@ fn main() -> ExitCode {
         .expect("threads to run on");
     let ran = match args.verb {
         Some(Verb::Work) => runtime.block_on(program::work()).map(|()| true),
-        None => runtime.block_on(run(&args)),
+        None => runtime.block_on(async {
+            tokio::select! {
+                ran = run(&args) => ran,
+                // What was started ends with what started it.
+                told = told_to_end() => Err(told),
+            }
+        }),
     };
     match ran {
         Ok(true) => ExitCode::SUCCESS,
@@ -91,6 +99,16 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+async fn told_to_end() -> String {
+    let on = |kind| signal(kind).expect("signals can be heard");
+    let (mut terminate, mut interrupt) = (on(SignalKind::terminate()), on(SignalKind::interrupt()));
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    "ended before it was done".into()
 }
 
 async fn run(args: &Args) -> Result<bool, String> {

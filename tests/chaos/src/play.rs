@@ -238,6 +238,9 @@ impl Play<'_> {
         let planned = self.scenario.what.network.planned().iter();
         let never = planned.filter(|fault| counts[**fault as usize] == 0);
         let mut missing: Vec<String> = never.map(|fault: &Fault| fault.name().into()).collect();
+        if counts.iter().sum::<u64>() == 0 {
+            missing.push("any fault of the network".into());
+        }
         let troubles = match self.scenario.what.trouble {
             Trouble::Nothing => true,
             Trouble::Stop => self.stops > 0,

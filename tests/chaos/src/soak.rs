@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::ValueEnum;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use oq_core::env::{Env, Mono};
 use oq_core::testing::sim_entropy::Dice;
 
@@ -108,7 +110,8 @@ impl Soak<'_> {
         for round in 0.. {
             let batch = self.draw(round);
             let plays = batch.iter().map(|scenario| self.play(scenario));
-            for play in futures::future::join_all(plays).await {
+            let mut plays: FuturesUnordered<_> = plays.collect();
+            while let Some(play) = plays.next().await {
                 let play = play?;
                 let took = env.now().since(began);
                 println!("{}", progress(took, &play));
