@@ -4,6 +4,7 @@
 // A test that cannot go on says where.
 #![allow(clippy::unwrap_used)]
 
+mod agree;
 mod bad_objects;
 mod bad_records;
 mod drain;
@@ -16,4 +17,5 @@ mod passing;
 mod recorder;
 mod spans;
 mod watching;
+mod witness;
 mod world;
