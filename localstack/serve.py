@@ -9,6 +9,7 @@ import runpy
 import socket
 import sys
 import threading
+from collections.abc import Callable
 
 
 def until_eof() -> None:
@@ -40,12 +41,34 @@ def loopback_only() -> None:
     socket.socket.bind = guarded
 
 
+def one_write_at_a_time() -> None:
+    """Let moto decide between writers as S3 does.
+
+    moto 5.2 looks whether a condition holds and then writes. Another thread can write in between, as it
+    does on a busy machine: then two writers are told that they were first.
+    """
+    from moto.s3.responses import S3Response
+
+    lock = threading.RLock()
+
+    def alone(write: Callable[[S3Response], object]) -> Callable[[S3Response], object]:
+        def guarded(self: S3Response) -> object:
+            with lock:
+                return write(self)
+
+        return guarded
+
+    S3Response.put_object = alone(S3Response.put_object)
+    S3Response.delete_object = alone(S3Response.delete_object)
+
+
 def main() -> None:
     kind, port = sys.argv[1], sys.argv[2]
     if os.environ.pop("OQ_SERVE_UNTIL_EOF", None):
         threading.Thread(target=until_eof, daemon=True).start()
     loopback_only()
     if kind == "moto":
+        one_write_at_a_time()
         sys.argv = ["moto_server", "-H", "127.0.0.1", "-p", port]
         runpy.run_module("moto.server", run_name="__main__")
     else:
