@@ -76,8 +76,8 @@ pub struct Counts {
     pub wrong_result: usize,
     /// The recorded result came under a token, and a newer one had started.
     pub stale_result: usize,
-    /// A worker that nothing had stopped started under an older token than one that had started
-    /// before.
+    /// Started under an older token than one that had started before, and its worker had not been
+    /// stopped until a moment before.
     pub stale_start: usize,
     /// Ended more than once: at least once is what is promised.
     pub again: usize,
@@ -104,9 +104,15 @@ impl Counts {
     }
 }
 
-/// Counts. A worker that was stopped between its last look at its lease and the start of a handler
-/// cannot know, when it wakes, that others went on: those are named.
-pub fn judge(effects: &[Effect], told: &Told, stopped: &BTreeSet<usize>) -> Counts {
+/// When each worker went on that had been stopped. If that was between its last look at its lease and
+/// the start of a handler, it cannot know that others went on meanwhile.
+pub type Woken = BTreeMap<usize, Vec<f64>>;
+
+/// So many seconds after it went on, what a worker starts may be what it was about to start before.
+const DROWSY: f64 = 5.0;
+
+/// Counts.
+pub fn judge(effects: &[Effect], told: &Told, woken: &Woken) -> Counts {
     let mut counts = Counts {
         lost: told
             .accepted
@@ -118,7 +124,7 @@ pub fn judge(effects: &[Effect], told: &Told, stopped: &BTreeSet<usize>) -> Coun
     };
     let by_task = by_task(effects);
     for (task, effects) in &by_task {
-        of_task(&mut counts, task, effects, told, stopped);
+        of_task(&mut counts, task, effects, told, woken);
     }
     for (task, over) in &told.over {
         let effects = by_task.get(task.as_str()).map_or(&[][..], Vec::as_slice);
@@ -127,13 +133,7 @@ pub fn judge(effects: &[Effect], told: &Told, stopped: &BTreeSet<usize>) -> Coun
     counts
 }
 
-fn of_task(
-    counts: &mut Counts,
-    task: &str,
-    effects: &[&Effect],
-    told: &Told,
-    stopped: &BTreeSet<usize>,
-) {
+fn of_task(counts: &mut Counts, task: &str, effects: &[&Effect], told: &Told, woken: &Woken) {
     counts.unasked += usize::from(!told.accepted.contains(task) && !told.doubtful.contains(task));
     let mut tokens: BTreeMap<u32, BTreeSet<&str>> = BTreeMap::new();
     let mut cancelled: BTreeSet<u32> = BTreeSet::new();
@@ -148,7 +148,7 @@ fn of_task(
         if effect.did == Did::Start {
             let over = told.over.get(task).is_some_and(|over| over.at < effect.at);
             counts.after_outcome += usize::from(over);
-            counts.stale_start += usize::from(stale && !stopped.contains(&effect.worker));
+            counts.stale_start += usize::from(stale && !drowsy(effect, woken));
             if told.cancelled.get(task).is_some_and(|at| *at < effect.at) {
                 cancelled.insert(effect.delivery);
             }
@@ -157,6 +157,11 @@ fn of_task(
     counts.after_cancel += usize::from(cancelled.len() > 1);
     counts.shared_delivery += tokens.values().filter(|tokens| tokens.len() > 1).count();
     counts.again += usize::from(ends > 1);
+}
+
+fn drowsy(effect: &Effect, woken: &Woken) -> bool {
+    let mut woken = woken.get(&effect.worker).into_iter().flatten();
+    woken.any(|at| (0.0..DROWSY).contains(&(effect.at - at)))
 }
 
 fn of_outcome(counts: &mut Counts, over: &Over, effects: &[&Effect], asked: bool) {
@@ -207,7 +212,7 @@ mod tests {
     }
 
     fn judged(effects: &[Effect], told: &Told) -> Counts {
-        judge(effects, told, &BTreeSet::new())
+        judge(effects, told, &Woken::new())
     }
 
     #[test]
@@ -252,7 +257,11 @@ mod tests {
         ];
         let told = told(Some((4.0, "U")));
         assert_eq!(judged(&stale, &told).stale_start, 1);
-        assert!(judge(&stale, &told, &[0].into()).wrong().is_empty());
+        let woken = |at| Woken::from([(0, vec![at])]);
+        assert!(judge(&stale, &told, &woken(1.5)).wrong().is_empty());
+        for other in [2.5, -9.0] {
+            assert_eq!(judge(&stale, &told, &woken(other)).stale_start, 1);
+        }
     }
 
     #[test]

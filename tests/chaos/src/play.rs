@@ -1,6 +1,5 @@
 //! Plays one scenario until everything is over, and judges it.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,8 +9,8 @@ use oq_core::env::{Env, Mono};
 use oq_core::queue::Queue;
 use oq_core::testing::sim_entropy::Dice;
 
-use crate::effects::{Did, Effect, read};
-use crate::judge::{Counts, judge};
+use crate::effects::{Did, Effect, read, wall};
+use crate::judge::{Counts, Woken, judge};
 use crate::program::connect;
 use crate::relay::{self, Fault, Relay};
 use crate::scenario::{Load, Scenario, Trouble};
@@ -87,8 +86,7 @@ struct Play<'a> {
     workers: Vec<Worker>,
     started: usize,
     kills: usize,
-    /// The numbers of those that were stopped.
-    stopped: BTreeSet<usize>,
+    woken: Woken,
     stops: usize,
     deaths: usize,
 }
@@ -136,7 +134,7 @@ pub async fn play(
         workers: Vec::new(),
         started: 0,
         kills: 0,
-        stopped: BTreeSet::new(),
+        woken: Woken::new(),
         stops: 0,
         deaths: 0,
     };
@@ -160,8 +158,11 @@ impl Play<'_> {
         // The latest of them was stopped a moment ago.
         while let Some(since) = self.workers.iter().filter_map(Worker::stopped).max() {
             self.env.sleep((since + STOP).since(self.env.now())).await;
-            let stopped = self.workers.iter_mut().filter(|w| w.stopped().is_some());
-            stopped.for_each(Worker::go_on);
+            for n in 0..self.workers.len() {
+                if self.workers[n].stopped().is_some() {
+                    self.wake(n);
+                }
+            }
         }
         self.users.quit.store(true, Ordering::Relaxed);
         relay.heal();
@@ -176,7 +177,7 @@ impl Play<'_> {
         let effects = read(&self.place.effects());
         let told = self.users.told().clone();
         Ok(Ended {
-            counts: judge(&effects, &told, &self.stopped),
+            counts: judge(&effects, &told, &self.woken),
             accepted: told.accepted.len(),
             doubtful: told.doubtful.len(),
             starts: effects.iter().filter(|e| e.did == Did::Start).count(),
@@ -198,6 +199,12 @@ impl Play<'_> {
         self.started += 1;
         self.workers.push(worker);
         Ok(())
+    }
+
+    fn wake(&mut self, n: usize) {
+        let number = self.workers[n].number;
+        self.woken.entry(number).or_default().push(wall());
+        self.workers[n].go_on();
     }
 
     /// The trouble from its beginning to its end; the memory of the first worker early in it, and
@@ -270,12 +277,11 @@ impl Play<'_> {
             (Trouble::Nothing, _) => {}
             (Trouble::Stop, Some(since)) => {
                 if now.since(since) >= STOP {
-                    self.workers[victim].go_on();
+                    self.wake(victim);
                 }
             }
             (Trouble::Stop, None) => {
                 self.workers[victim].stop(now);
-                self.stopped.insert(self.workers[victim].number);
                 self.stops += 1;
             }
             (Trouble::Kill | Trouble::Shutdown | Trouble::Mixed, _) => {

@@ -252,6 +252,14 @@ mod tests {
     }
 
     #[test]
+    fn the_page_on_assurance_has_what_came_of_each() {
+        let page = include_str!("../../../docs/assurance.md");
+        let told = oq_printed::first_column(page, "chaos");
+        let all = NUMBERED.map(|what| what.to_string());
+        assert_eq!(told, all, "oq-chaos --all --write docs/assurance.md");
+    }
+
+    #[test]
     fn ci_plays_every_value() {
         let ci: Vec<_> = IN_CI.iter().map(|n| columns(&NUMBERED[n - 1])).collect();
         for (column, values) in [3, 3, 4, 6, 6].into_iter().enumerate() {

@@ -33,14 +33,15 @@ const GROWTH: f64 = 5.0;
 #[derive(Debug)]
 pub struct Soaked {
     pub took: Duration,
-    /// The one that lasted throughout is the last, unless a fault ended the soak before.
+    /// Number 0 is the one that lasts throughout; it is missing where a fault ended the soak.
     pub ended: Vec<Ended>,
 }
 
 impl Soaked {
     /// By how much of a hundred the memory of the worker that stayed grew.
     pub fn growth(&self) -> Option<f64> {
-        let (early, late) = self.ended.last()?.memory?;
+        let stayed = self.ended.iter().find(|e| e.scenario.number == 0)?;
+        let (early, late) = stayed.memory?;
         Some(100.0 * (late as f64 - early as f64) / early as f64)
     }
 
