@@ -46,6 +46,8 @@ pub(super) struct Runner {
     meters: Meters,
     hold: Hold,
     slots: Vec<OwnedSemaphorePermit>,
+    /// Memory for the input of the task that is the next to start.
+    memory: Option<OwnedSemaphorePermit>,
     waiting: VecDeque<usize>,
     running: JoinSet<(usize, Verdict, Duration)>,
     attempts: BTreeMap<usize, Arc<Attempt>>,
@@ -78,6 +80,7 @@ impl Runner {
             meters,
             hold,
             slots: vec![slot],
+            memory: None,
             waiting,
             running: JoinSet::new(),
             attempts: BTreeMap::new(),
@@ -115,23 +118,32 @@ impl Runner {
         }
     }
 
-    /// Starts what was declared, with as many slots as are free.
+    /// Starts what was declared, with as many slots and as much memory as are free.
     fn start(&mut self) {
         while let Some(index) = self.waiting.front().copied() {
             let slot = &self.hold.live().tasks[index];
             if slot.cancel_requested || self.shared.releasing() {
                 self.waiting.pop_front();
+                self.memory = None;
                 self.settle(index, Verdict::Released);
                 continue;
             }
+            let budget = &self.shared.budget;
+            let Some(memory) = self
+                .memory
+                .take()
+                .or_else(|| budget.try_take(budget.share(&slot.input)))
+            else {
+                break;
+            };
             if self.running.len() >= self.slots.len() {
                 match self.shared.slots.clone().try_acquire_owned() {
                     Ok(slot) => self.slots.push(slot),
-                    Err(_) => return,
+                    Err(_) => break,
                 }
             }
             self.waiting.pop_front();
-            self.spawn(index);
+            self.spawn(index, memory);
         }
         // What this object no longer needs serves others.
         self.slots.truncate(self.running.len().max(1));
@@ -141,7 +153,7 @@ impl Runner {
         PACK_RESULTS / self.hold.id().count()
     }
 
-    fn spawn(&mut self, index: usize) {
+    fn spawn(&mut self, index: usize, memory: OwnedSemaphorePermit) {
         let live = self.hold.live();
         let slot = &live.tasks[index];
         let env = self.hold.root().env().clone();
@@ -198,6 +210,7 @@ impl Runner {
         let run = async move {
             let began = env.now();
             let verdict = attempt::run(work).await;
+            drop(memory);
             (index, verdict, env.now().since(began))
         };
         self.running
@@ -208,11 +221,22 @@ impl Runner {
     async fn wait(&mut self) {
         let env = self.hold.root().env().clone();
         let renewal = env.sleep(self.renew_at.since(env.now()));
+        // One that runs already comes here again when a task of it ends.
+        let shared = self.shared.clone();
+        let next = self.waiting.front().filter(|_| self.running.is_empty());
+        let share = next.map(|index| shared.budget.share(&self.hold.live().tasks[*index].input));
+        let memory = async {
+            match share {
+                Some(share) => shared.budget.take(share).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             biased;
-            () = self.shared.release.cancelled(), if !self.running.is_empty() => {
+            () = shared.release.cancelled(), if !(self.running.is_empty() && self.waiting.is_empty()) => {
                 self.stop_all().await;
             }
+            Some(memory) = memory => self.memory = Some(memory),
             Some(ended) = self.running.join_next() => {
                 self.ended(ended);
                 while let Some(ended) = self.running.try_join_next() {

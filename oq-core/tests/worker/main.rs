@@ -6,6 +6,7 @@
 
 mod bad_objects;
 mod bad_records;
+mod budget;
 mod drain;
 mod failing_store;
 mod lifecycle;
