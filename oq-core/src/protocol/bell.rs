@@ -320,3 +320,55 @@ async fn write(
     }
     Ok(Rung::Lost)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::env::SystemEntropy;
+    use crate::record::Priority;
+    use crate::time::StoreTime;
+
+    fn ids(range: std::ops::Range<u64>) -> impl Iterator<Item = ObjectId> {
+        range.map(|n| {
+            let shard = Shard::new((n % 16) as u16).unwrap();
+            ObjectId::from_parts(StoreTime(7), n, Priority::NORMAL, 1, shard)
+        })
+    }
+
+    fn rung(pending: &Pending) -> Bell {
+        let mut bell = Bell::silent(Stamp::first(StoreTime(5), &SystemEntropy));
+        pending.ring(&mut bell);
+        bell
+    }
+
+    #[test]
+    fn names_what_is_there_unless_it_is_too_much() {
+        let mut pending = Pending::default();
+        ids(0..MOST as u64).for_each(|id| pending.add(id));
+        let bell = rung(&pending);
+        assert_eq!(bell.named.len(), MOST);
+        assert!(bell.rings.keys().all(|s| bell.news(*s, 0).is_some()));
+        ids(100..101).for_each(|id| pending.add(id));
+        let bell = rung(&pending);
+        assert!(bell.named.is_empty());
+        assert_eq!(bell.rings.len(), 16);
+        assert!(bell.rings.values().all(|rings| *rings == 1));
+    }
+
+    #[test]
+    fn a_ring_that_follows_tells_of_each_shard_in_one_way() {
+        let [mut lost, mut next] = [Pending::default(), Pending::default()];
+        ids(0..4).for_each(|id| lost.add(id));
+        lost.unname();
+        ids(18..22).for_each(|id| next.add(id));
+        next.merge(lost);
+        let bell = rung(&next);
+        let listed = |n| bell.is_to_be_listed(Shard::new(n).unwrap());
+        assert_eq!(
+            [0, 1, 2, 3, 4, 5].map(listed),
+            [true, true, true, true, false, false]
+        );
+        assert_eq!(bell.rings.len(), 6);
+        assert!(bell.rings.values().all(|rings| *rings == 1));
+    }
+}
