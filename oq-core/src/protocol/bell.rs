@@ -3,7 +3,7 @@
 //! Rings are coalesced and may be lost. Nothing depends on them but the time until a task is seen:
 //! the workers' sweep finds what a lost ring announced.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,11 +14,15 @@ use crate::env::Mono;
 use crate::error::Result;
 use crate::protocol::root::Root;
 use crate::protocol::write::{Settled, create_while, read, update_while};
-use crate::record::{Bell, Key, ObjectId, QueueName, Seen, Shard, Stamp};
+use crate::record::{Bell, Key, NAMED, ObjectId, QueueName, Seen, Shard, Stamp};
 
 /// The time between two rings of one process, on average: those that began together must not go on
 /// ringing together.
 const INTERVAL: Duration = Duration::from_millis(500);
+
+/// One ring names so many objects at most: others' names last for a few rings, and what comes in larger
+/// numbers is found sooner, and for little each, by listings.
+const MOST: usize = NAMED / 4;
 
 /// How long a process about to exit waits for its last ring.
 const FLUSH: Duration = Duration::from_secs(5);
@@ -59,14 +63,51 @@ struct Known {
 
 #[derive(Debug, Default)]
 struct Pending {
-    /// With the object that is there, while it is one.
-    shards: BTreeMap<Shard, Option<ObjectId>>,
+    /// Objects that are there.
+    named: BTreeSet<ObjectId>,
+    /// Shards that hold more than is named.
+    shards: BTreeSet<Shard>,
     help: Option<Shard>,
 }
 
 impl Pending {
     fn is_empty(&self) -> bool {
-        self.shards.is_empty() && self.help.is_none()
+        self.named.is_empty() && self.shards.is_empty() && self.help.is_none()
+    }
+
+    /// This one is there. Of too many only the shards are told: it takes listings to find them all.
+    fn add(&mut self, id: ObjectId) {
+        if self.shards.contains(&id.shard()) {
+            return;
+        }
+        self.named.insert(id);
+        if self.named.len() > MOST {
+            self.unname();
+        }
+    }
+
+    /// Tells of shards only from now on.
+    fn unname(&mut self) {
+        let named = std::mem::take(&mut self.named);
+        self.shards.extend(named.into_iter().map(ObjectId::shard));
+    }
+
+    /// This is to be rung as well.
+    fn merge(&mut self, other: Pending) {
+        self.shards.extend(other.shards);
+        other.named.into_iter().for_each(|id| self.add(id));
+        self.help = self.help.or(other.help);
+    }
+
+    fn ring(&self, bell: &mut Bell) {
+        self.shards.iter().for_each(|shard| bell.ring(*shard));
+        let named = self.named.iter();
+        named
+            .filter(|id| !self.shards.contains(&id.shard()))
+            .for_each(|id| bell.name(*id));
+        if let Some(shard) = self.help {
+            bell.call_for_help(shard);
+        }
     }
 }
 
@@ -88,17 +129,13 @@ impl Ringer {
     /// Announces work in a shard; returns at once.
     #[cfg(test)]
     pub fn ring(&self, shard: Shard) {
-        self.shared.pending().shards.insert(shard, None);
+        self.shared.pending().shards.insert(shard);
         self.start();
     }
 
     /// Announces one object; returns at once.
     pub fn announce(&self, id: ObjectId) {
-        let mut pending = self.shared.pending();
-        let about = pending.shards.entry(id.shard()).or_insert(Some(id));
-        // With others there it takes a listing to find them all.
-        *about = about.filter(|other| *other == id);
-        drop(pending);
+        self.shared.pending().add(id);
         self.start();
     }
 
@@ -154,15 +191,7 @@ impl Shared {
 
     /// This is to be rung once more, with whatever has come meanwhile.
     fn again(&self, lost: Pending) {
-        let mut pending = self.pending();
-        for (shard, about) in lost.shards {
-            let newer = pending.shards.get(&shard).copied();
-            // Two objects, or more than one already.
-            let about = if newer.is_some() { None } else { about };
-            pending.shards.insert(shard, about);
-        }
-        pending.help = pending.help.or(lost.help);
-        drop(pending);
+        self.pending().merge(lost);
         self.rung.notify_one();
     }
 
@@ -181,29 +210,23 @@ impl Shared {
         let early = slowest.map_or(INTERVAL, |_| Duration::ZERO);
         let due = sent.next.unwrap_or_default();
         env.sleep((due - early).since(env.now())).await;
-        let pending = std::mem::take(&mut *self.pending());
+        let mut pending = std::mem::take(&mut *self.pending());
         sent.next = Some(due.max(env.now()) + interval);
-        let change = |bell: &mut Bell| {
-            for (shard, about) in &pending.shards {
-                bell.ring(*shard, *about);
-            }
-            if let Some(shard) = pending.help {
-                bell.call_for_help(shard);
-            }
-        };
-        // Whoever rang after the bell was first read has rung for us too, unless that was about one
-        // object of his.
+        let change = |bell: &mut Bell| pending.ring(bell);
+        // Whoever rang after the bell was first read has rung for us too, unless he named what he meant.
         let rung = |was: &Bell, is: &Bell| {
+            let by_others =
+                |s: &Shard| was.rings.get(s) != is.rings.get(s) && is.is_to_be_listed(*s);
             pending.help.is_none_or(|_| was.help != is.help)
-                && pending
-                    .shards
-                    .keys()
-                    .all(|s| was.rings.get(s) != is.rings.get(s) && !is.about.contains_key(s))
+                && pending.shards.iter().all(by_others)
+                && pending.named.iter().all(|id| by_others(&id.shard()))
         };
         match write(&self.root, &self.queue, 2, &mut sent.known, change, rung).await {
             Ok(Rung::Yes) => {}
             Ok(Rung::Lost) => {
                 tracing::debug!(queue = %self.queue, "a ring was lost to others'; it follows with the next");
+                // Where so many ring, a listing that any of them asks for finds what all have written.
+                pending.unname();
                 self.again(pending);
                 return true;
             }
@@ -296,4 +319,56 @@ async fn write(
         }
     }
     Ok(Rung::Lost)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::env::SystemEntropy;
+    use crate::record::Priority;
+    use crate::time::StoreTime;
+
+    fn ids(range: std::ops::Range<u64>) -> impl Iterator<Item = ObjectId> {
+        range.map(|n| {
+            let shard = Shard::new((n % 16) as u16).unwrap();
+            ObjectId::from_parts(StoreTime(7), n, Priority::NORMAL, 1, shard)
+        })
+    }
+
+    fn rung(pending: &Pending) -> Bell {
+        let mut bell = Bell::silent(Stamp::first(StoreTime(5), &SystemEntropy));
+        pending.ring(&mut bell);
+        bell
+    }
+
+    #[test]
+    fn names_what_is_there_unless_it_is_too_much() {
+        let mut pending = Pending::default();
+        ids(0..MOST as u64).for_each(|id| pending.add(id));
+        let bell = rung(&pending);
+        assert_eq!(bell.named.len(), MOST);
+        assert!(bell.rings.keys().all(|s| bell.news(*s, 0).is_some()));
+        ids(100..101).for_each(|id| pending.add(id));
+        let bell = rung(&pending);
+        assert!(bell.named.is_empty());
+        assert_eq!(bell.rings.len(), 16);
+        assert!(bell.rings.values().all(|rings| *rings == 1));
+    }
+
+    #[test]
+    fn a_ring_that_follows_tells_of_each_shard_in_one_way() {
+        let [mut lost, mut next] = [Pending::default(), Pending::default()];
+        ids(0..4).for_each(|id| lost.add(id));
+        lost.unname();
+        ids(18..22).for_each(|id| next.add(id));
+        next.merge(lost);
+        let bell = rung(&next);
+        let listed = |n| bell.is_to_be_listed(Shard::new(n).unwrap());
+        assert_eq!(
+            [0, 1, 2, 3, 4, 5].map(listed),
+            [true, true, true, true, false, false]
+        );
+        assert_eq!(bell.rings.len(), 6);
+        assert!(bell.rings.values().all(|rings| *rings == 1));
+    }
 }

@@ -18,9 +18,9 @@ pub struct Bell {
     /// How often each shard was rung; only differences mean anything.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub rings: BTreeMap<Shard, u64>,
-    /// What the last ring of a shard was about, where that was one object: it need not be looked for.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub about: BTreeMap<Shard, About>,
+    /// What the last rings were about, the newest last: these objects need not be looked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub named: Vec<Named>,
     /// The last call for help, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub help: Option<Help>,
@@ -32,14 +32,12 @@ pub struct Bell {
     pub extra: BTreeMap<String, serde_json::Value>,
 }
 
-/// The one object that a ring was about.
+/// The object that a ring was about, behind the number of that ring among those of the object's shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct About {
-    /// Which ring of its shard that was: a program that does not know of this leaves it behind.
-    pub ring: u64,
-    /// The object.
-    pub id: ObjectId,
-}
+pub struct Named(pub u64, pub ObjectId);
+
+/// The bell names so many objects at most. Each makes it 36 bytes longer, and whoever asks reads all.
+pub const NAMED: usize = 256;
 
 /// A worker that is full has work waiting in a shard of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,30 +55,49 @@ impl Bell {
             v: V1,
             write,
             rings: BTreeMap::new(),
-            about: BTreeMap::new(),
+            named: Vec::new(),
             help: None,
             view: 0,
             extra: BTreeMap::new(),
         }
     }
 
-    /// Announces work in a shard; `about` is the object, if it is one.
-    pub fn ring(&mut self, shard: Shard, about: Option<ObjectId>) {
+    /// Announces work in a shard that is to be looked for.
+    pub fn ring(&mut self, shard: Shard) {
         let count = self.rings.entry(shard).or_default();
         *count = count.wrapping_add(1);
-        let ring = *count;
-        match about {
-            Some(id) => self.about.insert(shard, About { ring, id }),
-            None => self.about.remove(&shard),
-        };
     }
 
-    /// The object that the one ring of a shard since `old` was about; nothing if it was about more,
-    /// or there were more rings.
-    pub fn news(&self, shard: Shard, old: u64) -> Option<ObjectId> {
-        let about = self.about.get(&shard)?;
-        let only = self.rings.get(&shard) == Some(&about.ring) && about.ring == old.wrapping_add(1);
-        only.then_some(about.id).filter(|id| id.shard() == shard)
+    /// Announces one object, with a ring of its own.
+    pub fn name(&mut self, id: ObjectId) {
+        self.ring(id.shard());
+        self.named.push(Named(self.rings[&id.shard()], id));
+        let more = self.named.len().saturating_sub(NAMED);
+        self.named.drain(..more);
+    }
+
+    /// The objects that the rings of a shard since `old` were about; nothing if one of them named none,
+    /// or did so too long ago: then the shard has to be listed.
+    pub fn news(&self, shard: Shard, old: u64) -> Option<Vec<ObjectId>> {
+        let rings = self.rings.get(&shard)?.wrapping_sub(old);
+        let since = |ring: u64| ring.wrapping_sub(old).wrapping_sub(1) < rings;
+        let of_shard = self.named.iter().filter(|n| n.1.shard() == shard);
+        let mut ids = Vec::new();
+        for Named(ring, id) in of_shard.filter(|n| since(n.0)) {
+            // A program that does not know of names rings without one.
+            if *ring != old.wrapping_add(ids.len() as u64 + 1) {
+                return None;
+            }
+            ids.push(*id);
+        }
+        (ids.len() as u64 == rings).then_some(ids)
+    }
+
+    /// Whether the last ring of a shard named no object.
+    pub fn is_to_be_listed(&self, shard: Shard) -> bool {
+        let last = self.rings.get(&shard);
+        let named = |n: &Named| n.1.shard() == shard && Some(&n.0) == last;
+        last.is_some() && !self.named.iter().any(named)
     }
 
     /// Calls for help with a shard.
@@ -127,7 +144,11 @@ mod tests {
             for (n, s) in shards.iter().enumerate() {
                 let shard = Shard::new(*s).unwrap();
                 let id = ObjectId::from_parts(StoreTime(7), 1, Priority::NORMAL, 1, shard);
-                bell.ring(shard, (n % 2 == 0).then_some(id));
+                if n % 2 == 0 {
+                    bell.name(id);
+                } else {
+                    bell.ring(shard);
+                }
             }
             if let Some(s) = help {
                 bell.call_for_help(Shard::new(s).unwrap());
@@ -139,20 +160,58 @@ mod tests {
     }
 
     #[test]
-    fn says_what_a_ring_was_about_only_if_it_was_the_only_one() {
+    fn says_what_rings_were_about_only_if_each_named_it() {
+        let shard = Shard::new(3).unwrap();
+        let id = |n, shard| ObjectId::from_parts(StoreTime(7), n, Priority::NORMAL, 1, shard);
+        let mut bell = Bell::silent(Stamp::first(StoreTime(5), &SystemEntropy));
+        assert_eq!(
+            (bell.news(shard, 0), bell.is_to_be_listed(shard)),
+            (None, false)
+        );
+        let [one, two, three] = [1, 2, 3].map(|n| id(n, shard));
+        bell.name(one);
+        bell.name(id(9, Shard::new(4).unwrap()));
+        bell.name(two);
+        assert_eq!(bell.news(shard, 0), Some(vec![one, two]));
+        assert_eq!(bell.news(shard, 1), Some(vec![two]));
+        bell.ring(shard);
+        assert!(bell.is_to_be_listed(shard));
+        bell.name(three);
+        assert!(!bell.is_to_be_listed(shard));
+        assert_eq!(
+            (bell.news(shard, 1), bell.news(shard, 3)),
+            (None, Some(vec![three]))
+        );
+    }
+
+    #[test]
+    fn names_the_newest_objects_only() {
+        let shard = Shard::new(3).unwrap();
+        let mut bell = Bell::silent(Stamp::first(StoreTime(5), &SystemEntropy));
+        for n in 0..NAMED as u64 + 5 {
+            bell.name(ObjectId::from_parts(
+                StoreTime(7),
+                n,
+                Priority::NORMAL,
+                1,
+                shard,
+            ));
+        }
+        let news = |old| bell.news(shard, old).map(|ids| ids.len());
+        assert_eq!((news(4), news(5)), (None, Some(NAMED)));
+        let size = encode(&bell).len();
+        assert!(size < NAMED * 40, "{size} bytes");
+    }
+
+    #[test]
+    fn the_count_of_rings_may_wrap() {
         let shard = Shard::new(3).unwrap();
         let id = ObjectId::from_parts(StoreTime(7), 1, Priority::NORMAL, 1, shard);
         let mut bell = Bell::silent(Stamp::first(StoreTime(5), &SystemEntropy));
-        bell.ring(shard, Some(id));
-        assert_eq!((bell.news(shard, 0), bell.news(shard, 1)), (Some(id), None));
-        bell.ring(shard, Some(id));
-        assert_eq!((bell.news(shard, 0), bell.news(shard, 1)), (None, Some(id)));
-        bell.ring(shard, None);
-        assert_eq!(bell.news(shard, 2), None);
-        // An older program rings without knowing of it.
-        bell.ring(shard, Some(id));
-        *bell.rings.get_mut(&shard).unwrap() += 1;
-        assert_eq!(bell.news(shard, 4), None);
+        bell.rings.insert(shard, u64::MAX);
+        bell.name(id);
+        bell.name(id);
+        assert_eq!(bell.news(shard, u64::MAX), Some(vec![id, id]));
     }
 
     #[test]

@@ -21,7 +21,7 @@ mod role;
 mod settings;
 mod token;
 
-pub use bell::{About, Bell, Help};
+pub use bell::{Bell, Help, NAMED, Named};
 pub use codec::{Hint, Record, Seen, Stamp, V1, decode, encode, seen};
 pub use data::{Data, Json, PayloadRef};
 pub use dead::Dead;

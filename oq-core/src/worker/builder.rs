@@ -50,6 +50,7 @@ pub struct Worker {
     pub(super) registry: Arc<Registry>,
     pub(super) hooks: Hooks,
     pub(super) concurrency: usize,
+    pub(super) input_budget: usize,
     pub(super) grace: Duration,
     pub(super) cancel_grace: Duration,
     pub(super) inline_limit: usize,
@@ -72,6 +73,7 @@ impl Worker {
             registry: Arc::default(),
             hooks: Hooks::default(),
             concurrency: 32,
+            input_budget: 256 << 20,
             grace: Duration::from_secs(30),
             cancel_grace: Duration::from_secs(10),
             inline_limit: 128 << 10,
@@ -163,6 +165,17 @@ impl WorkerBuilder {
             ));
         }
         self.worker.concurrency = slots;
+        self
+    }
+
+    /// How many bytes the inputs of all running tasks may take together; 256 MiB unless set. A worker
+    /// whose tasks have taken it all claims nothing more, and what it has claimed waits for its share
+    /// before its input is read and its timeout begins. A task whose input is larger runs alone.
+    pub fn input_budget(mut self, bytes: usize) -> WorkerBuilder {
+        if bytes == 0 {
+            self.fail(Error::invalid("input budget of 0 bytes", "use at least 1"));
+        }
+        self.worker.input_budget = bytes;
         self
     }
 

@@ -1,4 +1,5 @@
-//! From candidates to running objects: one slot a claim, queues in proportion to their weights.
+//! From candidates to running objects: one slot a claim, while there is memory for inputs; queues in
+//! proportion to their weights.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,21 +49,29 @@ impl Dispatcher {
             }
             let slots = &self.shared.slots;
             if slots.available_permits() == 0 {
-                self.sources.iter().for_each(|s| s.finder.set_room(0));
+                self.set_room(0);
             }
             let Ok(slot) = slots.clone().acquire_owned().await else {
                 return;
             };
             let room = slots.available_permits() + 1;
-            self.sources.iter().for_each(|s| s.finder.set_room(room));
-            let (source, candidate) = self.next().await;
+            let (source, candidate) = self.next(room).await;
             self.runs
                 .spawn(try_one(self.shared.clone(), source, candidate, slot));
         }
     }
 
-    async fn next(&mut self) -> (Arc<Source>, Candidate) {
+    fn set_room(&self, room: usize) {
+        self.sources.iter().for_each(|s| s.finder.set_room(room));
+    }
+
+    async fn next(&mut self, room: usize) -> (Arc<Source>, Candidate) {
         loop {
+            if !self.shared.budget.has_room() {
+                self.set_room(0);
+                self.shared.budget.room().await;
+            }
+            self.set_room(room);
             for i in self.turns.order() {
                 let source = &self.sources[i];
                 if let Some(candidate) = source.finder.take() {

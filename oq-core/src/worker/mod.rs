@@ -7,6 +7,7 @@
 //! `dispatch` in a worker that does not stay. The parts share nothing but `Shared`.
 
 mod attempt;
+mod budget;
 mod builder;
 mod context;
 mod deleter;
@@ -46,6 +47,7 @@ use crate::error::Result;
 use crate::protocol::Root;
 use crate::queue::Queue;
 use crate::record::{MIN_LEASE, Token, WorkerId};
+use budget::Budget;
 use dispatch::{Dispatcher, Source};
 use find::Finder;
 use hooks::Hooks;
@@ -69,6 +71,7 @@ struct Shared {
     /// How many tasks run at once.
     concurrency: u16,
     slots: Arc<Semaphore>,
+    budget: Budget,
     suspects: Suspects,
     finishing: Arc<Semaphore>,
     /// Cancelled when handlers are to be stopped and their tasks given back.
@@ -93,6 +96,7 @@ impl Shared {
             hooks,
             concurrency: u16::try_from(worker.concurrency).unwrap_or(u16::MAX),
             slots: Arc::new(Semaphore::new(worker.concurrency)),
+            budget: Budget::new(worker.input_budget),
             suspects: Suspects::default(),
             finishing: Arc::new(Semaphore::new((worker.concurrency * 2).max(64))),
             release: CancellationToken::new(),

@@ -1,5 +1,8 @@
 //! Runs one held object from claim to outcome: starts what was declared, renews the lease, keeps
-//! what handlers say, and lets go in the one right way. It is the only user of the [`Hold`].
+//! what handlers say, and lets go in the one right way, which is in `end`. It is the only user of the
+//! [`Hold`].
+
+mod end;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -9,32 +12,18 @@ use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+pub(super) use self::end::Ended;
 use super::Shared;
 use super::attempt::{self, Work};
 use super::context::{Attempt, Said};
 use super::hooks::Event;
 use super::meters::Meters;
 use crate::env::Mono;
-use crate::protocol::finish::{self, Finished};
 use crate::protocol::hold::{Hold, Renewed};
-use crate::record::{Failure, Key, Step, TaskId};
+use crate::record::{Failure, Step, TaskId};
 use crate::span;
 use crate::state::claim::{shorten_lease, widen};
 use crate::state::run::{self, Rest, Verdict, rest, settle, settle_overdue};
-use crate::store::{Etag, StoreKey};
-use crate::time::StoreTime;
-
-/// How a run ended, for whoever looks for the next object.
-pub(super) enum Ended {
-    /// The outcomes are recorded; the live object is still to be deleted, if its key is given.
-    Recorded(Option<StoreKey>),
-    /// Given back: it may be claimed again then, in this version.
-    Waits { until: StoreTime, etag: Etag },
-    /// Somebody else's now.
-    Lost,
-    /// Nobody knows yet: if it is still ours, it may be taken over when its lease has ended.
-    InDoubt { until: StoreTime },
-}
 
 /// How many bytes of results one record holds; each task has its share. As much again of what
 /// handlers saved, and of what their errors say.
@@ -46,6 +35,8 @@ pub(super) struct Runner {
     meters: Meters,
     hold: Hold,
     slots: Vec<OwnedSemaphorePermit>,
+    /// Memory for the input of the task that is the next to start.
+    memory: Option<OwnedSemaphorePermit>,
     waiting: VecDeque<usize>,
     running: JoinSet<(usize, Verdict, Duration)>,
     attempts: BTreeMap<usize, Arc<Attempt>>,
@@ -78,6 +69,7 @@ impl Runner {
             meters,
             hold,
             slots: vec![slot],
+            memory: None,
             waiting,
             running: JoinSet::new(),
             attempts: BTreeMap::new(),
@@ -115,23 +107,32 @@ impl Runner {
         }
     }
 
-    /// Starts what was declared, with as many slots as are free.
+    /// Starts what was declared, with as many slots and as much memory as are free.
     fn start(&mut self) {
         while let Some(index) = self.waiting.front().copied() {
             let slot = &self.hold.live().tasks[index];
             if slot.cancel_requested || self.shared.releasing() {
                 self.waiting.pop_front();
+                self.memory = None;
                 self.settle(index, Verdict::Released);
                 continue;
             }
+            let budget = &self.shared.budget;
+            let Some(memory) = self
+                .memory
+                .take()
+                .or_else(|| budget.try_take(budget.share(&slot.input)))
+            else {
+                break;
+            };
             if self.running.len() >= self.slots.len() {
                 match self.shared.slots.clone().try_acquire_owned() {
                     Ok(slot) => self.slots.push(slot),
-                    Err(_) => return,
+                    Err(_) => break,
                 }
             }
             self.waiting.pop_front();
-            self.spawn(index);
+            self.spawn(index, memory);
         }
         // What this object no longer needs serves others.
         self.slots.truncate(self.running.len().max(1));
@@ -141,7 +142,7 @@ impl Runner {
         PACK_RESULTS / self.hold.id().count()
     }
 
-    fn spawn(&mut self, index: usize) {
+    fn spawn(&mut self, index: usize, memory: OwnedSemaphorePermit) {
         let live = self.hold.live();
         let slot = &live.tasks[index];
         let env = self.hold.root().env().clone();
@@ -198,6 +199,7 @@ impl Runner {
         let run = async move {
             let began = env.now();
             let verdict = attempt::run(work).await;
+            drop(memory);
             (index, verdict, env.now().since(began))
         };
         self.running
@@ -208,11 +210,22 @@ impl Runner {
     async fn wait(&mut self) {
         let env = self.hold.root().env().clone();
         let renewal = env.sleep(self.renew_at.since(env.now()));
+        // One that runs already comes here again when a task of it ends.
+        let shared = self.shared.clone();
+        let next = self.waiting.front().filter(|_| self.running.is_empty());
+        let share = next.map(|index| shared.budget.share(&self.hold.live().tasks[*index].input));
+        let memory = async {
+            match share {
+                Some(share) => shared.budget.take(share).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             biased;
-            () = self.shared.release.cancelled(), if !self.running.is_empty() => {
+            () = shared.release.cancelled(), if !(self.running.is_empty() && self.waiting.is_empty()) => {
                 self.stop_all().await;
             }
+            Some(memory) = memory => self.memory = Some(memory),
             Some(ended) = self.running.join_next() => {
                 self.ended(ended);
                 while let Some(ended) = self.running.try_join_next() {
@@ -375,93 +388,6 @@ impl Runner {
         let new = !declared.is_empty();
         self.waiting.extend(declared);
         new
-    }
-
-    /// Gives back what has no outcome.
-    async fn give_back(mut self, reason: &str) -> Ended {
-        self.slots.clear();
-        let step = self.step;
-        let reason = self.reason.take().unwrap_or_else(|| reason.into());
-        match self.hold.give_back(step, Some(reason)).await {
-            Ok(Renewed::Held) => {
-                if self.shared.releasing() {
-                    self.shared.hooks.tell(|| Event::Released {
-                        queue: self.hold.queue().clone(),
-                        id: self.hold.id(),
-                        tasks: self.hold.live().open().count(),
-                    });
-                }
-                let until = self.hold.live().available_at;
-                let until = until.unwrap_or_else(|| self.hold.root().now());
-                let etag = self.hold.etag().clone();
-                return Ended::Waits { until, etag };
-            }
-            Ok(Renewed::Lost) => return self.lost(),
-            // It may be given back or still be ours; nothing of it runs here any more.
-            Ok(Renewed::Doubt) => {
-                tracing::warn!(id = %self.hold.id(), "no answer to giving a task back; if it was not, it is taken over when its lease ends");
-            }
-            Err(error) => {
-                tracing::warn!(id = %self.hold.id(), %error, "a task could not be given back; it is taken over when its lease ends");
-            }
-        }
-        self.in_doubt()
-    }
-
-    /// Records the outcomes, off the slot.
-    async fn finish(mut self) -> Ended {
-        // So many may be recorded at once that a slow store holds claims back, not memory up.
-        let env = self.hold.root().env().clone();
-        let finishing = loop {
-            let permit = self.shared.finishing.clone().acquire_owned();
-            let renewal = self.renew_at.since(env.now());
-            if let Some(permit) = env.within(renewal, permit).await {
-                break permit;
-            }
-            self.declare().await;
-            if self.hold.is_lost() {
-                return self.lost();
-            }
-        };
-        self.slots.clear();
-        let now = self.hold.root().now();
-        let all_completed = rest(self.hold.live(), now) == Rest::AllCompleted;
-        let finished = if all_completed {
-            finish::completed(&mut self.hold).await
-        } else {
-            finish::over(&mut self.hold).await
-        };
-        drop(finishing);
-        match finished {
-            Ok(Finished::Recorded | Finished::Found) => {
-                let (queue, id, live) = (self.hold.queue(), self.hold.id(), self.hold.live());
-                let ran = |index| self.ran.get(&index).copied();
-                self.shared.hooks.tell_finished(queue, id, live, ran);
-                let key = Key::Live(self.hold.queue().clone(), self.hold.id()).store_key();
-                Ended::Recorded(all_completed.then_some(key))
-            }
-            Ok(Finished::Lost) => self.lost(),
-            Ok(Finished::Doubt) => self.in_doubt(),
-            Err(error) => {
-                tracing::warn!(id = %self.hold.id(), %error, "an outcome could not be recorded; the task is taken over when its lease ends");
-                self.in_doubt()
-            }
-        }
-    }
-
-    fn in_doubt(&self) -> Ended {
-        let until = self.hold.root().now().plus(self.hold.lease());
-        Ended::InDoubt { until }
-    }
-
-    /// The object is somebody else's now: handlers are stopped by dropping them.
-    fn lost(&self) -> Ended {
-        self.meters.running.decrement(self.running.len() as f64);
-        self.meters.leases_lost.increment(1);
-        let (queue, id) = (self.hold.queue().clone(), self.hold.id());
-        tracing::warn!(%queue, %id, "the lease was lost; what it ran was stopped and runs again elsewhere");
-        self.shared.hooks.tell(|| Event::Lost { queue, id });
-        Ended::Lost
     }
 }
 

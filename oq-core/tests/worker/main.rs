@@ -7,6 +7,7 @@
 mod agree;
 mod bad_objects;
 mod bad_records;
+mod budget;
 mod drain;
 mod failing_store;
 mod lifecycle;

@@ -338,6 +338,7 @@ impl Drainer {
                 return Err(Stopped::Deadline);
             }
             if self.tasks_left > 0
+                && self.shared.budget.has_room()
                 && let Ok(slot) = self.shared.slots.clone().try_acquire_owned()
             {
                 return Ok(slot);
@@ -346,12 +347,16 @@ impl Drainer {
             if self.tasks_left == 0 && self.runs.is_empty() {
                 return Err(Stopped::Limit);
             }
-            let (slots, room) = (self.shared.slots.clone(), self.tasks_left > 0);
+            let (shared, room) = (self.shared.clone(), self.tasks_left > 0);
+            let place = async {
+                shared.budget.room().await;
+                drop(shared.slots.acquire().await);
+            };
             let (env, left) = (self.env.clone(), self.time_left());
             let ended = tokio::select! {
                 biased;
                 ended = self.runs.join_next(), if !self.runs.is_empty() => ended,
-                _ = slots.acquire_owned(), if room => None,
+                () = place, if room => None,
                 () = env.sleep(left) => None,
             };
             if let Some(ended) = ended {

@@ -45,7 +45,7 @@ impl State {
                 heard.changed = true;
                 let before = old.rings.get(shard).copied().unwrap_or_default();
                 match bell.news(*shard, before) {
-                    Some(id) => self.told_of(id, now),
+                    Some(ids) => ids.into_iter().for_each(|id| self.told_of(id, now)),
                     None => self.shards.entry(*shard).or_default().rung = true,
                 }
             }
@@ -69,7 +69,7 @@ impl State {
 
     /// A ring says which object was written. Where it is due it is tried without a listing.
     fn told_of(&mut self, id: ObjectId, (now, date): Now) {
-        if self.in_hand(id, false, now) {
+        if self.in_hand(id, false, now) || self.memory.is_settled(id) {
             return;
         }
         let then = Then {
@@ -116,7 +116,7 @@ mod tests {
 
     fn rung() -> Bell {
         let mut bell = Bell::silent(Stamp::first(StoreTime(5), &SystemEntropy));
-        bell.ring(Shard::new(3).unwrap(), None);
+        bell.ring(Shard::new(3).unwrap());
         bell
     }
 
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ring_about_one_object_is_answered_without_a_listing() {
+    fn rings_that_name_objects_are_answered_without_a_listing() {
         let shard = Shard::new(3).unwrap();
         let mut state = State::new(QueueName::new("mail").unwrap());
         let settings = Settings::initial(rung().write);
@@ -156,21 +156,28 @@ mod tests {
         let mut bell = rung();
         state.hear(bell.clone(), NOW);
         let id = |due| ObjectId::from_parts(StoreTime(due), 1, Priority::NORMAL, 1, shard);
-        bell.ring(shard, Some(id(900)));
+        bell.name(id(900));
         assert!(state.hear(bell.clone(), NOW).changed);
         assert!(!state.shards[&shard].rung);
         assert_eq!(state.take(NOW.0, NOW.1, None).unwrap().id, id(900));
         // One that is not due waits.
-        bell.ring(shard, Some(id(2000)));
+        bell.name(id(2000));
         state.hear(bell.clone(), NOW);
         assert!(state.take(NOW.0, NOW.1, None).is_none());
         assert_eq!(
             state.take(NOW.0, StoreTime(2000), None).unwrap().id,
             id(2000)
         );
-        // Two rings at once: there may be more than the last one says.
-        bell.ring(shard, Some(id(901)));
-        bell.ring(shard, Some(id(902)));
+        // Two rings at once: each names its own.
+        bell.name(id(902));
+        bell.name(id(901));
+        state.hear(bell.clone(), NOW);
+        assert!(!state.shards[&shard].rung);
+        let mut next = || state.take(NOW.0, NOW.1, None).unwrap().id;
+        assert_eq!([next(), next()], [id(901), id(902)]);
+        // One of them does not: there may be more than the others say.
+        bell.name(id(903));
+        bell.ring(shard);
         state.hear(bell, NOW);
         assert!(state.shards[&shard].rung);
     }
@@ -186,12 +193,12 @@ mod tests {
         let mut bell = rung();
         state.hear(bell.clone(), NOW);
         let id = ObjectId::from_parts(StoreTime(900), 1, Priority::NORMAL, 1, shard);
-        bell.ring(shard, Some(id));
+        bell.name(id);
         state.hear(bell.clone(), NOW);
         assert_eq!(state.take(NOW.0, NOW.1, None).unwrap().id, id);
         state.report(id, News::Claimed, Duration::ZERO, NOW);
         state.set_room(0, NOW.0);
-        bell.ring(shard, Some(id));
+        bell.name(id);
         state.hear(bell, NOW);
         assert!(state.take(NOW.0, NOW.1, None).is_none());
         // A task of it has ended, and what is left of it was written then.

@@ -84,6 +84,13 @@ impl Memory {
         }
     }
 
+    /// Whether it was seen to be over, or somebody else's, a moment ago.
+    pub fn is_settled(&self, id: ObjectId) -> bool {
+        self.known
+            .get(&id)
+            .is_some_and(|known| known.then.is_none())
+    }
+
     /// Remembers an object; returns what had to be forgotten for it, which may be itself.
     pub fn remember(&mut self, id: ObjectId, known: Known) -> Option<(ObjectId, StoreTime)> {
         self.forget(id);

@@ -30,7 +30,7 @@ const WIDE_FROM: usize = 3;
 /// One listing in so many is of a foreign shard.
 const FOREIGN_EVERY: u64 = 16;
 
-/// Having taken so many, a worker that runs dry looks for others that it could help.
+/// Having taken so many, as quickly as in half a second, a worker that runs dry looks for others that it could help.
 const STREAK: u32 = 16;
 
 /// One shard to list.
@@ -243,7 +243,8 @@ impl State {
 
     /// A foreign shard, when there is nothing of one's own to do and it is time.
     fn foreign(&mut self, now: Mono, env: &Env, wake: &mut Wake) -> Option<Job> {
-        if self.streak >= STREAK {
+        // Whoever gets a few now and then would find that others do as well, with a listing each time.
+        if self.streak >= STREAK && self.pace.recent(now) >= STREAK as usize {
             self.streak = 0;
             self.steal.start(now, None);
             self.steal.trail = self.pace.trail();

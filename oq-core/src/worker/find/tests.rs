@@ -125,6 +125,27 @@ async fn burst(world: &World, workers: usize) -> (u64, u64, u64) {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_comes_steadily_is_claimed_without_listings() {
+    let world = World::new();
+    let fleet = fleet(&world, 4, 32, QUICK);
+    world.sleep(70).await;
+    world.counts();
+    let ringers = [(); 2].map(|()| Ringer::new(world.root(), world.queue.clone()));
+    for n in 0..60 {
+        for shard in 0..16 {
+            let id = world.put(world.now(), 16, shard, RUNNABLE).await;
+            ringers[usize::from(n + shard) % 2].announce(id);
+        }
+        world.sleep(1).await;
+    }
+    world.sleep(2).await;
+    assert_eq!(claims(&fleet), 960);
+    // Six sweeps, four looks at the fleet, and what two rings at once took to be found.
+    let (_, _, lists) = world.counts();
+    assert!(lists <= 30, "{lists}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn delayed_urgent_tasks_do_not_starve_the_others() {
     let world = World::new();
     for n in 0..3000 {

@@ -224,7 +224,6 @@ fn contention() -> Result<Table> {
             ..Flow::default()
         };
         let ran = virtually(flow.run())?.ran;
-        // What idle workers cost each second whatever happens is in a table of its own.
         let cost = ran.per_million();
         let one = *first.get_or_insert(cost);
         let mut row = vec![plain(workers as f64, ""), at_most(cost / one, "×", 1.1)];

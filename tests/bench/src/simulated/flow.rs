@@ -138,6 +138,8 @@ impl Flow {
         while let Some(ended) = submitting.join_next().await {
             ended.expect("a submission panicked")?;
         }
+        // As a process does that ends: what it rang for last would wait for a sweep.
+        queue.flush().await;
         Ok(submitted)
     }
 }
