@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use oq_core::StoreTime;
 use oq_core::store::{Object, StoreKey};
 use oq_core::testing::mutant::{self, Mutant};
 use oq_core::testing::sim_store::{Applied, Expected, Fired, Requests, SimStore};
@@ -19,7 +20,7 @@ use self::game::Game;
 use crate::linear::Calls;
 use crate::observe::{Notebook, Observed};
 use crate::panics;
-use crate::scenario::Scenario;
+use crate::scenario::{Machine, Scenario};
 use crate::stage::Stage;
 
 /// A run that was played.
@@ -31,6 +32,8 @@ pub struct Played {
     /// What every client asked and was told.
     pub calls: Calls,
     pub objects: BTreeMap<StoreKey, Object>,
+    /// What came after the end, if anything did.
+    pub after: Option<Aftermath>,
     pub fired: Fired,
     /// How many faults of each kind were to be expected.
     pub expected: Expected,
@@ -47,16 +50,24 @@ pub struct Played {
     pub panics: Vec<String>,
     /// When it was over.
     pub ended: Duration,
-    /// The drift of each process' clock.
-    pub drifts: BTreeMap<u16, i64>,
+    /// The machine of each process.
+    pub machines: BTreeMap<u16, Machine>,
     /// How often each process had gone on, just before each event and when the faults stopped.
     pub steps: Vec<BTreeMap<u16, u64>>,
+}
+
+/// More than a day later, when everything was swept.
+#[derive(Debug)]
+pub struct Aftermath {
+    pub log: Vec<Applied>,
+    pub objects: BTreeMap<StoreKey, Object>,
+    pub swept_at: StoreTime,
 }
 
 impl Played {
     /// How much faster than the store's the clock of a process ran.
     pub fn drift_of(&self, client: u16) -> i64 {
-        self.drifts.get(&client).copied().unwrap_or(0)
+        self.machines.get(&client).map_or(0, |m| m.drift_ppm)
     }
 }
 
@@ -96,26 +107,31 @@ async fn run(scenario: Arc<Scenario>, how: How) -> Played {
     game.trouble().await;
     let (recovered, limit) = game.recover().await;
     game.drain().await;
+    let ended = store.elapsed();
+    let (log, objects) = (store.take_log(), store.objects());
+    let (calls, requests) = (game.book.recorder.take(), store.requests());
+    let after = game.aftermath().await;
     let left_alive = Handle::current().metrics().num_alive_tasks();
     let observed = game.book.notes().clone();
     Played {
         scenario,
         observed,
-        calls: game.book.recorder.take(),
+        calls,
         expected: store.expected(),
-        objects: store.objects(),
+        objects,
+        after,
         fired: store.fired(),
-        requests: store.requests(),
+        requests,
         trace: store.trace(),
         story: store.take_story(),
         steps: std::mem::take(&mut game.steps),
-        drifts: game.hosts.iter().map(|h| (h.id(), h.drift_ppm())).collect(),
+        machines: std::mem::take(&mut game.machines),
         recovered,
         limit,
         outlived: game.hosts.iter().map(|h| h.outlived()).sum(),
         left_alive,
         panics: Vec::new(),
-        ended: store.elapsed(),
-        log: store.take_log(),
+        ended,
+        log,
     }
 }

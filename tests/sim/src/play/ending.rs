@@ -7,11 +7,12 @@ use oq_core::record::{Key, Live, decode};
 use oq_core::store::StoreKey;
 use tokio::task::JoinSet;
 
+use super::Aftermath;
 use super::game::{Game, Process, S};
 use super::machines::{join, yield_often};
 use crate::foreign;
+use crate::parcel::open;
 use crate::scenario::Machine;
-use crate::small::script;
 
 /// Idling for longer than this is more than waiting for late writes.
 const LONG: Duration = Duration::from_secs(600);
@@ -21,6 +22,9 @@ const SLOTS: usize = 4;
 
 /// How often the state of the world is looked at while waiting for the end.
 const LOOK: Duration = Duration::from_millis(500);
+/// What nothing refers to is swept when it is a day old.
+const NEXT_DAY: Duration = Duration::from_secs(26 * 3600);
+
 impl Game {
     /// The faults stop; waits until everything is finished. Returns how long that took and what
     /// the limit was.
@@ -52,6 +56,7 @@ impl Game {
             let rescuer = Machine {
                 newer: false,
                 twin: None,
+                drain: None,
                 concurrency: 8,
                 drift_ppm: 0,
                 poll: if self.scenario.idle > LONG { 30 * S } else { S },
@@ -81,23 +86,34 @@ impl Game {
         }
     }
 
-    /// A worker that is neither down nor stalled.
+    /// A worker that is neither down nor stalled, and stays.
     pub(super) fn able(&self) -> Option<usize> {
-        self.workers.iter().position(|process| {
-            process.as_ref().is_some_and(|process| {
-                !process.running.is_finished() && process.host.stalled_for().is_zero()
-            })
-        })
+        let stays = |n: usize| {
+            self.scenario
+                .workers
+                .get(n)
+                .is_some_and(|m| m.drain.is_none())
+        };
+        let able = |process: &Process| {
+            !process.running.is_finished() && process.host.stalled_for().is_zero()
+        };
+        let all = self.workers.iter().enumerate();
+        let mut able = all.filter(|(n, p)| stays(*n) && p.as_ref().is_some_and(able));
+        able.next().map(|(n, _)| n)
     }
 
     /// The scripts of tasks that are not over, or whose submission is not answered.
     pub(super) fn left(&self) -> BTreeSet<usize> {
         let mut left = BTreeSet::new();
-        for (key, object) in self.book.store.objects() {
-            if let Some(Key::Live(..)) = Key::parse(key.as_str())
-                && let Ok(live) = decode::<Live>(&key, &object.body)
+        let objects = self.book.store.objects();
+        let find = |key: &StoreKey| objects.get(key).map(|object| object.body.clone());
+        for (key, object) in &objects {
+            if let Some(Key::Live(queue, id)) = Key::parse(key.as_str())
+                && let Ok(live) = decode::<Live>(key, &object.body)
             {
-                left.extend(live.tasks.iter().map(|s| script(&s.input)));
+                let inputs = live.tasks.iter().map(|slot| &slot.input);
+                let parcels = inputs.filter_map(|input| open(&queue, id, input, find));
+                left.extend(parcels.map(|parcel| parcel.number()));
             }
         }
         let notes = self.book.notes();
@@ -167,7 +183,28 @@ impl Game {
         while store.in_flight() > 0 {
             self.sleep_until(store.elapsed() + S).await;
         }
+    }
+
+    /// What is to be gone after a day is swept; the operators' machine is there to the end.
+    pub(super) async fn aftermath(&mut self) -> Option<Aftermath> {
+        let store = self.book.store.clone();
+        let mut after = None;
+        if self.scenario.inline.is_some() {
+            self.sleep_until(store.elapsed() + NEXT_DAY).await;
+            for queue in 0..self.scenario.queues {
+                self.producers[0].clear_up(queue).await;
+            }
+            after = Some(Aftermath {
+                log: store.take_log(),
+                objects: store.objects(),
+                swept_at: store.now(),
+            });
+        }
+        while store.in_flight() > 0 {
+            self.sleep_until(store.elapsed() + S).await;
+        }
         self.producers.clear();
         yield_often().await;
+        after
     }
 }

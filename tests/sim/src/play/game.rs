@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use oq_core::record::Key;
-use oq_core::store::StoreKey;
+use oq_core::record::{Done, Key, decode};
+use oq_core::store::{Object, StoreKey};
 use oq_core::testing::sim_clock::SimHost;
 use oq_core::testing::sim_entropy::Dice;
 use tokio::sync::mpsc;
@@ -42,6 +42,8 @@ pub(super) struct Game {
     /// The scripts of tasks that somebody asked to try again.
     pub(super) retried: BTreeSet<usize>,
     pub(super) hosts: Vec<Arc<SimHost>>,
+    /// What each process runs on.
+    pub(super) machines: BTreeMap<u16, Machine>,
     /// How often each process had gone on, at each event.
     pub(super) steps: Vec<BTreeMap<u16, u64>>,
     /// The crash that the scenario has was ordered.
@@ -74,6 +76,7 @@ impl Game {
             calls: Vec::new(),
             retried: BTreeSet::new(),
             hosts: Vec::new(),
+            machines: BTreeMap::new(),
             steps: Vec::new(),
             ordered: false,
             scenario: scenario.clone(),
@@ -109,6 +112,7 @@ impl Game {
         let offset = self.dice.between(S, 1_000_000 * S);
         let host = SimHost::new(id, offset, machine.drift_ppm);
         self.hosts.push(host.clone());
+        self.machines.insert(id, machine.clone());
         host
     }
 
@@ -165,6 +169,22 @@ impl Game {
                     self.book.trouble(host.id(), What::Stalled(length));
                 }
             }
+            Event::Starve(n, length) => {
+                if let Some(host) = self.host(Who::Worker(n)) {
+                    host.starve(length);
+                    self.book.trouble(host.id(), What::Starved(length));
+                }
+            }
+            Event::Undelete => {
+                let mut most = 3;
+                let back = self
+                    .book
+                    .store
+                    .undelete(|key, there| comes_back(key, there, &mut most));
+                if back > 0 {
+                    self.book.trouble(0, What::Undeleted(back));
+                }
+            }
             Event::CutOut(who, length) => {
                 if let Some(host) = self.host(who) {
                     host.cut_out(length);
@@ -215,7 +235,13 @@ impl Game {
                 self.operator(move |p| async move { p.pause(q, length).await });
             }
             Event::Shards(q, n) => self.operator(move |p| async move { p.shards(q, n).await }),
-            Event::Sweep(q) => self.operator(move |p| async move { p.sweep(q).await }),
+            Event::Shrink(q) => self.operator(move |p| async move {
+                p.shards(q, 1).await;
+                p.book.trouble(p.host.id(), What::Shrunk);
+            }),
+            Event::Sweep(q, thorough) => {
+                self.operator(move |p| async move { p.sweep(q, thorough).await });
+            }
         }
         self.forget_calls();
     }
@@ -249,4 +275,18 @@ impl Game {
             while calls.try_join_next().is_some() {}
         }
     }
+}
+
+/// Whether this is a live object whose outcome is recorded; so many are brought back.
+fn comes_back(key: &StoreKey, there: &BTreeMap<StoreKey, Object>, most: &mut usize) -> bool {
+    let Some(Key::Live(queue, id)) = Key::parse(key.as_str()) else {
+        return false;
+    };
+    let done = Key::Done(queue, id).store_key();
+    let done = there
+        .get(&done)
+        .and_then(|o| decode::<Done>(&done, &o.body).ok());
+    let over = *most > 0 && done.is_some_and(|done| !done.is_seal());
+    *most -= usize::from(over);
+    over
 }
