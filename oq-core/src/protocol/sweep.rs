@@ -49,7 +49,7 @@ pub struct Swept {
 /// else one for each of live (a thousand objects), dead letters and payloads besides.
 ///
 /// `thorough` looks for dangling dead letters and orphaned payloads although no outcome is due; once
-/// a day is enough.
+/// a day is enough. An object whose payload seems orphaned is looked up first: 3 GET.
 #[tracing::instrument(name = "sweep", level = "debug", skip_all, fields(%queue, shard = %shard.code()))]
 pub async fn sweep_outcomes(
     root: &Root,
@@ -96,6 +96,10 @@ pub async fn sweep_outcomes(
     };
     let unknown = |id: &ObjectId| !there.contains(id) && !live.contains(id);
     let old = |entry: &Listed, age| entry.last_modified.plus(age) < date;
+    let orphan = match mutated(Mutant::OrphansSweptAtOnce) {
+        true => Duration::ZERO,
+        false => ORPHAN,
+    };
 
     let dead = within(
         root,
@@ -104,19 +108,28 @@ pub async fn sweep_outcomes(
         |entry, id| gone.contains(id) || (unknown(id) && old(entry, DANGLING)),
     )
     .await?;
-    let payloads = within(
+    let mut payloads = within(
         root,
         prefix::payload_shard(queue, shard),
         &range,
-        |entry, id| gone.contains(id) || (unknown(id) && old(entry, ORPHAN)),
+        |entry, id| gone.contains(id) || (unknown(id) && old(entry, orphan)),
     )
     .await?;
+    keep_needed(root, queue, &gone, &mut payloads).await?;
     let outcomes = gone
         .iter()
         .map(|id| Key::Done(queue.clone(), *id).store_key());
     swept.dead = delete(root, dead).await?;
-    swept.outcomes = delete(root, outcomes.collect()).await?;
-    swept.payloads = delete(root, payloads).await?;
+    let (deleted, stayed) = delete_all(root, outcomes.collect()).await?;
+    swept.outcomes = deleted;
+    // What an outcome refers to stays as long as the outcome.
+    payloads.retain(|key| {
+        let id = payload_of(key);
+        !id.is_some_and(|id| stayed.contains(&Key::Done(queue.clone(), id).store_key()))
+    });
+    if !mutated(Mutant::PayloadsNeverSwept) {
+        swept.payloads = delete(root, payloads).await?;
+    }
     Ok(swept)
 }
 
@@ -179,6 +192,36 @@ fn is_over(entry: &Listed, longer: Duration, date: StoreTime) -> bool {
             until.plus(DATE_MARGIN) < date
         }
         _ => false,
+    }
+}
+
+/// A task that ended between the two listings is in neither: outcomes were listed before, live
+/// objects after. So one look more before its payload goes for an orphan.
+async fn keep_needed(
+    root: &Root,
+    queue: &QueueName,
+    gone: &BTreeSet<ObjectId>,
+    payloads: &mut Vec<StoreKey>,
+) -> Result<()> {
+    let orphans: BTreeSet<ObjectId> = payloads.iter().filter_map(payload_of).collect();
+    let mut needed = BTreeSet::new();
+    for id in orphans.difference(gone) {
+        match lookup(root, queue, *id).await {
+            Ok(None) => continue,
+            Ok(Some(_)) => {}
+            Err(e) => skipped(&Key::Live(queue.clone(), *id).store_key(), &e)?,
+        }
+        needed.insert(*id);
+    }
+    payloads.retain(|key| payload_of(key).is_none_or(|id| !needed.contains(&id)));
+    Ok(())
+}
+
+/// The object that a payload is of.
+fn payload_of(key: &StoreKey) -> Option<ObjectId> {
+    match Key::parse(key.as_str()) {
+        Some(Key::Payload(_, id, ..)) => Some(id),
+        _ => None,
     }
 }
 
@@ -253,15 +296,21 @@ fn last_id(key: &str) -> Option<ObjectId> {
 
 /// Deletes keys; returns how many are gone. What could not be deleted is met again.
 pub(crate) async fn delete(root: &Root, keys: Vec<StoreKey>) -> Result<u64> {
-    let mut gone = 0;
+    Ok(delete_all(root, keys).await?.0)
+}
+
+/// The same, and says which could not be deleted.
+async fn delete_all(root: &Root, keys: Vec<StoreKey>) -> Result<(u64, BTreeSet<StoreKey>)> {
+    let (mut gone, mut stayed) = (0, BTreeSet::new());
     for some in keys.chunks(MAX_DELETE) {
         let failed = root.delete_many(some).await?;
         if let Some((key, error)) = failed.first() {
             tracing::warn!(%key, %error, failed = failed.len(), "some objects could not be deleted");
         }
         gone += (some.len() - failed.len()) as u64;
+        stayed.extend(failed.into_iter().map(|(key, _)| key));
     }
-    Ok(gone)
+    Ok((gone, stayed))
 }
 
 #[cfg(test)]

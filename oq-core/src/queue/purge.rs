@@ -7,10 +7,12 @@ use serde::Serialize;
 
 use super::Queue;
 use crate::error::{Error, Result};
+use crate::protocol::keyed::FRESH;
+use crate::protocol::lookup::{Found, lookup};
 use crate::protocol::pages::Pages;
 use crate::protocol::sweep::delete;
 use crate::protocol::write::read;
-use crate::record::{Done, Key, Live, ObjectId, Shard, prefix};
+use crate::record::{Done, Idempotency, Key, Live, ObjectId, Shard, prefix};
 use crate::store::{Listed, StoreKey, Write};
 use crate::time::StoreTime;
 
@@ -202,13 +204,41 @@ impl Queue {
         while let Some(page) = pages.next().await? {
             for entry in page.value {
                 let ours = matches!(Key::parse(entry.key.as_str()), Some(Key::Idempotency(..)));
-                if ours && entry.last_modified.plus(DATE_MARGIN) < before {
+                if ours
+                    && entry.last_modified.plus(DATE_MARGIN) < before
+                    && !self.stands_for_younger(&entry, before).await?
+                {
                     let answer = self.root().delete_if(&entry.key, &entry.etag).await?;
                     deleted += u64::from(matches!(answer, Write::Won { .. }));
                 }
             }
         }
         Ok(deleted)
+    }
+
+    /// Whether a key that was written just before the purge stands for a task that was submitted just
+    /// after it: the key comes first.
+    async fn stands_for_younger(&self, entry: &Listed, before: StoreTime) -> Result<bool> {
+        if entry.last_modified.plus(FRESH + DATE_MARGIN) < before {
+            return Ok(false);
+        }
+        let Some(key) = Key::parse(entry.key.as_str()) else {
+            return Ok(false);
+        };
+        let id = match read::<Idempotency>(self.root(), &key).await {
+            Ok(Some(record)) => record.record.id,
+            Ok(None) => return Ok(false),
+            Err(Error::Unreadable { .. }) => return Ok(true),
+            Err(e) => return Err(e),
+        };
+        let submitted = match lookup(self.root(), self.name(), id).await {
+            Ok(Some(Found::Live { live, .. })) => live.record.write.created,
+            Ok(Some(Found::Done { done, .. })) => done.record.submitted,
+            Ok(None) => return Ok(false),
+            Err(Error::Unreadable { .. }) => return Ok(true),
+            Err(e) => return Err(e),
+        };
+        Ok(submitted >= before)
     }
 
     /// Deletes the payloads of these objects: in each of their shards one LIST for each thousand keys

@@ -10,6 +10,7 @@ use crate::protocol::Root;
 use crate::protocol::write::{Settled, modify, read, update};
 use crate::record::{Key, QueueName, Seen, Settings, Shard, Stamp, prefix, seen};
 use crate::store::{Changed, Etag, List};
+use crate::testing::mutant::{Mutant, mutated};
 
 /// How old the settings may be that a submission goes by.
 const MAX_AGE: Duration = Duration::from_secs(15);
@@ -120,6 +121,9 @@ impl Queue {
                 change(settings)?;
                 // Workers must look where tasks may be: lowering it is another matter (see below).
                 settings.shards_high = settings.shards_high.max(settings.shards).max(high);
+                if mutated(Mutant::ShrinkWithoutHigh) {
+                    settings.shards_high = settings.shards;
+                }
                 settings.check()
             },
         )

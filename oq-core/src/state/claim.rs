@@ -120,6 +120,9 @@ pub fn take_over(
             Failure::CRASHED,
             format!("worker {silent} died or fell silent while it ran this task"),
         ));
+        if mutated(Mutant::SavedForgotten) {
+            slot.saved = None;
+        }
         if suspects > 1 && !mutated(Mutant::AttemptsPerPack) {
             slot.excused = slot.excused.saturating_add(1);
         }

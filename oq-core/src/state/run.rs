@@ -48,7 +48,7 @@ pub fn settle(live: &mut Live, index: usize, verdict: Verdict, now: StoreTime) {
         }
         Verdict::Cancelled => end(live, index, Ending::Cancelled, now, None),
         Verdict::Failed(failure, unit) => {
-            let again = !failure.fatal
+            let again = (!failure.fatal || mutated(Mutant::FatalTriedAgain))
                 && (retry.allows(&failure.kind, attempts) || mutated(Mutant::NoAttemptCap));
             slot.failure = Some(failure);
             if again {

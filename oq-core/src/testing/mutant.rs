@@ -74,6 +74,34 @@ mutants! {
     UnreadableForEver = "unreadable-for-ever",
     /// Ids carry the client's time.
     WallClockIds = "wall-clock-ids",
+    /// A payload whose write was not answered counts as written.
+    PayloadDoubtMeansWritten = "payload-doubt-means-written",
+    /// A payload that arrived damaged is not read again.
+    PayloadReadOnce = "payload-read-once",
+    /// Payloads stay when their outcome goes.
+    PayloadsNeverSwept = "payloads-never-swept",
+    /// What nothing refers to yet is swept, however young it is.
+    OrphansSweptAtOnce = "orphans-swept-at-once",
+    /// A fatal failure is tried again like any other.
+    FatalTriedAgain = "fatal-tried-again",
+    /// A handler that panicked is not charged.
+    PanicNotCharged = "panic-not-charged",
+    /// Who takes over forgets what the handler saved.
+    SavedForgotten = "saved-forgotten",
+    /// A handler that asks for more time gets none.
+    ExtensionIgnored = "extension-ignored",
+    /// A handler starts although the lease ended while its input was read.
+    StartWithoutLease = "start-without-lease",
+    /// A drain goes on beyond its time.
+    DrainWithoutDeadline = "drain-without-deadline",
+    /// A drain asks for leases that last longer than it does.
+    LeaseBeyondDeadline = "lease-beyond-deadline",
+    /// After a sweep the bell is asked as often as after a ring.
+    SweepResetsBell = "sweep-resets-bell",
+    /// Workers stop looking at shards that producers may still use.
+    ShrinkWithoutHigh = "shrink-without-high",
+    /// What the store does not let us see counts as missing.
+    HiddenMeansMissing = "hidden-means-missing",
 }
 
 #[cfg(feature = "mutants")]

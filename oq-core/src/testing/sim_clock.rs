@@ -22,6 +22,7 @@ pub struct SimHost {
 #[derive(Default)]
 struct State {
     stalled_until: Option<Instant>,
+    starved_until: Option<Instant>,
     cut_out_until: Option<Instant>,
     cut_back_until: Option<Instant>,
     dead: bool,
@@ -65,7 +66,10 @@ impl SimHost {
     /// The surroundings of the client on it.
     pub fn env(self: &Arc<SimHost>, seed: u64) -> Env {
         Env {
-            clock: Arc::new(SimClock(self.clone())),
+            clock: Arc::new(SimClock {
+                host: self.clone(),
+                starves: true,
+            }),
             entropy: Arc::new(SimEntropy::new(seed, u64::from(self.id) + 1000)),
         }
     }
@@ -77,10 +81,35 @@ impl SimHost {
         state.stalled_until = state.stalled_until.max(Some(now() + length));
     }
 
-    /// How much longer it stalls.
+    /// A handler keeps everything else in the process from going on, as one in Python does that
+    /// holds its interpreter's lock: until so much time has passed only the clock of
+    /// [`SimHost::beside`] wakes anybody.
+    pub fn starve(&self, length: Duration) {
+        let mut state = self.state();
+        state.starved_until = state.starved_until.max(Some(now() + length));
+    }
+
+    /// How much longer it stalls, or its programs are starved.
     pub fn stalled_for(&self) -> Duration {
-        let until = self.state().stalled_until;
+        let state = self.state();
+        let until = state.stalled_until.max(state.starved_until);
         until.map_or(Duration::ZERO, |t| t.saturating_duration_since(now()))
+    }
+
+    /// Whether everything but handlers is starved.
+    pub fn is_starved(&self) -> bool {
+        self.state().starved_until.is_some_and(|t| now() < t)
+    }
+
+    /// The surroundings of what goes on while all else is starved.
+    pub fn beside(self: &Arc<SimHost>, env: &Env) -> Env {
+        Env {
+            clock: Arc::new(SimClock {
+                host: self.clone(),
+                starves: false,
+            }),
+            entropy: env.entropy.clone(),
+        }
     }
 
     /// Requests sent from here are lost for so long.
@@ -132,8 +161,12 @@ impl SimHost {
         self.state().cut_back_until.is_some_and(|t| now() < t)
     }
 
-    /// Returns when the machine is not stalled; never, when it is dead.
+    /// Returns when the machine is neither stalled nor starved; never, when it is dead.
     pub async fn awake(&self) {
+        self.wakes(true).await;
+    }
+
+    async fn wakes(&self, starves: bool) {
         if let Some(crash) = self.step() {
             (crash.tell)();
         }
@@ -144,7 +177,8 @@ impl SimHost {
                     state.outlived += u64::from(state.dead);
                     None
                 } else {
-                    match state.stalled_until.filter(|t| *t > now()) {
+                    let starved = state.starved_until.filter(|_| starves);
+                    match state.stalled_until.max(starved).filter(|t| *t > now()) {
                         Some(until) => Some(until),
                         None => return,
                     }
@@ -195,15 +229,18 @@ impl fmt::Debug for SimHost {
 
 /// The clock of a [`SimHost`].
 #[derive(Debug)]
-pub struct SimClock(Arc<SimHost>);
+pub struct SimClock {
+    host: Arc<SimHost>,
+    starves: bool,
+}
 
 impl Clock for SimClock {
     fn now(&self) -> Mono {
-        self.0.local()
+        self.host.local()
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        let host = self.0.clone();
+        let (host, starves) = (self.host.clone(), self.starves);
         let length = host.truly(duration);
         Box::pin(async move {
             // tokio refuses instants beyond its range; nobody waits for this one.
@@ -211,7 +248,7 @@ impl Clock for SimClock {
                 Some(until) => sleep_until(until).await,
                 None => std::future::pending().await,
             }
-            host.awake().await;
+            host.wakes(starves).await;
         })
     }
 }
@@ -252,6 +289,18 @@ mod tests {
         let host = SimHost::new(1, Duration::ZERO, 0);
         let env = host.env(1);
         host.stall(60 * S);
+        env.sleep(S).await;
+        assert_eq!(env.now().0, 60 * S);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_starves_wakes_late_and_who_starves_him_does_not() {
+        let host = SimHost::new(1, Duration::ZERO, 0);
+        let env = host.env(1);
+        let beside = host.beside(&env);
+        host.starve(60 * S);
+        beside.sleep(S).await;
+        assert_eq!(beside.now().0, S);
         env.sleep(S).await;
         assert_eq!(env.now().0, 60 * S);
     }

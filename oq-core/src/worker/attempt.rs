@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::protocol::{Root, payload};
 use crate::record::{Data, Failure, Json, Part, Token};
 use crate::state::run::Verdict;
+use crate::testing::mutant::{Mutant, mutated};
 
 /// What an attempt needs beyond its context.
 pub(super) struct Work {
@@ -46,10 +47,21 @@ async fn to_verdict(work: Work) -> Verdict {
         cancel_grace,
     } = work;
     let (queue, id) = (&attempt.queue, attempt.id);
+    let asked = attempt.env.now();
     let input = match payload::load(&root, queue, id.object(), &input).await {
         Ok(input) => input,
         Err(e) => return failed(&root, payload_failure("its input cannot be read", &e)),
     };
+    // The handler's time begins with the handler.
+    let late = attempt.env.now().since(asked);
+    {
+        let mut said = attempt.said();
+        if attempt.env.now() >= said.lease_until && !mutated(Mutant::StartWithoutLease) {
+            // Somebody else may have run it to its end meanwhile.
+            return Verdict::Released;
+        }
+        said.deadline = said.deadline + late;
+    }
     let context = Context {
         shared: attempt.clone(),
     };
@@ -74,6 +86,9 @@ async fn to_verdict(work: Work) -> Verdict {
 }
 
 fn panicked(root: &Root, panic: &(dyn std::any::Any + Send)) -> Verdict {
+    if mutated(Mutant::PanicNotCharged) {
+        return Verdict::Released;
+    }
     let message = format!("the handler panicked: {}", panic_message(panic));
     failed(root, Failure::new(Failure::PANIC, message))
 }

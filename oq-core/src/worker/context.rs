@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::env::{Env, Mono};
 use crate::error::{Error, Result};
 use crate::record::{Json, Progress, QueueName, TaskId, TaskType, Token};
+use crate::testing::mutant::{Mutant, mutated};
 
 /// A handler's view of the attempt it is running. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -45,6 +46,8 @@ pub(super) struct Said {
     pub saved: Option<Json>,
     pub progress: Option<Progress>,
     pub deadline: Mono,
+    /// Until when the object is held, as far as is known.
+    pub lease_until: Mono,
 }
 
 impl Attempt {
@@ -150,6 +153,9 @@ impl Context {
     /// Lets this attempt run for `more` from now on at least, whatever its timeout was. Time that it
     /// has already is never taken away.
     pub fn extend(&self, more: Duration) {
+        if mutated(Mutant::ExtensionIgnored) {
+            return;
+        }
         let deadline = self.shared.env.now() + more;
         let mut said = self.shared.said();
         said.deadline = said.deadline.max(deadline);

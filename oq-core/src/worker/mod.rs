@@ -47,6 +47,7 @@ use crate::error::Result;
 use crate::protocol::Root;
 use crate::queue::Queue;
 use crate::record::{MIN_LEASE, Token, WorkerId};
+use crate::testing::mutant::{Mutant, mutated};
 use budget::Budget;
 use dispatch::{Dispatcher, Source};
 use find::Finder;
@@ -112,6 +113,9 @@ impl Shared {
     /// The longest lease to ask for now: not beyond the deadline, if that leaves a lease at all.
     fn longest_lease(&self, now: Mono) -> Duration {
         let left = self.deadline.map_or(Duration::MAX, |at| at.since(now));
+        if mutated(Mutant::LeaseBeyondDeadline) {
+            return self.longest_lease;
+        }
         self.longest_lease.min(left.max(MIN_LEASE))
     }
 

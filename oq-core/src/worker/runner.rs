@@ -167,6 +167,7 @@ impl Runner {
                 saved: None,
                 progress: None,
                 deadline,
+                lease_until: self.hold.lease_until(),
             }),
             flush: self.flush.clone(),
             began: env.now(),
@@ -367,6 +368,10 @@ impl Runner {
         let declared = match answer {
             Some(Ok((Renewed::Held, declared))) => {
                 self.renew_at = next_renewal(&self.hold);
+                let until = self.hold.lease_until();
+                for attempt in self.attempts.values() {
+                    attempt.said().lease_until = until;
+                }
                 declared
             }
             Some(Ok((Renewed::Lost, _))) | None => return false,

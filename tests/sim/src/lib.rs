@@ -10,11 +10,13 @@
 
 pub mod check;
 pub mod clone;
+pub mod drains;
 pub mod foreign;
 pub mod linear;
 pub mod newer;
 pub mod observe;
 pub mod panics;
+pub mod parcel;
 pub mod play;
 pub mod points;
 pub mod producer;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use oq_core::record::Key;
 use oq_core::store::{
     Abilities, Changed, Dated, Etag, List, Object, Page, Store, StoreError, StoreKey, Write,
 };
@@ -16,7 +17,7 @@ pub const FIELD: &str = "from_a_newer_version";
 /// The lengths of bodies are hints modulo this.
 const HINT: usize = 64;
 
-/// A store through which everything that is written gets a field more.
+/// A store through which every record that is written gets a field more.
 #[derive(Debug)]
 pub struct Newer(pub Arc<dyn Store>);
 
@@ -37,6 +38,14 @@ fn with_field(body: &Bytes) -> Bytes {
         bytes.push(b' ');
     }
     bytes.into()
+}
+
+/// What tasks are given and return is nobody's to change.
+fn written(key: &StoreKey, body: Bytes) -> Bytes {
+    match Key::parse(key.as_str()) {
+        Some(Key::Payload(..)) => body,
+        _ => with_field(&body),
+    }
 }
 
 fn add(object: &mut Map<String, Value>) {
@@ -62,11 +71,11 @@ impl Store for Newer {
     }
 
     async fn create(&self, key: &StoreKey, body: Bytes) -> Result<Write, StoreError> {
-        self.0.create(key, with_field(&body)).await
+        self.0.create(key, written(key, body)).await
     }
 
     async fn update(&self, key: &StoreKey, body: Bytes, seen: &Etag) -> Result<Write, StoreError> {
-        self.0.update(key, with_field(&body), seen).await
+        self.0.update(key, written(key, body), seen).await
     }
 
     async fn delete(&self, key: &StoreKey) -> Result<Dated<()>, StoreError> {

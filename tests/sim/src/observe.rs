@@ -11,6 +11,8 @@ use oq_core::testing::sim_store::SimStore;
 
 use crate::linear::Recorder;
 use crate::newer::Newer;
+use crate::parcel::Parcel;
+use crate::stage::Cursor;
 
 /// All that was observed.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +26,7 @@ pub struct Observed {
     /// Tasks that were tried again.
     pub retries: Vec<Retry>,
     pub troubles: Vec<Trouble>,
+    pub drains: Vec<Drained>,
 }
 
 /// A submission that was answered.
@@ -55,9 +58,15 @@ pub struct Start {
     pub task: TaskId,
     /// Which script it plays, as its input says.
     pub script: usize,
+    /// The input is what was submitted, byte for byte.
+    pub whole: bool,
     pub attempt: u32,
     pub delivery: u32,
     pub token: Token,
+    /// Where an earlier run was, as it was told.
+    pub saved: Option<Cursor>,
+    /// When it said to be how far.
+    pub said: Vec<(Duration, u32)>,
     pub ended: Option<(Duration, End)>,
 }
 
@@ -66,6 +75,9 @@ pub struct Start {
 pub enum End {
     Completed,
     Failed,
+    /// It failed, and is not to be tried again.
+    Fatal,
+    Panicked,
     Later,
     Cancelled,
     /// It was dropped: its worker stopped it or died.
@@ -90,6 +102,18 @@ pub struct Look {
     pub asked: Duration,
     pub at: Duration,
     pub seen: Sight,
+    pub read: Read,
+}
+
+/// What came of reading back what a task returned, or if it did not succeed, what it was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Read {
+    /// There was nothing to read, or the store did not answer.
+    Nothing,
+    Output(Parcel),
+    Input(Parcel),
+    /// It is missing, or not what was written.
+    Lost(String),
 }
 
 /// What a reader can be told.
@@ -103,6 +127,18 @@ pub enum Sight {
     Unknown,
     /// The look-up failed.
     Error,
+}
+
+/// A drain that returned.
+#[derive(Debug, Clone)]
+pub struct Drained {
+    pub client: u16,
+    pub began: Duration,
+    pub ended: Duration,
+    /// How long it was to take at the most.
+    pub within: Option<Duration>,
+    /// Which of the runs of its process had not ended.
+    pub running: BTreeSet<usize>,
 }
 
 /// A request to cancel that was answered.
@@ -138,6 +174,10 @@ pub enum What {
     Poisoned,
     Stopped,
     Stalled(Duration),
+    /// A handler kept the rest of its process from going on.
+    Starved(Duration),
+    /// A handler ended meanwhile.
+    EndedStarved,
     CutOut(Duration),
     CutBack(Duration),
     /// Its producer died.
@@ -146,6 +186,8 @@ pub enum What {
     Killed,
     /// So many objects were deleted by hand.
     Vanished(usize),
+    /// So many deletions were undone.
+    Undeleted(usize),
     Purged,
     Relisted,
     Retried,
@@ -155,6 +197,28 @@ pub enum What {
     Newer,
     /// It is the clone of another.
     Cloned,
+    /// A handler on it failed for good.
+    Fatal,
+    /// A handler on it panicked.
+    Panicked,
+    /// A handler on it asked for more time.
+    Extended,
+    /// A handler on it went on where an earlier one had been.
+    Resumed,
+    /// A task on it was given what was not in its record.
+    Unpacked,
+    /// A drain on it returned.
+    Drained,
+    /// A drain on it ran out of time.
+    OutOfTime,
+    /// A drain on it ran something, and was told of something.
+    Told,
+    /// It was frozen between two drains.
+    Frozen(Duration),
+    /// A queue was left one shard.
+    Shrunk,
+    /// A producer on it read back what was not in a record.
+    ReadBack,
 }
 
 impl What {
@@ -177,6 +241,20 @@ impl What {
         "submitted again",
         "newer program",
         "cloned machine",
+        "handler failed for good",
+        "handler panicked",
+        "handler asked for more time",
+        "handler resumed",
+        "input from a payload",
+        "payload read back",
+        "heartbeat starved",
+        "handler ended while starved",
+        "deletions undone",
+        "drain returned",
+        "drain out of time",
+        "drain told of objects",
+        "frozen between drains",
+        "shards shrunk",
     ];
 
     /// Its name in reports.
@@ -199,6 +277,20 @@ impl What {
             What::Again => "submitted again",
             What::Newer => "newer program",
             What::Cloned => "cloned machine",
+            What::Fatal => "handler failed for good",
+            What::Panicked => "handler panicked",
+            What::Extended => "handler asked for more time",
+            What::Resumed => "handler resumed",
+            What::Unpacked => "input from a payload",
+            What::ReadBack => "payload read back",
+            What::Starved(_) => "heartbeat starved",
+            What::EndedStarved => "handler ended while starved",
+            What::Undeleted(_) => "deletions undone",
+            What::Drained => "drain returned",
+            What::OutOfTime => "drain out of time",
+            What::Told => "drain told of objects",
+            What::Frozen(_) => "frozen between drains",
+            What::Shrunk => "shards shrunk",
         }
     }
 }
@@ -272,6 +364,13 @@ pub struct Running {
 }
 
 impl Running {
+    /// It says how far it is.
+    pub fn says(&self, step: u32) {
+        let at = self.book.store.elapsed();
+        let mut notes = self.book.notes();
+        notes.starts[self.serial].said.push((at, step));
+    }
+
     /// It ends so.
     pub fn end(self, how: End) {
         self.note(how);

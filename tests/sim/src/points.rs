@@ -9,7 +9,9 @@ use std::time::Duration;
 use oq_core::testing::sim_store::{Modes, Plan};
 
 use crate::play::{How, Played, play};
-use crate::scenario::{Event, Kind, MS, Machine, S, Scenario, Script, Submission, Theme, Who};
+use crate::scenario::{
+    Draining, Event, Kind, MS, Machine, S, Scenario, Script, Submission, Theme, Who,
+};
 use crate::sweep::{Judged, judge_scenario};
 
 const WORKER: Who = Who::Worker(0);
@@ -35,6 +37,11 @@ pub fn operations() -> Vec<Operation> {
     let runs = |run| Script {
         run,
         heeds_cancel: true,
+        ..quick
+    };
+    let loaded = Script {
+        load: 100,
+        result: 100,
         ..quick
     };
     let mut all = vec![
@@ -81,6 +88,41 @@ pub fn operations() -> Vec<Operation> {
             4
         }),
         of("begin", WORKER, S, |_| 0),
+        of("drain", WORKER, 4 * S, |s| {
+            s.workers[0].drain = Some(drains(true));
+            s.add(S, &[quick, fails(1)], |it| it.attempts = 2);
+            1
+        }),
+        of("drain what it is told of", WORKER, 5 * S, |s| {
+            s.workers[0].drain = Some(drains(false));
+            for n in 0..3 {
+                s.task(S + n * 10 * MS, quick, |_| {});
+            }
+            3
+        }),
+        of("give back at the end of a drain", WORKER, 20 * S, |s| {
+            s.workers[0].drain = Some(drains(true));
+            s.task(S, runs(30 * S), |_| {})
+        }),
+        of("submit what is too long", PRODUCER, 2 * S, |s| {
+            s.inline = Some(8);
+            s.add(S, &[loaded, loaded], |_| {});
+            1
+        }),
+        of("run what is too long", WORKER, 3 * S, |s| {
+            s.inline = Some(8);
+            s.task(S, loaded, |_| {})
+        }),
+        of("save and go on", WORKER, 14 * S, |s| {
+            let script = Script {
+                run: 3 * S,
+                fail: 1,
+                steps: 4,
+                flushes: true,
+                ..quick
+            };
+            s.task(S, script, |_| {})
+        }),
     ];
     for kind in [Kind::Real, Kind::Small] {
         let of = |name, until, set: &dyn Fn(&mut Scenario) -> usize| {
@@ -151,6 +193,7 @@ fn of(
         foreign: false,
         submissions: Vec::new(),
         scripts: Vec::new(),
+        inline: None,
         crash: None,
         events: vec![(Duration::ZERO, Event::Start(0))],
         quiet_at: until,
@@ -201,10 +244,23 @@ impl Scenario {
     }
 }
 
+fn drains(looks: bool) -> Draining {
+    Draining {
+        looks,
+        within: Some(15 * S),
+        linger: S,
+        max_tasks: None,
+        sweeps: true,
+        pause: 500 * MS,
+        frozen: false,
+    }
+}
+
 fn machine() -> Machine {
     Machine {
         newer: false,
         twin: None,
+        drain: None,
         concurrency: 8,
         drift_ppm: 0,
         poll: 2 * S,

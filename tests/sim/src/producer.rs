@@ -1,22 +1,24 @@
 //! A simulated producer: submits, looks up and cancels through the public interface.
 
+mod submissions;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
 use oq_core::env::Env;
 use oq_core::protocol::Root;
 use oq_core::protocol::sweep::{sweep_keys, sweep_outcomes};
-use oq_core::queue::{Filter, Listed, Queue, Task, TaskState, TaskView};
-use oq_core::record::{Ending, Priority, QueueName, Retry, Shard, TaskId};
+use oq_core::queue::{Filter, Listed, Queue, TaskState, TaskView};
+use oq_core::record::{Data, Ending, Priority, QueueName, Shard, TaskId};
 use oq_core::testing::sim_clock::SimHost;
 use oq_core::{Error, Result};
 use tokio::sync::OnceCell;
 
 use crate::observe::{
-    Answer, Cancel, Cancelled, Look, Notebook, Retry as Retried, Sight, Submit, What,
+    Answer, Cancel, Cancelled, Look, Notebook, Read, Retry as Retried, Sight, Submit, What,
 };
-use crate::scenario::{Scenario, Submission};
+use crate::parcel;
+use crate::scenario::Scenario;
 
 /// The one task type of the simulation.
 pub const TASK_TYPE: &str = "act";
@@ -62,7 +64,14 @@ impl Producer {
 
     /// A queue, opened as often as it takes.
     async fn queue(&self, n: usize) -> &Queue {
-        let open = || open(&self.book, &self.host, self.newer, self.env.clone(), n);
+        let inline = self.scenario.inline;
+        let open = || async move {
+            let queue = open(&self.book, &self.host, self.newer, self.env.clone(), n).await;
+            match inline {
+                Some(bytes) => queue.inline_up_to(bytes).await.expect("it is not too much"),
+                None => queue,
+            }
+        };
         self.queues[n].get_or_init(open).await
     }
 
@@ -75,8 +84,8 @@ impl Producer {
             .store
             .tell(|| format!("{:>3} submits {n}", self.host.id()));
         let answer = match submission.tasks.len() {
-            1 => one(queue, submission).await,
-            _ => pack(queue, submission).await,
+            1 => self.one(queue, submission).await,
+            _ => self.pack(queue, submission).await,
         };
         self.book
             .store
@@ -110,8 +119,12 @@ impl Producer {
         let of = self.scenario.submissions[n].queue;
         let queue = self.queue(of).await;
         let asked = self.book.store.elapsed();
-        let seen = sight(queue.get(task).await);
-        self.saw(of, task, asked, seen);
+        let answer = queue.get(task).await;
+        let read = match &answer {
+            Ok(view) => self.read_back(queue, view).await,
+            Err(_) => Read::Nothing,
+        };
+        self.saw(of, task, asked, (sight(answer), read));
     }
 
     /// Waits for one task and notes what that shows.
@@ -124,14 +137,38 @@ impl Producer {
         let asked = self.book.store.elapsed();
         match queue.wait(task, Duration::from_secs(60)).await {
             Err(Error::TimedOut(_)) => {}
-            answer => self.saw(of, task, asked, sight(answer)),
+            answer => self.saw(of, task, asked, (sight(answer), Read::Nothing)),
         }
     }
 
-    fn saw(&self, queue: usize, task: TaskId, asked: Duration, seen: Sight) {
+    /// Reads what a task that is over returned, or was given.
+    async fn read_back(&self, queue: &Queue, view: &TaskView) -> Read {
+        if !view.state.is_over() {
+            return Read::Nothing;
+        }
+        let completed = view.state == TaskState::Completed;
+        let (data, read) = match completed {
+            true => (&view.output, queue.output(view).await),
+            false => (&view.input, queue.input(view).await),
+        };
+        if matches!(data, Some(Data::At(_))) {
+            self.book.trouble(self.host.id(), What::ReadBack);
+        }
+        match read {
+            Ok(Some(json)) => match (parcel::read(&json), completed) {
+                (Some(parcel), true) => Read::Output(parcel),
+                (Some(parcel), false) => Read::Input(parcel),
+                (None, _) => Read::Lost("it is nothing that anybody submitted".into()),
+            },
+            Err(e @ Error::Unreadable { .. }) => Read::Lost(e.to_string()),
+            Ok(None) | Err(_) => Read::Nothing,
+        }
+    }
+
+    fn saw(&self, queue: usize, task: TaskId, asked: Duration, (seen, read): (Sight, Read)) {
         self.book
             .store
-            .tell(|| format!("{:>3} sees {task}: {seen:?}", self.host.id()));
+            .tell(|| format!("{:>3} sees {task}: {seen:?} {read:?}", self.host.id()));
         let at = self.book.store.elapsed();
         self.book.notes().looks.push(Look {
             queue,
@@ -139,6 +176,7 @@ impl Producer {
             asked,
             at,
             seen,
+            read,
         });
     }
 
@@ -214,7 +252,7 @@ impl Producer {
             let task = view.id;
             // A listing is of no one moment: only what it shows as over must be so.
             if let Sight::Outcome(ending, _) = sight(Ok(*view)) {
-                self.saw(n, task, asked, Sight::Listed(ending));
+                self.saw(n, task, asked, (Sight::Listed(ending), Read::Nothing));
             }
         }
     }
@@ -255,13 +293,23 @@ impl Producer {
         }
     }
 
+    /// Deletes what is past its time, and what a purge left to its second pass.
+    pub async fn clear_up(&self, n: usize) {
+        let queue = self.queue(n).await;
+        while queue.purge_again().await.is_err() {
+            self.env.sleep(Duration::from_secs(1)).await;
+        }
+        self.sweep(n, true).await;
+    }
+
     /// Sweeps all shards there can be in a run, page by page; what fails is left to the next sweep.
-    pub async fn sweep(&self, n: usize) {
+    pub async fn sweep(&self, n: usize, thorough: bool) {
         let root = self.queue(n).await.root();
         let name = queue_name(n);
         for shard in (0..40).filter_map(|s| Shard::new(s).ok()) {
             let mut after: Option<String> = None;
-            while let Ok(swept) = sweep_outcomes(root, &name, shard, after.as_deref(), false).await
+            while let Ok(swept) =
+                sweep_outcomes(root, &name, shard, after.as_deref(), thorough).await
             {
                 after = swept.next;
                 if after.is_none() {
@@ -288,71 +336,6 @@ pub async fn open(book: &Notebook, host: &Arc<SimHost>, newer: bool, env: Env, n
             Err(_) => env.sleep(OPEN_EVERY).await,
         }
     }
-}
-
-async fn one(queue: &Queue, submission: &Submission) -> Answer {
-    match queue.submit(task(submission, submission.tasks.start)).await {
-        Ok(there) => Answer::Ok {
-            id: there.id.object(),
-            existing: there.existing,
-        },
-        Err(e) => failed(&e),
-    }
-}
-
-async fn pack(queue: &Queue, submission: &Submission) -> Answer {
-    let tasks = submission
-        .tasks
-        .clone()
-        .map(|script| task(submission, script));
-    let size = submission.tasks.len();
-    let batches: Vec<_> = queue
-        .submit_many(tasks)
-        .pack(size)
-        .into_stream()
-        .collect()
-        .await;
-    match &batches[..] {
-        [batch] => match &batch.ids {
-            Ok(ids) => Answer::Ok {
-                id: ids[0].object(),
-                existing: batch.existing,
-            },
-            Err(e) => failed(e),
-        },
-        // The harness counts on one object for one submission.
-        other => panic!("{size} tasks became {} objects", other.len()),
-    }
-}
-
-fn failed(e: &Error) -> Answer {
-    match e {
-        Error::InDoubt { ids } => Answer::Doubt(ids.first().map(|id| id.object())),
-        _ => Answer::Refused,
-    }
-}
-
-fn task(submission: &Submission, script: usize) -> Task {
-    let built = || -> Result<Task> {
-        let retry = Retry::exponential(submission.attempts, submission.retry_base);
-        let mut task = Task::new(TASK_TYPE, &script)?
-            .priority(Priority::new(submission.priority)?)
-            .retry(retry)
-            .timeout(submission.timeout)
-            .retention(submission.retention)
-            .lease(submission.lease);
-        if let Some(delay) = submission.delay {
-            task = task.delay(delay);
-        }
-        if let Some(after) = submission.expires_in {
-            task = task.expires_in(after);
-        }
-        if let Some(key) = submission.key {
-            task = task.key(format!("key {key}"));
-        }
-        Ok(task)
-    };
-    built().expect("scenarios ask only for what is allowed")
 }
 
 fn sight(answer: Result<TaskView>) -> Sight {

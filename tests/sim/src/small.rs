@@ -6,16 +6,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use oq_core::StoreTime;
+use oq_core::env::Mono;
 use oq_core::protocol::Root;
 use oq_core::protocol::claim::{Claimed, Claiming, claim};
 use oq_core::protocol::finish;
 use oq_core::protocol::hold::{Hold, Renewed};
+use oq_core::protocol::payload::{self, DEFAULT_INLINE, Place};
 use oq_core::record::{
-    Data, Failure, Json, Key, MAX_LEASE, ObjectId, QueueName, Step, Token, WorkerId, prefix,
+    Data, Failure, Json, Key, MAX_LEASE, ObjectId, Part, QueueName, Step, TaskId, Token, WorkerId,
+    prefix,
 };
 use oq_core::state::claim::{Claimant, widen};
 use oq_core::state::run::{Rest, Verdict, rest, settle, settle_overdue};
 use oq_core::store::{Etag, List};
+use oq_core::testing::mutant::{Mutant, mutated};
 use oq_core::testing::sim_clock::SimHost;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -80,6 +84,7 @@ impl Small {
                             let run = Run {
                                 worker: self.clone(),
                                 queue: q,
+                                lease_until: Arc::new(Mutex::new(hold.lease_until())),
                                 hold: *hold,
                             };
                             runs.spawn(run.run(stop.clone()));
@@ -115,14 +120,15 @@ impl Small {
     }
 }
 
-fn lock(tokens: &Mutex<Vec<Token>>) -> std::sync::MutexGuard<'_, Vec<Token>> {
-    tokens.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(of: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 struct Run {
     worker: Small,
     queue: usize,
     hold: Hold,
+    lease_until: Arc<Mutex<Mono>>,
 }
 
 impl Run {
@@ -136,6 +142,7 @@ impl Run {
             if self.hold.is_lost() {
                 return;
             }
+            *lock(&self.lease_until) = self.hold.lease_until();
             for index in due.drain(..) {
                 if self.hold.live().tasks[index].cancel_requested {
                     let now = self.worker.root.now();
@@ -143,12 +150,8 @@ impl Run {
                     settle_overdue(self.hold.live_mut(), now);
                     continue;
                 }
-                let call = self.call(index);
-                let stage = self.worker.stage.clone();
-                running.spawn(async move {
-                    let reply = stage.play(call, std::future::pending()).await;
-                    (index, verdict(reply))
-                });
+                let attempt = self.attempt(index);
+                running.spawn(async move { (index, attempt.run().await) });
             }
             match rest(self.hold.live(), self.worker.root.now()) {
                 Rest::Running => {}
@@ -210,35 +213,84 @@ impl Run {
         slots.filter(|(_, s)| s.running).map(|(i, _)| i).collect()
     }
 
-    fn call(&self, index: usize) -> Call {
+    fn attempt(&self, index: usize) -> Attempt {
         let live = self.hold.live();
         let slot = &live.tasks[index];
-        Call {
-            host: self.worker.host.clone(),
-            env: self.worker.root.env().clone(),
+        Attempt {
+            worker: self.worker.clone(),
             queue: self.queue,
             task: self.hold.id().task(index),
             attempt: slot.attempts(),
             delivery: live.delivery,
             token: self.hold.token().clone(),
-            script: script(&slot.input),
+            input: slot.input.clone(),
+            lease_until: self.lease_until.clone(),
         }
     }
 }
 
-/// Which script an input names.
-pub fn script(input: &Data) -> usize {
-    match input {
-        Data::Json(json) => json.to().unwrap_or(usize::MAX),
-        Data::At(_) => usize::MAX,
-    }
+/// One attempt of one task.
+struct Attempt {
+    worker: Small,
+    queue: usize,
+    task: TaskId,
+    attempt: u32,
+    delivery: u32,
+    token: Token,
+    input: Data,
+    lease_until: Arc<Mutex<Mono>>,
 }
 
-fn verdict(reply: Reply) -> Verdict {
-    match reply {
-        Reply::Done(serial) => Verdict::Completed(Json::of(&serial).ok().map(Data::Json)),
-        Reply::Fail => Verdict::Failed(Failure::new("error", "as the script says"), 0.5),
-        Reply::Later(delay) => Verdict::Later(delay),
-        Reply::Cancelled => Verdict::Cancelled,
+impl Attempt {
+    async fn run(self) -> Verdict {
+        let (root, object) = (&self.worker.root, self.task.object());
+        let queue = &self.worker.queues[self.queue];
+        let broken = |what: &str| Verdict::Failed(Failure::new("payload", what), 0.5);
+        let input = match payload::load(root, queue, object, &self.input).await {
+            Ok(input) => input,
+            Err(e) => return broken(&e.to_string()),
+        };
+        let held = *lock(&self.lease_until);
+        if root.env().now() >= held && !mutated(Mutant::StartWithoutLease) {
+            return Verdict::Released;
+        }
+        let Ok(input) = input.to() else {
+            return broken("it is nothing that anybody submitted");
+        };
+        let call = Call {
+            host: self.worker.host.clone(),
+            env: self.worker.host.beside(root.env()),
+            queue: self.queue,
+            task: self.task,
+            attempt: self.attempt,
+            delivery: self.delivery,
+            token: self.token.clone(),
+            input,
+            context: None,
+        };
+        let stage = &self.worker.stage;
+        let failed = |kind| Failure::new(kind, "as the script says");
+        let reply = stage.play(call, std::future::pending()).await;
+        self.worker.host.awake().await;
+        let result = match reply {
+            Reply::Done(result) => Json::of(&result),
+            Reply::Fail => return Verdict::Failed(failed("error"), 0.5),
+            Reply::Fatal => return Verdict::Failed(failed("fatal").fatal(), 0.5),
+            Reply::Panic => return Verdict::Failed(failed(Failure::PANIC), 0.5),
+            Reply::Later(delay) => return Verdict::Later(delay),
+            Reply::Cancelled => return Verdict::Cancelled,
+        };
+        let token = &Token::new(root.env().entropy.as_ref());
+        let place = Place {
+            queue,
+            id: object,
+            token,
+            part: Part::Output(self.task.index() as u16),
+        };
+        let inline = stage.scenario.inline.unwrap_or(DEFAULT_INLINE);
+        match payload::store(root, place, &result.expect("it is JSON"), inline).await {
+            Ok(data) => Verdict::Completed(Some(data)),
+            Err(e) => broken(&e.to_string()),
+        }
     }
 }

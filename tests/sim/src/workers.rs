@@ -10,6 +10,9 @@ use oq_core::{Context, TaskError, Worker};
 use tokio_util::sync::CancellationToken;
 
 use crate::clone::Cloned;
+use crate::drains::Drains;
+use crate::panics::PLANNED;
+use crate::parcel::Parcel;
 use crate::producer::{TASK_TYPE, open, queue_name};
 use crate::scenario::{Kind, Machine};
 use crate::small::Small;
@@ -59,6 +62,9 @@ async fn real(
         .poll(machine.poll)
         .grace(machine.grace)
         .cancel_grace(Duration::from_secs(5));
+    if let Some(bytes) = stage.scenario.inline {
+        builder = builder.inline_limit(bytes);
+    }
     for n in 0..stage.scenario.queues {
         builder = tokio::select! {
             biased;
@@ -66,25 +72,32 @@ async fn real(
             queue = open(&stage.book, &host, machine.newer, env.clone(), n) => builder.queue(&queue),
         };
     }
+    let (its_host, its_env, its_stage) = (host.clone(), env.clone(), stage.clone());
     let worker = builder
-        .handler(TASK_TYPE, move |context: Context, script: usize| {
+        .handler(TASK_TYPE, move |context: Context, input: Parcel| {
             let names = (0..stage.scenario.queues).map(queue_name);
             let queue = names.into_iter().position(|name| name == *context.queue());
             let call = Call {
                 host: host.clone(),
-                env: env.clone(),
+                env: host.beside(&env),
                 queue: queue.unwrap_or(usize::MAX),
                 task: context.id(),
                 attempt: context.attempt(),
                 delivery: context.delivery(),
                 token: context.token().clone(),
-                script,
+                input,
+                context: Some(context.clone()),
             };
-            let stage = stage.clone();
+            let (stage, host) = (stage.clone(), host.clone());
             async move {
-                match stage.play(call, context.cancelled()).await {
-                    Reply::Done(serial) => Ok(serial),
+                let reply = stage.play(call, context.cancelled()).await;
+                // The worker hears of it when it goes on.
+                host.awake().await;
+                match reply {
+                    Reply::Done(result) => Ok(result),
                     Reply::Fail => Err(TaskError::new("as the script says")),
+                    Reply::Fatal => Err(TaskError::fatal("as the script says")),
+                    Reply::Panic => panic!("{PLANNED}"),
                     Reply::Later(delay) => Err(TaskError::later(delay)),
                     Reply::Cancelled => Err(TaskError::cancelled()),
                 }
@@ -92,6 +105,15 @@ async fn real(
         })
         .build()
         .expect("one handler and at least one queue");
+    if let Some(how) = machine.drain {
+        let drains = Drains {
+            host: its_host,
+            env: its_env,
+            stage: its_stage,
+            how,
+        };
+        return drains.run(worker, stop).await;
+    }
     worker
         .run(stop.cancelled())
         .await

@@ -7,7 +7,7 @@ use crate::protocol::write::{Settled, create};
 use crate::record::{
     Data, Done, DoneTask, Ending, Json, Options, Outcome, Priority, TaskType, Token, V1, WriteId,
 };
-use crate::store::MemoryStore;
+use crate::store::{Abilities, Changed, Dated, Etag, MemoryStore, Object, Page, Store, StoreError};
 
 const DAY: u64 = 86_400_000;
 
@@ -241,4 +241,94 @@ async fn keys_go_when_neither_task_nor_outcome_is_left() {
         1
     );
     assert!(world.keys().await.is_empty());
+}
+
+/// A store in which a task ends when live objects are about to be listed.
+#[derive(Debug)]
+struct Ends {
+    inner: MemoryStore,
+    live: StoreKey,
+    done: (StoreKey, bytes::Bytes),
+}
+
+#[async_trait::async_trait]
+impl Store for Ends {
+    fn abilities(&self) -> Abilities {
+        self.inner.abilities()
+    }
+
+    async fn get(&self, key: &StoreKey) -> Result<Dated<Option<Object>>, StoreError> {
+        self.inner.get(key).await
+    }
+
+    async fn get_if_changed(
+        &self,
+        key: &StoreKey,
+        seen: &Etag,
+    ) -> Result<Dated<Changed>, StoreError> {
+        self.inner.get_if_changed(key, seen).await
+    }
+
+    async fn create(&self, key: &StoreKey, body: bytes::Bytes) -> Result<Write, StoreError> {
+        self.inner.create(key, body).await
+    }
+
+    async fn update(
+        &self,
+        key: &StoreKey,
+        body: bytes::Bytes,
+        seen: &Etag,
+    ) -> Result<Write, StoreError> {
+        self.inner.update(key, body, seen).await
+    }
+
+    async fn delete(&self, key: &StoreKey) -> Result<Dated<()>, StoreError> {
+        self.inner.delete(key).await
+    }
+
+    async fn delete_many(
+        &self,
+        keys: &[StoreKey],
+    ) -> Result<Dated<Vec<(StoreKey, StoreError)>>, StoreError> {
+        self.inner.delete_many(keys).await
+    }
+
+    async fn delete_if(&self, key: &StoreKey, seen: &Etag) -> Result<Write, StoreError> {
+        self.inner.delete_if(key, seen).await
+    }
+
+    async fn list(&self, list: &List) -> Result<Dated<Page>, StoreError> {
+        if list.prefix.contains("/live/") {
+            let (key, body) = self.done.clone();
+            self.inner.create(&key, body).await?;
+            self.inner.delete(&self.live).await?;
+        }
+        self.inner.list(list).await
+    }
+}
+
+#[tokio::test]
+async fn an_old_task_that_ends_between_the_listings_keeps_its_input() {
+    let world = World::new();
+    world.outcome(1, Ending::Failed).await;
+    let done = Key::Done(world.queue.clone(), world.id(1)).store_key();
+    let body = world.root.get(&done).await.unwrap().value.unwrap().body;
+    let live = StoreKey::listed(&world.live(1));
+    let now = world.now.clone();
+    let inner = MemoryStore::with_time(Arc::new(move || StoreTime(now.load(Ordering::Relaxed))));
+    for key in [live.clone(), StoreKey::listed(world.payload(1))] {
+        inner.create(&key, bytes::Bytes::from("{}")).await.unwrap();
+    }
+    let ends = Ends {
+        inner,
+        live,
+        done: (done, body),
+    };
+    let root = Root::new(Arc::new(ends), Env::system());
+    // It waited for two days.
+    world.pass(2 * DAY);
+    let swept = sweep_outcomes(&root, &world.queue, Shard::default(), None, true).await;
+    assert_eq!(swept.unwrap().payloads, 0);
+    let kept = root.get(&StoreKey::listed(world.payload(1))).await.unwrap();
+    assert!(kept.value.is_some());
 }

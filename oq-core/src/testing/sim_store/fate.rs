@@ -112,11 +112,18 @@ fn spell(world: &mut World, host: &SimHost, op: &Op) -> Option<Fault> {
         let length = world.dice.log_between(some_time.0, some_time.1);
         world.denied_until.insert(host.id(), now + length);
     }
+    if world.dice.chance(world.plan.rate(Fault::Hidden)) {
+        let length = world.dice.log_between(some_time.0, some_time.1);
+        world.hidden_until.insert(host.id(), now + length);
+    }
     if host.is_cut_out() {
         return Some(Fault::CutOut);
     }
     if world.denied_until.get(&host.id()).is_some_and(|t| now < *t) {
         return Some(Fault::Denied);
+    }
+    if op.is_read() && world.hidden_until.get(&host.id()).is_some_and(|t| now < *t) {
+        return Some(Fault::Hidden);
     }
     let storm = world.storm_until.is_some_and(|t| now < t);
     // S3 throttles writes first.

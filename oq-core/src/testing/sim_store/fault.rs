@@ -70,6 +70,9 @@ faults! {
     ThrottleStorm = "throttle storm", 0.002;
     /// For 5 to 60 seconds the client's credentials are refused.
     Denied = "denied", 0.002;
+    /// For 5 to 60 seconds the client may not list: it is told of no missing key, but that it may not
+    /// see it.
+    Hidden = "403 for 404", 0.002;
     /// The store allows one write of a key in a second, and this was one too many.
     TooSoon = "written too soon", 0.0;
     /// The machine is cut off: its requests vanish.

@@ -56,6 +56,7 @@ impl SimStore {
         world.plan = Plan::calm();
         world.storm_until = None;
         world.denied_until.clear();
+        world.hidden_until.clear();
     }
 
     /// Changes how often things go wrong.
@@ -121,6 +122,26 @@ impl SimStore {
             world.remove(0, at, key);
         }
         keys.len()
+    }
+
+    /// Somebody removes the markers of these deleted keys, as in a bucket that keeps versions: what
+    /// was deleted last is there again. Client 0 in the log. Returns how many there were.
+    pub fn undelete(
+        &self,
+        mut comes_back: impl FnMut(&StoreKey, &BTreeMap<StoreKey, Object>) -> bool,
+    ) -> usize {
+        let mut world = self.world();
+        let mut last: BTreeMap<StoreKey, Object> = BTreeMap::new();
+        for change in &world.log {
+            if let (Some(old), None) = (&change.old, &change.new) {
+                last.insert(change.key.clone(), old.clone());
+            }
+        }
+        last.retain(|key, _| !world.objects.contains_key(key) && comes_back(key, &world.objects));
+        for (key, object) in &last {
+            world.bring_back(key, object.clone());
+        }
+        last.len()
     }
 
     /// Puts a backup in the place of everything that is stored. The log and the clock go on.

@@ -118,7 +118,7 @@ impl Wire<'_> {
     async fn go_wrong(&self, fault: Fault, fate: &Fate, caller: oneshot::Sender<Reply>) {
         if !matches!(
             fault,
-            Fault::EmptyBody | Fault::CutBody | Fault::CorruptBody
+            Fault::EmptyBody | Fault::CutBody | Fault::CorruptBody | Fault::Hidden
         ) {
             self.count(fault);
         }
@@ -133,6 +133,21 @@ impl Wire<'_> {
             Fault::Denied => {
                 sleep_until(now() + whole).await;
                 self.answer(caller, Err(StoreError::Denied("ExpiredToken".into())));
+            }
+            Fault::Hidden => {
+                sleep_until(now() + fate.there).await;
+                let answer = self.apply();
+                sleep_until(now() + fate.back).await;
+                let told = match &answer {
+                    Answer::Object(object) => object.value.is_some(),
+                    Answer::Changed(changed) => !matches!(changed.value, Changed::Missing),
+                    _ => false,
+                };
+                if told {
+                    return self.answer(caller, Ok(answer));
+                }
+                self.count(fault);
+                self.answer(caller, Err(StoreError::Denied("AccessDenied".into())));
             }
             Fault::FailedUnapplied | Fault::ReadError | Fault::DeleteError => {
                 sleep_until(now() + whole).await;

@@ -87,6 +87,7 @@ pub(super) struct World {
     pub(super) late: usize,
     pub(super) storm_until: Option<Instant>,
     pub(super) denied_until: BTreeMap<u16, Instant>,
+    pub(super) hidden_until: BTreeMap<u16, Instant>,
     pub(super) story: Option<Vec<String>>,
     pub(super) start: Instant,
     epoch: StoreTime,
@@ -109,6 +110,7 @@ impl World {
             late: 0,
             storm_until: None,
             denied_until: BTreeMap::new(),
+            hidden_until: BTreeMap::new(),
             story: None,
             start: now(),
             epoch,
@@ -259,6 +261,13 @@ impl World {
         if let Some(old) = self.objects.remove(key) {
             self.record(client, sent, key, Some(old), None);
         }
+    }
+
+    /// The last version of a key is there again, as it was when it was deleted.
+    pub(super) fn bring_back(&mut self, key: &StoreKey, object: Object) {
+        let at = self.elapsed();
+        self.objects.insert(key.clone(), object.clone());
+        self.record(0, at, key, None, Some(object));
     }
 
     fn record(

@@ -21,6 +21,7 @@ use crate::error::Error;
 use crate::queue::Queue;
 use crate::record::{MIN_LEASE, ObjectId, Shard};
 use crate::store::Etag;
+use crate::testing::mutant::{Mutant, mutated};
 use crate::time::StoreTime;
 use crate::worker::Worker;
 
@@ -51,7 +52,10 @@ pub(super) async fn drain(
 ) -> Drained {
     let env = worker.queues[0].0.root().env().clone();
     let began = env.now();
-    let times = how.within.map(|time| Times::new(began, time));
+    let bound = how
+        .within
+        .filter(|_| !mutated(Mutant::DrainWithoutDeadline));
+    let times = bound.map(|time| Times::new(began, time));
     let report = Arc::new(Mutex::new(Drained::default()));
     let mut hooks = worker.hooks.clone();
     let counted = report.clone();
@@ -99,7 +103,10 @@ pub(super) async fn drain(
     let mut stopped = tokio::select! {
         biased;
         () = &mut shutdown => Stopped::Asked,
-        stopped = drainer.work(&how) => stopped,
+        // A listing that is not answered must not keep what runs from being given back.
+        worked = env.within(left(|t| t.release), drainer.work(&how)) => {
+            worked.unwrap_or(Stopped::Deadline)
+        }
     };
     if stopped != Stopped::Asked {
         tokio::select! {

@@ -75,6 +75,9 @@ impl Finder {
                 continue;
             }
             self.sweep(&mut sweep).await;
+            if mutated(Mutant::SweepResetsBell) {
+                self.listen.notify_one();
+            }
             if env.now().since(folders_at) >= FOLDERS.saturating_mul(workers as u32) {
                 folders_at = env.now();
                 self.find_folders().await;

@@ -45,7 +45,7 @@ pub fn check(run: &Played, all: &Histories, bad: &mut Vec<Violation>) {
 
 /// Which scripts each object holds.
 fn written(all: &Histories) -> BTreeMap<Name, Vec<usize>> {
-    let created = |h: &History| {
+    let created = |name: &Name, h: &History| {
         let live = h.live.iter().find_map(|c| c.new.clone())?;
         // Tasks that are tried again are answered for elsewhere.
         if live.retry_of.is_some() {
@@ -54,13 +54,13 @@ fn written(all: &Histories) -> BTreeMap<Name, Vec<usize>> {
         Some(
             live.tasks
                 .iter()
-                .map(|s| crate::small::script(&s.input))
+                .map(|s| all.parcels.number(&name.0, name.1, &s.input))
                 .collect(),
         )
     };
     all.objects
         .iter()
-        .filter_map(|(name, h)| Some((name.clone(), created(h)?)))
+        .filter_map(|(name, h)| Some((name.clone(), created(name, h)?)))
         .collect()
 }
 

@@ -16,6 +16,7 @@ use serde::Deserialize;
 use super::Violation;
 use crate::foreign;
 use crate::newer::FIELD;
+use crate::parcel::Parcels;
 
 /// One change of one key.
 #[derive(Debug, Clone)]
@@ -47,6 +48,8 @@ pub struct Histories {
     pub keys: BTreeMap<(QueueName, KeyHash), Vec<Change<Idempotency>>>,
     /// When queues were purged, and of what.
     pub purges: Vec<Purge>,
+    /// What was ever kept outside of records.
+    pub parcels: Parcels,
     /// Tasks that somebody tried again, answered or not.
     pub retried: BTreeSet<(QueueName, TaskId)>,
 }
@@ -59,6 +62,9 @@ pub struct Purge {
     pub before: StoreTime,
 }
 
+/// Who is nobody's client.
+pub const BY_HAND: u16 = 0;
+
 #[derive(Deserialize)]
 struct Stamped {
     write: Stamp,
@@ -68,7 +74,10 @@ impl Histories {
     /// Decodes a log. What cannot be decoded, is in the wrong place, or does not build on what it
     /// replaced is a violation.
     pub fn of(log: &[Applied], queues: &[QueueName]) -> (Histories, Vec<Violation>) {
-        let mut all = Histories::default();
+        let mut all = Histories {
+            parcels: Parcels::of(log),
+            ..Histories::default()
+        };
         let mut bad = Vec::new();
         for (seq, change) in log.iter().enumerate() {
             if foreign::is_one(&change.key) {
@@ -182,7 +191,7 @@ fn record<R: Record>(key: &StoreKey, object: &Object) -> Result<Arc<R>, String> 
 
 /// I5: the write id that was read is the one that was replaced.
 fn lineage(change: &Applied) -> Result<(), String> {
-    let Some(new) = &change.new else {
+    let Some(new) = change.new.as_ref().filter(|_| change.client != BY_HAND) else {
         return Ok(());
     };
     let stamp = |o: &Object| {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use oq_core::record::{Done, Ending, Live, LiveState, Outcome};
 
+use super::history::BY_HAND;
 use super::{Change, Histories, History, Name, Violation};
 
 enum Step<'a> {
@@ -93,6 +94,8 @@ impl Now {
         let mut found = Found::new();
         let at = change.at;
         match (&change.old, &change.new) {
+            // A deletion was undone: whatever it was, nothing may come of it.
+            (None, Some(_)) if change.client == BY_HAND => {}
             (None, Some(new)) => {
                 if new.state != LiveState::Pending || new.delivery != 0 {
                     found.push(("I5", at, "it was created as something else than new".into()));
@@ -102,7 +105,8 @@ impl Now {
                         && c.new
                             .as_ref()
                             .is_some_and(|n| n.write.created_by == new.write.created_by);
-                    same && c.seq < change.seq && c.sent != change.sent
+                    let by_hand = c.client == BY_HAND;
+                    same && !by_hand && c.seq < change.seq && c.sent != change.sent
                 });
                 if twice.is_some() {
                     found.push((

@@ -92,7 +92,7 @@ fn copy(change: &Applied) -> Call {
         answered: by_hand.then_some(change.at),
         asked,
         saw: if by_hand {
-            Saw::Won(None)
+            Saw::Won(change.new.as_ref().map(|new| new.etag.clone()))
         } else {
             Saw::Nothing
         },

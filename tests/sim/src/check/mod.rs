@@ -2,10 +2,14 @@
 //! applied write and on what clients saw.
 
 mod answers;
+mod bells;
+mod drains;
+mod handlers;
 mod history;
 mod leases;
 mod life;
 pub mod linear;
+mod payloads;
 mod prompt;
 mod rest;
 mod slots;
@@ -70,6 +74,10 @@ pub fn check(run: &Played) -> Vec<Violation> {
     }
     starts::check(run, &all, &mut bad);
     answers::check(run, &all, &mut bad);
+    handlers::check(run, &all, &mut bad);
+    payloads::check(run, &all, &mut bad);
+    drains::check(run, &all, &mut bad);
+    bells::check(run, &mut bad);
     rest::check(run, &all, &mut bad);
     wasted::check(run, &all, &mut bad);
     prompt::check(run, &all, &mut bad);

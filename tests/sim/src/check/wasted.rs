@@ -57,7 +57,8 @@ pub fn check(run: &Played, all: &Histories, bad: &mut Vec<Violation>) {
 fn troubled(run: &Played, client: u16, from: Duration, to: Duration) -> bool {
     run.observed.troubles.iter().any(|t| {
         let until = match t.what {
-            What::Stalled(length) | What::CutOut(length) | What::CutBack(length) => t.at + length,
+            What::Stalled(length) | What::Starved(length) | What::Frozen(length) => t.at + length,
+            What::CutOut(length) | What::CutBack(length) => t.at + length,
             What::Crashed | What::Poisoned | What::Stopped | What::Killed => Duration::MAX,
             _ => return false,
         };

@@ -21,8 +21,8 @@ pub struct Cut {
 impl Event {
     /// The kinds of events that can be left out.
     pub const KINDS: &[&str] = &[
-        "crash", "stop", "stall", "cut", "bereave", "vanish", "again", "retry", "cancel", "list",
-        "look", "purge", "pause", "shards", "sweep",
+        "crash", "stop", "stall", "starve", "cut", "bereave", "vanish", "undelete", "again",
+        "retry", "cancel", "list", "look", "purge", "pause", "shards", "sweep",
     ];
 
     /// Which kind it is; `None`: without it there is nothing to play.
@@ -32,9 +32,11 @@ impl Event {
             Event::Crash(_) => "crash",
             Event::Stop(_) | Event::Kill(_) => "stop",
             Event::Stall(..) => "stall",
+            Event::Starve(..) => "starve",
             Event::CutOut(..) | Event::CutBack(..) => "cut",
             Event::Bereave(_) => "bereave",
             Event::Vanish => "vanish",
+            Event::Undelete => "undelete",
             Event::Again(_) => "again",
             Event::Retry(..) => "retry",
             Event::Cancel(..) | Event::CancelMany(..) => "cancel",
@@ -42,8 +44,8 @@ impl Event {
             Event::Look(..) | Event::Wait(..) => "look",
             Event::Purge(_) => "purge",
             Event::Pause(..) => "pause",
-            Event::Shards(..) => "shards",
-            Event::Sweep(_) => "sweep",
+            Event::Shards(..) | Event::Shrink(_) => "shards",
+            Event::Sweep(..) => "sweep",
         })
     }
 

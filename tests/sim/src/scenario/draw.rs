@@ -196,6 +196,7 @@ fn machine(d: &mut Dice) -> Machine {
     Machine {
         newer: false,
         twin: None,
+        drain: None,
         concurrency: d.range(1, 6) as usize,
         drift_ppm: if drifts { ppm } else { 0 },
         poll: d.between(500 * MS, 2 * S),
@@ -223,5 +224,6 @@ fn script(d: &mut Dice) -> Script {
         },
         poison: false,
         heeds_cancel: d.chance(0.5),
+        ..Script::default()
     }
 }

@@ -1,7 +1,9 @@
 //! What one seed says: which store, which machines, which tasks, and what happens when.
 
 mod cut;
+mod drains;
 mod draw;
+mod handlers;
 mod theme;
 
 use std::collections::BTreeSet;
@@ -11,6 +13,7 @@ use oq_core::testing::sim_entropy::Dice;
 use oq_core::testing::sim_store::{Modes, Plan};
 
 pub use cut::Cut;
+pub use drains::Draining;
 
 /// One run, before it is played.
 #[derive(Debug, Clone)]
@@ -28,6 +31,8 @@ pub struct Scenario {
     pub foreign: bool,
     pub submissions: Vec<Submission>,
     pub scripts: Vec<Script>,
+    /// Inputs and results longer than this get an object of their own, if it is set.
+    pub inline: Option<usize>,
     /// The first process of this machine dies when it is about to go on for the so-many-th time.
     pub crash: Option<(Who, u64)>,
     /// In the order of time.
@@ -75,6 +80,8 @@ pub struct Machine {
     pub newer: bool,
     /// It is a clone of the worker machine with this number: both draw the same at first.
     pub twin: Option<usize>,
+    /// Its worker does not stay.
+    pub drain: Option<Draining>,
     pub concurrency: usize,
     pub drift_ppm: i64,
     pub poll: Duration,
@@ -104,14 +111,49 @@ pub struct Submission {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Script {
     pub run: Duration,
-    /// The first attempts that fail.
+    /// The first attempts that fail, and how they do it.
     pub fail: u32,
+    pub way: Way,
     /// How often it answers "later" first.
     pub later: u32,
     /// Its handler kills the worker, until the faults stop.
     pub poison: bool,
     /// It stops by itself when it is cancelled.
     pub heeds_cancel: bool,
+    /// In so many steps, after each of which it saves where it is; zero: it saves nothing.
+    pub steps: u32,
+    /// It has each of them written at once.
+    pub flushes: bool,
+    /// Its time is short, and it asks for more first.
+    pub extends: bool,
+    /// How many bytes its input has besides its number, and its result.
+    pub load: usize,
+    pub result: usize,
+}
+
+/// How a handler fails.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Way {
+    #[default]
+    Error,
+    /// Not to be tried again.
+    Fatal,
+    Panic,
+}
+
+impl Script {
+    /// How much time it asks for.
+    pub fn extension(&self) -> Duration {
+        self.run * 2 + 5 * S
+    }
+
+    /// How long it may run with this timeout.
+    pub fn time(&self, timeout: Duration) -> Duration {
+        match self.extends {
+            true => timeout.max(self.extension()),
+            false => timeout,
+        }
+    }
 }
 
 /// Which machine.
@@ -136,7 +178,11 @@ pub enum Event {
     Bereave(usize),
     /// Objects that oq can do without are deleted by hand: bells and the lists of who is present.
     Vanish,
+    /// Somebody undoes deletions of objects whose outcome is recorded.
+    Undelete,
     Stall(Who, Duration),
+    /// A handler on this worker machine keeps everything else in its process from going on.
+    Starve(usize, Duration),
     CutOut(Who, Duration),
     CutBack(Who, Duration),
     Submit(usize),
@@ -160,8 +206,10 @@ pub enum Event {
     Pause(usize, Duration),
     /// An operator sets the number of shards of a queue.
     Shards(usize, u16),
-    /// A process sweeps the outcomes of a queue, and its keys.
-    Sweep(usize),
+    /// An operator leaves a queue one shard.
+    Shrink(usize),
+    /// A process sweeps the outcomes of a queue, and its keys; thoroughly, if so.
+    Sweep(usize, bool),
 }
 
 pub(crate) const MS: Duration = Duration::from_millis(1);
@@ -186,12 +234,15 @@ impl Scenario {
             foreign: d.chance(0.15),
             submissions: Vec::new(),
             scripts: Vec::new(),
+            inline: None,
             crash: None,
             events: Vec::new(),
             quiet_at: d.between(60 * S, 360 * S),
             idle: 40 * S,
         };
         s.draw(&mut d);
+        s.draw_handlers(&mut Dice::new(seed, 5));
+        s.draw_drains(&mut Dice::new(seed, 6));
         s.apply_theme(&mut d);
         s.events.sort_by_key(|(at, _)| *at);
         s
@@ -207,7 +258,7 @@ impl Scenario {
             for index in submission.tasks.clone().filter(|n| left.contains(n)) {
                 let script = &self.scripts[index];
                 let fails = script.fail.min(submission.attempts);
-                let runs = script.run.min(submission.timeout) * (fails + 1)
+                let runs = script.run.min(script.time(submission.timeout)) * (fails + 1)
                     + (script.run * 2 + S) * script.later;
                 let waits = submission.retry_base * ((1 << fails) - 1);
                 // After take-overs the tasks of a pack may run one by one.

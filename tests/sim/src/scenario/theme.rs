@@ -122,7 +122,7 @@ impl Scenario {
         self.modes.stale_lists = None;
         self.foreign = false;
         for machine in &mut self.workers {
-            machine.twin = None;
+            (machine.twin, machine.drain) = (None, None);
         }
         self.events.retain(|(_, e)| {
             let trouble = matches!(
@@ -130,6 +130,8 @@ impl Scenario {
                 Event::Crash(_)
                     | Event::Stop(_)
                     | Event::Stall(..)
+                    | Event::Starve(..)
+                    | Event::Undelete
                     | Event::CutOut(..)
                     | Event::CutBack(..)
                     | Event::Shards(..)
@@ -140,8 +142,20 @@ impl Scenario {
             );
             !trouble
         });
-        // Few shards and short pages, so that tasks that wait stand in the way of others.
+        // Workers that come or go move shards about; when that is over it is known who looks where.
+        let settled = 100 * S;
+        // Few shards and short pages, so that tasks that wait stand in the way of others. Or many, and
+        // few soon after, when producers have not yet heard of it.
+        let shrinks = d.chance(0.3);
         for queue in 0..self.queues {
+            if shrinks {
+                let shards = d.range(12, 32) as u16;
+                self.events
+                    .push((Duration::ZERO, Event::Shards(queue, shards)));
+                let at = settled + d.between(2 * S, 30 * S);
+                self.events.push((at, Event::Shrink(queue)));
+                continue;
+            }
             let shards = if d.chance(0.7) {
                 1
             } else {
@@ -160,16 +174,15 @@ impl Scenario {
         for machine in &mut self.workers {
             machine.concurrency = 60;
         }
-        // Workers that come or go move shards about; when that is over it is known who looks where.
-        let settled = 100 * S;
         self.quiet_at = d.between(200 * S, 400 * S);
         for (at, event) in &mut self.events {
             *at = match event {
                 Event::Start(_) | Event::Shards(..) => Duration::ZERO,
-                Event::Pause(..) => *at,
+                Event::Pause(..) | Event::Shrink(_) => *at,
                 _ => settled + Duration::from_millis(at.as_millis() as u64 % 60_000),
             };
         }
+        self.submit_while_it_shrinks(d);
         for submission in &mut self.submissions {
             // Only for what is due within half a minute the owner is told of it.
             submission.delay = match d.below(4) {
@@ -179,6 +192,41 @@ impl Scenario {
             };
             if submission.delay.is_some() {
                 submission.priority = d.below(16) as u8;
+            }
+        }
+    }
+
+    /// Other producers than the operators' submit just after a queue has shrunk, of which they have
+    /// not heard.
+    fn submit_while_it_shrinks(&mut self, d: &mut Dice) {
+        let shrinks: Vec<(Duration, usize)> = self
+            .events
+            .iter()
+            .filter_map(|(at, e)| match e {
+                Event::Shrink(queue) => Some((*at, *queue)),
+                _ => None,
+            })
+            .collect();
+        if shrinks.is_empty() {
+            return;
+        }
+        if self.producers.len() < 2 {
+            let second = self.producers[0].clone();
+            self.producers.push(second);
+        }
+        let last = self.producers.len() - 1;
+        for (at, event) in &mut self.events {
+            let Event::Submit(n) = *event else { continue };
+            let submission = &mut self.submissions[n];
+            let shrunk = shrinks.iter().find(|(_, queue)| *queue == submission.queue);
+            if let Some((shrunk, _)) = shrunk.filter(|_| d.chance(0.7)) {
+                submission.producer = last;
+                // It has read the settings just before.
+                let before = n.is_multiple_of(4);
+                *at = match before {
+                    true => *shrunk - d.between(MS, S),
+                    false => *shrunk + d.between(S, 12 * S),
+                };
             }
         }
     }
@@ -216,7 +264,7 @@ impl Scenario {
         for queue in 0..self.queues {
             for before in [1, 30] {
                 let at = self.quiet_at - before * S;
-                self.events.push((at, Event::Sweep(queue)));
+                self.events.push((at, Event::Sweep(queue, false)));
             }
         }
         self.idle = d.between(3600 * S, 3 * 3600 * S);
