@@ -313,7 +313,7 @@ async fn an_old_task_that_ends_between_the_listings_keeps_its_input() {
     world.outcome(1, Ending::Failed).await;
     let done = Key::Done(world.queue.clone(), world.id(1)).store_key();
     let body = world.root.get(&done).await.unwrap().value.unwrap().body;
-    let live = StoreKey::listed(&world.live(1));
+    let live = StoreKey::listed(world.live(1));
     let now = world.now.clone();
     let inner = MemoryStore::with_time(Arc::new(move || StoreTime(now.load(Ordering::Relaxed))));
     for key in [live.clone(), StoreKey::listed(world.payload(1))] {
