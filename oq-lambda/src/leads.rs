@@ -25,6 +25,9 @@ pub struct Ignored {
     /// Not of a write.
     #[serde(skip_serializing_if = "is_zero")]
     pub not_written: u64,
+    /// Records among others that cannot be read.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub unreadable: u64,
 }
 
 fn is_zero(n: &u64) -> bool {
@@ -75,7 +78,10 @@ pub fn asked(messages: &[Message], place: Option<&Place>) -> Asked {
                     Some(object)
                 })
                 .collect()),
-            Err(unknown) => Err(unknown.to_string()),
+            Err(unknown) => {
+                asked.ignored.unreadable += 1;
+                Err(unknown.to_string())
+            }
         };
         asked.messages.push((message.id.clone(), objects));
     }

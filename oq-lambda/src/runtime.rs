@@ -6,6 +6,7 @@ use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use serde_json::value::RawValue;
 
 use crate::answer::Failed;
+use crate::begin::log;
 use crate::function::Function;
 
 impl From<Failed> for Diagnostic {
@@ -18,13 +19,15 @@ impl From<Failed> for Diagnostic {
 }
 
 impl Function {
-    /// Answers invocations until Lambda ends the process. Whatever the function needs is to be opened
+    /// Answers invocations until Lambda ends the process, and logs as [`log`] says, unless the program
+    /// does so already. Whatever the function needs is to be opened
     /// before, in the time that Lambda grants for it.
     ///
     /// # Errors
     ///
     /// When Lambda's runtime cannot be asked, as outside of Lambda.
     pub async fn run(self) -> Result<(), Error> {
+        log()?;
         let function = &self;
         lambda_runtime::run(service_fn(
             move |event: LambdaEvent<Box<RawValue>>| async move {
