@@ -242,8 +242,12 @@ impl Function {
         let clock = self.queue.root().env();
         let began = clock.now();
         let asked = asked(messages, self.queue.root().store().place().as_ref());
-        if !asked.ignored.is_none() {
-            tracing::warn!(ignored = ?asked.ignored, "notices of what is not a live object of this store; see the notification's filter");
+        let elsewhere = Ignored {
+            unreadable: 0,
+            ..asked.ignored
+        };
+        if !elsewhere.is_none() {
+            tracing::warn!(ignored = ?elsewhere, "notices of what is not a live object of this store; see the notification's filter");
         }
         let mut drained = Drained::default();
         if !asked.leads.is_empty() {

@@ -79,7 +79,8 @@ pub fn asked(messages: &[Message], place: Option<&Place>) -> Asked {
                 })
                 .collect()),
             Err(unknown) => {
-                asked.ignored.unreadable += 1;
+                // SQS is told which of its messages it was.
+                asked.ignored.unreadable += u64::from(message.id.is_none());
                 Err(unknown.to_string())
             }
         };

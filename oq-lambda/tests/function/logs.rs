@@ -10,7 +10,7 @@ use oq_core::{Queue, Task};
 use oq_lambda::emulator::created;
 use serde_json::json;
 
-use crate::world::{S, World, invoke};
+use crate::world::{S, World, invoke, pause};
 
 const TICK: &str = include_str!("../events/eventbridge-schedule.json");
 
@@ -58,6 +58,9 @@ async fn each_failure_is_a_line_with_the_task_its_attempt_and_its_error() {
     let id = submit(&queue, "fail", 2).await;
     let event = world.events().pop().unwrap();
     let answer = invoke(&function, &event, 60).await.unwrap();
+    assert_eq!(answer["retried"], 1, "{answer}");
+    pause(5).await;
+    let answer = invoke(&function, TICK, 60).await.unwrap();
     assert_eq!(answer["failed"], 1, "{answer}");
     let again = log.lines("a task failed and is tried again");
     let [again] = again.as_slice() else {

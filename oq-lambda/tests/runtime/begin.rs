@@ -23,7 +23,7 @@ fn what_is_wrong_at_the_start_is_said_with_its_code_and_what_to_do() {
     let none_inside = empty.path().to_str().unwrap();
     let table: [(&[(&str, &str)], &[&str]); 9] = [
         (&[], &["OQ-INVALID: OQ_URL: it is not set"]),
-        (&[("OQ_URL", "redis://host")], &["OQ-", "redis://host"]),
+        (&[("OQ_URL", "redis://host")], &["OQ-UNUSABLE", "redis:"]),
         (
             &[("OQ_URL", &url), ("OQ_HANDLERS", &nowhere)],
             &["OQ-INVALID", &nowhere, "OQ_HANDLERS names it", "write none"],
