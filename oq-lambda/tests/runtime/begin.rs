@@ -5,6 +5,9 @@ use std::process::{Command, Output};
 
 use crate::world::Folder;
 
+/// An environment, and what is said of it.
+type Wrong<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
+
 /// The program with this environment and no other of oq's; it is to end by itself.
 fn begin(environment: &[(&str, &str)]) -> Output {
     let mut program = Command::new(env!("CARGO_BIN_EXE_bootstrap"));
@@ -21,7 +24,7 @@ fn what_is_wrong_at_the_start_is_said_with_its_code_and_what_to_do() {
     let (nowhere, file) = (format!("{there}/none"), format!("{there}/shout"));
     let empty = tempfile::tempdir().unwrap();
     let none_inside = empty.path().to_str().unwrap();
-    let table: [(&[(&str, &str)], &[&str]); 9] = [
+    let table: [Wrong<'_>; 9] = [
         (&[], &["OQ-INVALID: OQ_URL: it is not set"]),
         (&[("OQ_URL", "redis://host")], &["OQ-UNUSABLE", "redis:"]),
         (
