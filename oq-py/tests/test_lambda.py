@@ -386,7 +386,7 @@ def test_the_queue_is_the_one_that_the_template_names(memory_app, monkeypatch, f
     handler = oq.lambda_handler(memory_app)
     functions.append(handler)
     handle = send.enqueue_sync(1)
-    assert handler(told("memory:", handle), MINUTE)["leads"] == {"foreign": 1}
+    assert handler(told("memory:", handle), MINUTE)["leads"] == {"other_queue": 1}
     assert "completed" not in handler(TICK, MINUTE)
     monkeypatch.delenv("OQ_QUEUE")
     handler = oq.lambda_handler(memory_app)
