@@ -79,7 +79,7 @@ impl fmt::Display for CannotRun {
 impl From<Error> for CannotRun {
     fn from(error: Error) -> CannotRun {
         let next = match &error {
-            Error::Invalid { .. } => "correct the function's environment",
+            Error::Invalid { .. } => "correct it, and deploy the function again",
             Error::Denied(_) => {
                 "see what the function's role may do in this bucket: oq iam --role worker, --role producer"
             }

@@ -8,6 +8,15 @@ use serde_json::value::RawValue;
 use crate::answer::Failed;
 use crate::begin::log;
 use crate::function::Function;
+use crate::settings::said;
+
+/// What Lambda sets for a function, and its runtime needs.
+const LAMBDA: [&str; 4] = [
+    "AWS_LAMBDA_RUNTIME_API",
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    "AWS_LAMBDA_FUNCTION_VERSION",
+];
 
 impl From<Failed> for Diagnostic {
     fn from(failed: Failed) -> Diagnostic {
@@ -28,6 +37,10 @@ impl Function {
     /// When Lambda's runtime cannot be asked, as outside of Lambda.
     pub async fn run(self) -> Result<(), Error> {
         log()?;
+        // The runtime's own crate panics.
+        if let Some(missing) = LAMBDA.iter().find(|name| said(name).is_none()) {
+            return Err(format!("{missing} is not set, as it is in a function").into());
+        }
         let function = &self;
         lambda_runtime::run(service_fn(
             move |event: LambdaEvent<Box<RawValue>>| async move {

@@ -24,8 +24,16 @@ fn what_is_wrong_at_the_start_is_said_with_its_code_and_what_to_do() {
     let (nowhere, file) = (format!("{there}/none"), format!("{there}/shout"));
     let empty = tempfile::tempdir().unwrap();
     let none_inside = empty.path().to_str().unwrap();
-    let table: [Wrong<'_>; 9] = [
+    let table: [Wrong<'_>; 10] = [
         (&[], &["OQ-INVALID: OQ_URL: it is not set"]),
+        (
+            &[("OQ_URL", &url), ("OQ_HANDLERS", "none")],
+            &[
+                "OQ-UNUSABLE",
+                "AWS_LAMBDA_RUNTIME_API",
+                "oq lambda invoke --local",
+            ],
+        ),
         (&[("OQ_URL", "redis://host")], &["OQ-UNUSABLE", "redis:"]),
         (
             &[("OQ_URL", &url), ("OQ_HANDLERS", &nowhere)],
