@@ -1,14 +1,15 @@
 //! A function: from the document of an invocation to its answer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use oq_core::record::{MIN_LEASE, QueueName};
-use oq_core::worker::{Drain, Drained, LeadEnd, Stopped};
+use oq_core::worker::{Drain, Drained, Lead, LeadEnd, Stopped};
 use oq_core::{Error, Queue, Worker};
 
 use crate::answer::{Answer, Failed, ItemFailure, Report};
 use crate::event::{DrainRequest, Event, Message, Source, What};
+use crate::failures;
 use crate::http::{self, DEFAULT_MAX_BODY, Reply, Rules};
 use crate::leads::{Asked, Ignored, asked};
 use crate::submit::submit_handler;
@@ -90,7 +91,7 @@ pub fn handler(worker: Worker) -> Function {
         .next()
         .expect("a worker has a queue")
         .clone();
-    Function::new(Some(worker), queue, None)
+    Function::new(Some(worker.on_event(failures::log)), queue, None)
 }
 
 /// A function that only submits: by direct invocation, and by HTTP to this queue.
@@ -120,6 +121,12 @@ impl Function {
             queues: queues.into_iter().collect(),
             max_body,
         });
+        self
+    }
+
+    /// Takes no tasks by HTTP.
+    pub fn closed(mut self) -> Self {
+        self.rules = None;
         self
     }
 
@@ -191,7 +198,7 @@ impl Function {
                         return Err(Failed::Event(why.into()));
                     }
                 };
-                let lead = |id| oq_core::worker::Lead::new(queue.clone(), id);
+                let lead = |id| Lead::new(queue.clone(), id);
                 Drain::leads(ids.into_iter().map(lead))
             }
         };
@@ -220,7 +227,9 @@ impl Function {
         if within < MIN_LEASE {
             return Err(Failed::TooShort(left.as_secs()));
         }
-        Ok(worker.drain(how.within(within)).await?)
+        let drained = worker.drain(how.within(within)).await?;
+        tell_passed_over(&drained);
+        Ok(drained)
     }
 
     /// Tries what notifications tell of; then looks for more if they came late.
@@ -233,8 +242,12 @@ impl Function {
         let clock = self.queue.root().env();
         let began = clock.now();
         let asked = asked(messages, self.queue.root().store().place().as_ref());
-        if !asked.ignored.is_none() {
-            tracing::warn!(ignored = ?asked.ignored, "notices of what is not a live object of this store; see the notification's filter");
+        let elsewhere = Ignored {
+            unreadable: 0,
+            ..asked.ignored
+        };
+        if !elsewhere.is_none() {
+            tracing::warn!(ignored = ?elsewhere, "notices of what is not a live object of this store; see the notification's filter");
         }
         let mut drained = Drained::default();
         if !asked.leads.is_empty() {
@@ -250,12 +263,13 @@ impl Function {
                 failures: failures(&asked, &drained),
             }),
             Source::Whole => {
-                let unread = asked
+                // Repeating the event would not make them readable.
+                for why in asked
                     .messages
                     .iter()
-                    .find_map(|(_, said)| said.as_ref().err());
-                if let Some(why) = unread {
-                    return Err(Failed::Event(why.clone()));
+                    .filter_map(|(_, said)| said.as_ref().err())
+                {
+                    tracing::error!(%why, "a record cannot be read");
                 }
                 told(&drained)?;
                 Ok(Answer::Drained(Box::new(Report::new(
@@ -274,6 +288,28 @@ impl Function {
                 let written = asked.written.get(&(lead.queue.clone(), lead.id));
                 *end == LeadEnd::Ran && written.is_some_and(|at| now.since(*at) > LATE)
             })
+    }
+}
+
+/// What nobody here runs waits, and nothing else would say so.
+fn tell_passed_over(drained: &Drained) {
+    if !drained.no_handler.is_empty() {
+        let types = &drained.no_handler;
+        tracing::warn!(
+            ?types,
+            "tasks were left: this function has no handler for their types"
+        );
+    }
+    let other = |(lead, end): &(Lead, LeadEnd)| match end {
+        LeadEnd::OtherQueue => Some(lead.queue.clone()),
+        _ => None,
+    };
+    let queues: BTreeSet<QueueName> = drained.leads.iter().filter_map(other).collect();
+    if !queues.is_empty() {
+        tracing::warn!(
+            ?queues,
+            "objects were left: this function does not take from their queues; see the notification's filter"
+        );
     }
 }
 
@@ -332,6 +368,11 @@ fn and(first: Drained, then: Drained) -> Drained {
     both.lost += first.lost;
     both.unreadable += first.unreadable;
     both.errors += first.errors;
+    // Both met the same objects.
+    for (task_type, n) in first.no_handler {
+        let most = both.no_handler.entry(task_type).or_default();
+        *most = n.max(*most);
+    }
     both.leads = first.leads;
     both
 }

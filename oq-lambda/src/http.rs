@@ -105,18 +105,19 @@ fn understood(queue: &Queue, rules: &Rules, request: &Request) -> Result<Submit,
         );
         return wrong(413, why);
     }
-    let Some(text) = request.text() else {
-        return wrong(400, "the body is not UTF-8".into());
+    let text = match request.text() {
+        Ok(text) => text,
+        Err(why) => return wrong(400, why.to_owned()),
     };
-    let mut submit: Submit = match serde_json::from_str(&text) {
+    let mut submit = match Submit::parse(&text) {
         Ok(submit) => submit,
         Err(e) => return wrong(400, format!("the body is not a task: {e}")),
     };
-    match (request.header("idempotency-key"), &submit.key) {
+    match (request.header("idempotency-key"), &submit.task.key) {
         (Some(header), Some(key)) if header != key => {
             return wrong(400, "the header Idempotency-Key and \"key\" differ".into());
         }
-        (Some(header), _) => submit.key = Some(header.to_owned()),
+        (Some(header), _) => submit.task.key = Some(header.to_owned()),
         (None, _) => {}
     }
     let name = submit.queue.as_ref().unwrap_or(queue.name());

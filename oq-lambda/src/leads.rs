@@ -25,6 +25,9 @@ pub struct Ignored {
     /// Not of a write.
     #[serde(skip_serializing_if = "is_zero")]
     pub not_written: u64,
+    /// Records among others that cannot be read.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub unreadable: u64,
 }
 
 fn is_zero(n: &u64) -> bool {
@@ -75,7 +78,11 @@ pub fn asked(messages: &[Message], place: Option<&Place>) -> Asked {
                     Some(object)
                 })
                 .collect()),
-            Err(unknown) => Err(unknown.to_string()),
+            Err(unknown) => {
+                // SQS is told which of its messages it was.
+                asked.ignored.unreadable += u64::from(message.id.is_none());
+                Err(unknown.to_string())
+            }
         };
         asked.messages.push((message.id.clone(), objects));
     }

@@ -8,40 +8,46 @@
 //!
 //! # #[cfg(feature = "runtime")]
 //! #[tokio::main(flavor = "current_thread")]
-//! async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+//! async fn main() -> Result<(), oq_lambda::CannotRun> {
 //!     let queue = oq_lambda::connect().await?; // OQ_URL and OQ_QUEUE
 //!     let worker = Worker::builder()
 //!         .queue(&queue)
 //!         .handler("greet", async |_: Context, name: String| Ok::<_, TaskError>(format!("hello {name}")))
 //!         .build()?;
-//!     oq_lambda::handler(worker).run().await
+//!     Ok(oq_lambda::handler(worker).run().await?)
 //! }
 //! # #[cfg(not(feature = "runtime"))] fn main() {}
 //! ```
 //!
 //! What is where: [`event`] reads documents, without I/O; `leads` makes of notifications what a
 //! drain tries; `function` does it, in the time that `watch` and `thaw` tell; `answer` says what came
-//! of it; `submit` and `http` take tasks in; `runtime` (a feature) is the only part that knows `lambda_runtime`; `programs` runs tasks by
-//! programs, for the binary of this crate; `emulator` (a feature) runs functions on this machine. How all of it fits together is in `docs/lambda.md`.
+//! of it; `submit` and `http` take tasks in; `runtime` and `begin` (a feature) are the parts that know `lambda_runtime`; `settings` reads the
+//! environment; `failures` logs what fails; `programs` runs tasks by programs, for the binary of this crate; `emulator` (a feature) runs functions on this machine. How all of it fits together is in `docs/lambda.md`.
 //!
 //! [`Worker`]: oq_core::Worker
 
 mod answer;
+#[cfg(feature = "runtime")]
+mod begin;
 #[cfg(feature = "emulator")]
 pub mod emulator;
 pub mod event;
+mod failures;
 mod function;
 mod http;
 mod leads;
 mod programs;
 #[cfg(feature = "runtime")]
 mod runtime;
+pub mod settings;
 mod submit;
 pub mod templates;
 mod thaw;
 mod watch;
 
 pub use answer::{Answer, Failed};
+#[cfg(feature = "runtime")]
+pub use begin::{CannotRun, log};
 pub use function::{Function, Time, handler, submitter};
 pub use http::{DEFAULT_MAX_BODY, Reply};
 pub use programs::programs;
@@ -56,14 +62,13 @@ use oq_core::{Queue, Result};
 ///
 /// [`Invalid`](oq_core::Error::Invalid) without `OQ_URL`, and those of [`Queue::connect`].
 pub async fn connect() -> Result<Queue> {
-    let said = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
-    let Some(url) = said("OQ_URL") else {
+    let Some(url) = settings::said("OQ_URL") else {
         return Err(oq_core::Error::Invalid {
             what: "OQ_URL".into(),
             why: "it is not set: name the store in it, as in s3://BUCKET/PREFIX".into(),
         });
     };
-    open(&url, said("OQ_QUEUE").as_deref()).await
+    open(&url, settings::said("OQ_QUEUE").as_deref()).await
 }
 
 /// A queue (`default` unless named) of the store at a URL, [`quiet`].
@@ -84,10 +89,10 @@ pub async fn open(url: &str, queue: Option<&str>) -> Result<Queue> {
 ///
 /// # Errors
 ///
-/// Those of [`Queue::silent`].
+/// [`Invalid`](oq_core::Error::Invalid) if it is neither on nor off, and those of [`Queue::silent`].
 pub async fn quiet(queue: Queue) -> Result<Queue> {
-    match std::env::var("OQ_BELL").as_deref() {
-        Ok("on") => Ok(queue),
+    match settings::switch(settings::BELL)? {
+        Some(true) => Ok(queue),
         _ => queue.silent().await,
     }
 }

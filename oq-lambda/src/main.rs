@@ -2,29 +2,30 @@
 //! Without any it only submits. `OQ_URL` names the store, `OQ_QUEUE` the queue; with `OQ_HTTP=on` a
 //! function with handlers takes tasks by HTTP, too.
 
-use std::path::PathBuf;
-
-use lambda_runtime::{Error, tracing};
 use oq_core::Worker;
-use oq_lambda::{DEFAULT_MAX_BODY, connect, handler, programs, submitter};
+use oq_lambda::settings::{HTTP, handlers, programs_at_once, switch};
+use oq_lambda::{CannotRun, DEFAULT_MAX_BODY, connect, handler, log, programs, submitter};
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
-    tracing::init_default_subscriber();
+async fn main() -> Result<(), CannotRun> {
+    log()?;
+    let (folder, http) = (handlers()?, switch(HTTP)?);
     let queue = connect().await?;
-    let said = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty());
-    let beside = || PathBuf::from(said("LAMBDA_TASK_ROOT").unwrap_or_default()).join("handlers");
-    let folder = said("OQ_HANDLERS").map_or_else(beside, PathBuf::from);
-    if !folder.is_dir() {
-        return submitter(queue).run().await;
-    }
-    let open = said("OQ_HTTP").is_some_and(|v| v == "on");
-    let worker = programs(Worker::builder().queue(&queue), &folder)?.build()?;
-    let function = handler(worker);
-    match open {
-        true => function.open_to([queue.name().clone()], DEFAULT_MAX_BODY),
-        false => function,
+    let own = [queue.name().clone()];
+    let function = match folder {
+        Some(folder) => {
+            let builder = Worker::builder().queue(&queue);
+            let builder = builder.concurrency(programs_at_once()?);
+            handler(programs(builder, &folder)?.build()?)
+        }
+        None => submitter(queue),
+    };
+    match http {
+        Some(true) => function.open_to(own, DEFAULT_MAX_BODY),
+        Some(false) => function.closed(),
+        None => function,
     }
     .run()
-    .await
+    .await?;
+    Ok(())
 }

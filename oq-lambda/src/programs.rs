@@ -5,35 +5,58 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use oq_core::program::{LATER, MAX_ERROR, MAX_OUTPUT, Tail, environment, verdict};
-use oq_core::record::Json;
+use oq_core::record::{Json, TaskType};
 use oq_core::worker::WorkerBuilder;
 use oq_core::{Context, Error, Result, TaskError};
+use rustix::fs::{Access, access};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, Command};
 
-/// Adds the programs of a folder to a worker, one for each type. A program that is to stop (timeout,
+/// Adds the programs of a folder to a worker, one for each type. What cannot be executed is passed
+/// over, with a warning in the log; so are, without one, folders and names that begin with a dot. A program that is to stop (timeout,
 /// cancellation, deadline) is killed at once, and so is what it left in its process group when it
 /// ends by itself.
 ///
 /// # Errors
 ///
-/// [`Error::Unusable`] when the folder cannot be read.
+/// [`Error::Unusable`] when the folder cannot be read or has no program, and [`Error::Invalid`] for a
+/// program whose name is no task type.
 pub fn programs(mut builder: WorkerBuilder, folder: &Path) -> Result<WorkerBuilder> {
     let unusable = |e| Error::Unusable(format!("{}: {e}", folder.display()));
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
         .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect())
         .map_err(unusable)?;
     files.sort();
+    let mut found = 0;
     for path in files {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         if name.starts_with('.') || !path.is_file() {
             continue;
         }
+        if access(&path, Access::EXEC_OK).is_err() {
+            let file = path.display();
+            tracing::warn!(%file, "no program: it cannot be executed, so no task of its name is run (chmod +x)");
+            continue;
+        }
+        if let Err(e) = TaskType::new(&name) {
+            return Err(Error::Invalid {
+                what: format!("the program {}", path.display()),
+                why: format!("its name is to be the type of the tasks that it runs: {e}"),
+            });
+        }
         let program = path.clone();
         builder = builder.json_handler(&name, move |context, input| {
             run(program.clone(), context, input)
         });
+        found += 1;
+    }
+    if found == 0 {
+        return Err(Error::Unusable(format!(
+            "there is no program in {}: put an executable file there for each type of tasks, named \
+             after it",
+            folder.display()
+        )));
     }
     Ok(builder)
 }

@@ -6,7 +6,17 @@ use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use serde_json::value::RawValue;
 
 use crate::answer::Failed;
+use crate::begin::log;
 use crate::function::Function;
+use crate::settings::said;
+
+/// What Lambda sets for a function, and its runtime needs.
+const LAMBDA: [&str; 4] = [
+    "AWS_LAMBDA_RUNTIME_API",
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    "AWS_LAMBDA_FUNCTION_VERSION",
+];
 
 impl From<Failed> for Diagnostic {
     fn from(failed: Failed) -> Diagnostic {
@@ -18,13 +28,19 @@ impl From<Failed> for Diagnostic {
 }
 
 impl Function {
-    /// Answers invocations until Lambda ends the process. Whatever the function needs is to be opened
+    /// Answers invocations until Lambda ends the process, and logs as [`log`] says, unless the program
+    /// does so already. Whatever the function needs is to be opened
     /// before, in the time that Lambda grants for it.
     ///
     /// # Errors
     ///
     /// When Lambda's runtime cannot be asked, as outside of Lambda.
     pub async fn run(self) -> Result<(), Error> {
+        log()?;
+        // The runtime's own crate panics.
+        if let Some(missing) = LAMBDA.iter().find(|name| said(name).is_none()) {
+            return Err(format!("{missing} is not set, as it is in a function").into());
+        }
         let function = &self;
         lambda_runtime::run(service_fn(
             move |event: LambdaEvent<Box<RawValue>>| async move {

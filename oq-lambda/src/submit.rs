@@ -1,37 +1,91 @@
-//! A task to submit, as an event or a request says it.
+//! A task to submit, as an event or a request says it: the JSON object of a line of
+//! `oq submit --jsonl`, and beside it the queue.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
-use oq_core::Result;
-use oq_core::queue::{Queue, Task};
-use oq_core::record::{Json, Priority, QueueName, TaskId, TaskType};
-use serde::{Deserialize, Serialize};
+use oq_core::queue::{Queue, TaskSpec};
+use oq_core::record::{QueueName, TaskId};
+use oq_core::{Error, Result};
+use serde::Serialize;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
 
 /// A task to submit.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone)]
 pub struct Submit {
-    /// Which handler runs it.
-    #[serde(rename = "type")]
-    pub task_type: TaskType,
-    /// Its input; `null` unless given.
-    #[serde(default = "Json::null")]
-    pub input: Json,
+    /// The task. Lambda may deliver an asynchronous event twice, so give a key where that matters.
+    pub task: TaskSpec,
     /// Its queue, if it is not the one that the function has.
     pub queue: Option<QueueName>,
-    /// Not before so many seconds have passed.
-    pub delay_s: Option<u64>,
-    /// 0 (most urgent) to 31.
-    pub priority: Option<Priority>,
-    /// How many seconds one attempt may run.
-    pub timeout_s: Option<u64>,
-    /// Idempotency key: a second event under it gets the first one's id. Lambda may deliver an
-    /// asynchronous event twice, so give one where that matters.
-    pub key: Option<String>,
-    /// Free names and values.
-    #[serde(default)]
-    pub tags: BTreeMap<String, String>,
+}
+
+/// The members of an object, as they are written.
+struct Members<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct Read;
+        impl<'de> Visitor<'de> for Read {
+            type Value = Vec<(String, &'de RawValue)>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(members)
+            }
+        }
+        d.deserialize_map(Read).map(Members)
+    }
+}
+
+impl Submit {
+    /// Reads the JSON of a task: the members of [`TaskSpec`], and `queue`. `delay_s` and `timeout_s`
+    /// are other names of `delay` and `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] for what is no task, with what is wrong.
+    pub fn parse(json: &str) -> Result<Submit> {
+        let wrong = |why: String| Error::Invalid {
+            what: "task".into(),
+            why,
+        };
+        if !json.trim_start().starts_with('{') {
+            let why = r#"it is not a JSON object: write it as {"type": "resize", "input": …}"#;
+            return Err(wrong(why.into()));
+        }
+        let read = serde_json::from_str(json);
+        let Members(members) = read.map_err(|e| wrong(format!("it is not valid JSON: {e}")))?;
+        let (mut queue, mut rest) = (None, String::from("{"));
+        for (name, value) in members {
+            let name = match name.as_str() {
+                "queue" if queue.is_some() => return Err(wrong("duplicate field `queue`".into())),
+                "queue" => {
+                    let read = serde_json::from_str::<Option<QueueName>>(value.get());
+                    queue = Some(read.map_err(|e| wrong(format!("its queue: {e}")))?);
+                    continue;
+                }
+                "delay_s" => "delay",
+                "timeout_s" => "timeout",
+                other => other,
+            };
+            if rest.len() > 1 {
+                rest.push(',');
+            }
+            rest.push_str(&serde_json::Value::from(name).to_string());
+            rest.push(':');
+            rest.push_str(value.get());
+        }
+        rest.push('}');
+        Ok(Submit {
+            task: TaskSpec::parse(&rest)?,
+            queue: queue.flatten(),
+        })
+    }
 }
 
 /// The answer: the task is accepted.
@@ -55,8 +109,8 @@ pub struct Accepted {
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let queue = Queue::connect("memory:").await?;
-/// let event: Submit = serde_json::from_str(r#"{ "type": "resize", "input": "cat.png" }"#)?;
-/// let accepted = submit_handler(&queue, event).await?;
+/// let task = Submit::parse(r#"{ "type": "resize", "input": "cat.png", "delay": "10m" }"#)?;
+/// let accepted = submit_handler(&queue, task).await?;
 /// println!("{}", accepted.id);
 /// # Ok(()) }
 /// ```
@@ -64,30 +118,13 @@ pub struct Accepted {
 /// # Errors
 ///
 /// Those of [`Queue::submit`].
-pub async fn submit_handler(queue: &Queue, event: Submit) -> Result<Accepted> {
-    let other = match &event.queue {
+pub async fn submit_handler(queue: &Queue, submit: Submit) -> Result<Accepted> {
+    let task = submit.task.task()?;
+    let other = match &submit.queue {
         Some(name) if name != queue.name() => Some(queue.named(name.as_str()).await?),
         _ => None,
     };
     let queue = other.as_ref().unwrap_or(queue);
-    // As a part of the event it was only skipped over.
-    let input = Json::parse(event.input.as_str())?;
-    let mut task = Task::of(event.task_type, input)?;
-    if let Some(seconds) = event.delay_s {
-        task = task.delay(Duration::from_secs(seconds));
-    }
-    if let Some(seconds) = event.timeout_s {
-        task = task.timeout(Duration::from_secs(seconds));
-    }
-    if let Some(priority) = event.priority {
-        task = task.priority(priority);
-    }
-    if let Some(key) = event.key {
-        task = task.key(key);
-    }
-    for (name, value) in event.tags {
-        task = task.tag(name, value);
-    }
     let submitted = queue.submit(task).await?;
     queue.flush().await;
     Ok(Accepted {

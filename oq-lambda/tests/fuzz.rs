@@ -13,7 +13,7 @@ fn events(bytes: &[u8]) -> String {
         Ok(Event::Tick) => "a tick".into(),
         Ok(Event::Drain(_)) => "a drain".into(),
         Ok(Event::Submit(_)) => "a task".into(),
-        Ok(Event::Http(request)) => format!("a request, {:?}", request.text().is_some()),
+        Ok(Event::Http(request)) => format!("a request, {:?}", request.text().is_ok()),
         Ok(Event::Objects(source, messages)) => {
             let bad = messages.iter().filter(|m| m.notices.is_err()).count();
             format!("{source:?} {}", bad > 0)

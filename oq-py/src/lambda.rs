@@ -41,6 +41,12 @@ impl Function {
         }))
     }
 
+    /// How many tasks run at once, if `OQ_CONCURRENCY` says.
+    #[staticmethod]
+    fn concurrency(py: Python<'_>) -> PyResult<Option<usize>> {
+        oq_lambda::settings::concurrency().map_err(|e| raise(py, e))
+    }
+
     /// Only submits.
     #[staticmethod]
     fn submitter(

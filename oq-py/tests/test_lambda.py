@@ -107,6 +107,43 @@ def test_what_no_event_told_of_is_found_by_the_schedule(shop, functions):
     assert failure.kind == "ValueError" and "the disk is full" in failure.message
 
 
+def test_each_failure_is_a_line_of_the_log(shop, url, functions, caplog):
+    handler = oq.lambda_handler(shop)
+    functions.append(handler)
+    failing = shop.tasks["broken"].enqueue_sync()
+    assert handler(told(url, failing), MINUTE)["failed"] == 1
+    (line,) = (r for r in caplog.records if "a task failed for good" in r.getMessage())
+    assert (line.name, line.levelname) == ("oq", "WARNING")
+    for part in [failing.id, "task_type=broken", "attempts=1", "ValueError", "the disk is full"]:
+        assert part in line.getMessage()
+
+
+def test_the_environment_says_how_many_run_at_once_unless_the_program_does(
+    app, functions, monkeypatch
+):
+    running, most = 0, 0
+
+    @app.task()
+    async def together() -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0.05)
+        running -= 1
+
+    monkeypatch.setenv("OQ_CONCURRENCY", "2")
+    for said, expected in [({}, 2), ({"concurrency": 1}, 1)]:
+        most = 0
+        function = oq.lambda_handler(app, **said)
+        functions.append(function)
+        app.enqueue_many_sync(together.call() for _ in range(6))
+        assert function({"drain": True}, MINUTE)["completed"] == 6
+        assert 1 <= most <= expected
+    monkeypatch.setenv("OQ_CONCURRENCY", "many")
+    with pytest.raises(oq.Invalid, match="OQ_CONCURRENCY=many"):
+        oq.lambda_handler(app)
+
+
 def test_a_drain_takes_what_it_is_told_to(shop, functions):
     handler = oq.lambda_handler(shop)
     functions.append(handler)
@@ -349,7 +386,7 @@ def test_the_queue_is_the_one_that_the_template_names(memory_app, monkeypatch, f
     handler = oq.lambda_handler(memory_app)
     functions.append(handler)
     handle = send.enqueue_sync(1)
-    assert handler(told("memory:", handle), MINUTE)["leads"] == {"foreign": 1}
+    assert handler(told("memory:", handle), MINUTE)["leads"] == {"other_queue": 1}
     assert "completed" not in handler(TICK, MINUTE)
     monkeypatch.delenv("OQ_QUEUE")
     handler = oq.lambda_handler(memory_app)

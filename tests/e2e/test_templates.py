@@ -114,7 +114,7 @@ class Template:
 
     def _arguments(self, where: str, body: dict[str, Any], known: dict[str, Any]) -> Iterator[str]:
         for name, value in body.items():
-            if name in ("depends_on", "for_each", "lifecycle"):
+            if name in ("count", "depends_on", "for_each", "lifecycle"):
                 continue
             if name not in known:
                 yield f"{where}: no argument {name}"
@@ -319,18 +319,103 @@ def test_a_minute_s_schedule_is_the_backstop_and_alarms_tell_when_it_stops():
     tick = resources["Worker"]["Properties"]["Events"]["Tick"]["Properties"]
     rule = template.resources["aws_cloudwatch_event_rule.tick"]
     assert tick["Schedule"] == rule["schedule_expression"] == "rate(1 minute)"
-    alarms = {
-        (body["Properties"]["MetricName"], body["Properties"]["TreatMissingData"])
-        for body in resources.values()
-        if body["Type"] == "AWS::CloudWatch::Alarm"
-    }
+    bodies = [b["Properties"] for b in resources.values() if b["Type"] == "AWS::CloudWatch::Alarm"]
+    alarms = {(body["MetricName"], body["TreatMissingData"]) for body in bodies}
+    failed = "FailedTasks/${BucketName}/${Prefix}/${Queue}"
     assert alarms == {
+        (failed, "notBreaching"),
         ("Errors", "notBreaching"),
         ("Throttles", "notBreaching"),
         ("Invocations", "breaching"),
     }
-    for metric, _ in alarms:
+    for metric, _ in alarms - {(failed, "notBreaching")}:
         assert f'metric = "{metric}"' in template.text
+    assert "metric = local.failed" in template.text
+    # Whoever is named is told; without anybody they only show their state.
+    told = ["AlarmsAreSent", "AlarmTopic", "AWS::NoValue"]
+    assert all(body["AlarmActions"] == [told] for body in bodies)
+    alarm = template.resources["aws_cloudwatch_metric_alarm.worker"]
+    assert "var.alarm_topic" in alarm["alarm_actions"]
+
+
+def test_failed_tasks_are_counted_by_the_words_that_a_function_logs():
+    resources, template = sam(), terraform()
+    filters = resources["FailedTasks"]["Properties"]
+    other = template.resources["aws_cloudwatch_log_metric_filter.failed"]
+    words = filters["FilterPattern"].strip('"')
+    assert words in other["pattern"]
+    assert f'"{words}")' in (ROOT / "oq-lambda/src/failures.rs").read_text()
+    assert filters["LogGroupName"] == "Logs" == resources["Worker"]["Properties"]["LoggingConfig"]["LogGroup"]
+    assert "aws_cloudwatch_log_group.worker" in other["log_group_name"]
+    (made,) = filters["MetricTransformations"]
+    (same,) = other["metric_transformation"]
+    assert (made["MetricNamespace"], made["MetricValue"]) == (same["namespace"], same["value"])
+    assert json.loads(flat(made["MetricName"])) in json.loads(
+        flat(template.text).replace("${var.bucket}", "${BucketName}")
+    )
+
+
+def test_tasks_are_taken_by_http_only_if_that_is_wanted_and_by_who_may_only_submit():
+    read, template = yaml.load(SAM.read_text(), _Functions), terraform()
+    auth = read["Parameters"]["SubmitAuth"]
+    assert (auth["Default"], auth["AllowedValues"]) == ("off", ["off", "AWS_IAM", "NONE"])
+    assert read["Conditions"]["SubmitsByHttp"] == [["SubmitAuth", "off"]]
+    resources = read["Resources"]
+    for name in ("Submit", "SubmitUrl"):
+        assert resources[name]["Condition"] == "SubmitsByHttp", name
+    everybody = [n for n, b in resources.items() if b.get("Properties", {}).get("Principal") == "*"]
+    assert {resources[name]["Condition"] for name in everybody} == {"EverybodySubmits"}
+    submit = resources["Submit"]["Properties"]
+    assert submit["Policies"] == ["ProducerPolicy"]
+    assert submit["Environment"]["Variables"] == {"OQ_HANDLERS": "none", "OQ_HTTP": "on"}
+    found = {n: b for n, b in template.resources.items() if n.endswith((".submit", ".submit_logs"))}
+    assert len(found) == 5
+    assert all(body["count"] == '${var.submit_auth == "off" ? 0 : 1}' for body in found.values())
+    attached = template.resources["aws_iam_role_policy_attachment.submit"]
+    assert "aws_iam_policy.producer.arn" in attached["policy_arn"]
+    assert 'OQ_HANDLERS = "none", OQ_HTTP = "on"' in template.text
+
+
+def pattern(name: str) -> "tuple[str, str]":
+    """What a parameter may be, in both templates."""
+    sam_name, *_ = (n for n in yaml.load(SAM.read_text(), _Functions)["Parameters"] if n.lower() == name)
+    read = yaml.load(SAM.read_text(), _Functions)["Parameters"][sam_name]["AllowedPattern"]
+    variables = {k: v for block in terraform().read["variable"] for k, v in block.items()}
+    condition = variables[name]["validation"][0]["condition"]
+    return f"^({read})$", re.search(r'regex\("([^"]+)"', condition)[1]
+
+
+@pytest.mark.parametrize(
+    "name, good, bad",
+    [
+        ("prefix", ["prod", "team/prod"], ["", "prod/", "/prod", "a//b", "a b"]),
+        ("queue", ["default", "a.b", "q" * 64], ["", ".a", "A", "q" * 65, "a/b"]),
+    ],
+)
+def test_names_that_would_never_match_are_refused(name, good, bad):
+    for one in pattern(name):
+        assert all(re.search(one, text) for text in good), one
+        assert not any(re.search(one, text) for text in bad), one
+
+
+def test_only_runtimes_on_which_the_wheel_can_run_are_allowed():
+    read = yaml.load(SAM.read_text(), _Functions)["Parameters"]["Runtime"]["AllowedValues"]
+    variables = {k: v for block in terraform().read["variable"] for k, v in block.items()}
+    one = re.search(r'regex\("([^"]+)"', variables["runtime"]["validation"][0]["condition"])[1]
+    assert "provided.al2023" in read and "python3.12" in read
+    assert all(re.search(one, runtime) for runtime in read)
+    assert not any(re.search(one, old) for old in ["python3.11", "python3.9", "provided.al2"])
+    assert not {"python3.11", "provided.al2"} & set(read)
+
+
+def test_names_of_two_stores_in_one_account_differ_and_are_short_enough():
+    values = {k: v for block in terraform().read["locals"] for k, v in block.items()}
+    assert values["mark"] == '${substr(sha1("${local.url}/${var.queue}"), 0, 8)}'
+    assert values["name"] == 'oq-${substr(replace(var.queue, ".", "-"), 0, 40)}-${local.mark}'
+    longest = len("oq-") + 40 + len("-") + 8
+    ends = re.findall(r"\$\{local\.name\}(-[a-z]+)", TERRAFORM.read_text())
+    assert {"-worker", "-producer", "-submit"} <= set(ends)
+    assert longest + max(map(len, ends)) <= 64
 
 
 def test_functions_are_built_for_arm_or_x86():

@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Subcommand, ValueEnum};
+use oq_core::queue::DEFAULT_QUEUE;
 use oq_lambda::emulator::{Died, Invoked, Local};
 use oq_lambda::templates;
 use serde_json::json;
+use serde_json::value::RawValue;
 
 use crate::exit::Exit;
 use crate::failed::Failed;
@@ -62,6 +64,14 @@ impl Lambda {
     pub async fn run(self, oq: &Session<'_>) -> Result<Exit, Failed> {
         match self.verb {
             Verb::Template { tool } => {
+                let said = &oq.global.said;
+                if said.url.is_some() || said.queue.is_some() {
+                    return Err(Failed::usage(
+                        "a template is the same for every store and queue",
+                        "leave --url and --queue out; bucket, prefix and queue are its parameters \
+                         when it is deployed",
+                    ));
+                }
                 let text = match tool {
                     Tool::Sam => templates::SAM,
                     Tool::Terraform => templates::TERRAFORM,
@@ -85,10 +95,11 @@ async fn invoke(
     function: &Path,
     timeout: Duration,
 ) -> Result<Exit, Failed> {
-    let environment = [
-        ("OQ_URL", oq.url()?),
-        ("OQ_QUEUE", oq.global.queue.as_str()),
-    ];
+    let (url, queue) = (oq.url()?, oq.global.queue.as_str());
+    // A function in Python that is told of none serves all that its tasks name.
+    let named = oq.global.said.queue.is_some() || queue != DEFAULT_QUEUE;
+    let queue = named.then_some(("OQ_QUEUE", queue));
+    let environment = [("OQ_URL", url)].into_iter().chain(queue);
     let local = Local::start(function, environment, timeout).await;
     let mut local = local.map_err(|e| {
         let next = "name a function's program with --function";
@@ -109,9 +120,17 @@ async fn invoke(
 }
 
 fn read(path: &Path) -> Result<String, Failed> {
-    match &*path.to_string_lossy() {
+    let event = match &*path.to_string_lossy() {
         "-" => said::text("-"),
         path => said::text(&format!("@{path}")),
+    }?;
+    // Lambda takes nothing else; a function would only say that its runtime broke.
+    match serde_json::from_str::<&RawValue>(&event) {
+        Ok(_) => Ok(event),
+        Err(e) => Err(Failed::usage(
+            format!("the event {} is not valid JSON: {e}", path.display()),
+            "correct it",
+        )),
     }
 }
 

@@ -287,6 +287,14 @@ impl WorkerBuilder {
     }
 }
 
+impl Worker {
+    /// Tells a function of everything that happens, beside those that the builder was given.
+    pub fn on_event(mut self, hook: impl Fn(&Event) + Send + Sync + 'static) -> Worker {
+        self.hooks.0.push(Arc::new(hook));
+        self
+    }
+}
+
 /// Whether two queues are in one store, as far as that can be told.
 fn is_same_store(one: &Queue, other: &Queue) -> bool {
     let (one, other) = (one.root().store(), other.root().store());

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::protocol::Root;
 use crate::protocol::claim::{Claimed, Claiming, claim, is_young};
 use crate::protocol::hold::Hold;
-use crate::record::{Key, ObjectId, QueueName, Step, Token};
+use crate::record::{Key, ObjectId, QueueName, Step, TaskType, Token};
 use crate::state::claim::Claimant;
 use crate::store::Etag;
 use crate::time::StoreTime;
@@ -52,6 +52,8 @@ pub(super) struct Tried {
     pub repaired: bool,
     /// Whether it is suspected of a crash, and too many of its kind run here.
     pub crowded: bool,
+    /// Its type, if there is no handler for it here.
+    pub foreign: Option<TaskType>,
     /// What kept it from being claimed.
     pub error: Option<Error>,
 }
@@ -100,6 +102,7 @@ impl Lane {
             claimed: false,
             repaired: false,
             crowded: false,
+            foreign: None,
             error: None,
         };
         let written = target.last_modified.unwrap_or(id.due());
@@ -117,6 +120,9 @@ impl Lane {
                     shared.hooks.tell_finished(&self.queue, id, live, |_| None);
                 }
                 tried.crowded = matches!(other, Claimed::Crowded { .. });
+                if let Claimed::Foreign { task_type, .. } = &other {
+                    tried.foreign = Some(task_type.clone());
+                }
                 tried.news = self.not_ours(shared, other);
             }
             Err(error) => {

@@ -166,10 +166,10 @@ async fn leads_that_have_nothing_to_do_say_so_for_few_requests() {
     let elsewhere = Lead::new(QueueName::new("elsewhere").unwrap(), running.object());
     for (lead, gets, expected) in [
         (lead(delayed), 0, "waits"),
-        (lead(other), 2, "foreign"),
+        (lead(other), 2, "no_handler"),
         (lead(running), 1, "held"),
         (lead(running).size(size), 0, "held"),
-        (elsewhere, 0, "foreign"),
+        (elsewhere, 0, "other_queue"),
     ] {
         let (drained, used) = requests(&world, &queue, Drain::leads([lead])).await;
         let end = serde_json::to_value(&drained.leads[0].1).unwrap();

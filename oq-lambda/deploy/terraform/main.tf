@@ -2,6 +2,9 @@
 # and a policy for producers. `code` is what oq-lambda/deploy/build makes: a zip with the program
 # `bootstrap` in it, built for the architecture below, and a folder `handlers`; or with the modules of a
 # function in Python.
+#
+# Whoever comes first marks the store, and producers may not: wait for the first tick, which comes within
+# a minute, or run `oq init`, before they submit.
 
 terraform {
   required_version = ">= 1.5"
@@ -22,11 +25,19 @@ variable "prefix" {
   type        = string
   default     = "prod"
   description = "Where in the bucket the store is, without slashes at its ends."
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$", var.prefix))
+    error_message = "Use letters, digits, _ and -, with single slashes between, as in team/prod."
+  }
 }
 
 variable "queue" {
   type    = string
   default = "default"
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9._-]{0,63}$", var.queue))
+    error_message = "Use 1 to 64 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit."
+  }
 }
 
 variable "code" {
@@ -36,8 +47,13 @@ variable "code" {
 }
 
 variable "runtime" {
-  type    = string
-  default = "provided.al2023"
+  type        = string
+  default     = "provided.al2023"
+  description = "Python before 3.12 runs on Amazon Linux 2, whose C library is too old for oq's wheel."
+  validation {
+    condition     = can(regex("^(provided[.]al2023|python3[.](1[2-9]|[2-9][0-9]))$", var.runtime))
+    error_message = "Use provided.al2023, or python3.12 or newer."
+  }
 }
 
 variable "handler" {
@@ -65,15 +81,85 @@ variable "timeout" {
   }
 }
 
+variable "memory" {
+  type        = number
+  default     = 256
+  description = "MB. The processor comes with it, a whole one with 1769."
+  validation {
+    condition     = var.memory >= 128 && var.memory <= 10240
+    error_message = "Use 128 to 10240 MB."
+  }
+}
+
+variable "concurrency" {
+  type        = number
+  default     = 0
+  description = "How many tasks one invocation runs at once (OQ_CONCURRENCY). 0: programs one for each 128 MB, Python 32. In Rust it is what the function's own code says."
+  validation {
+    condition     = var.concurrency >= 0 && var.concurrency <= 1000
+    error_message = "Use 0 to 1000."
+  }
+}
+
 variable "max_concurrency" {
   type        = number
-  default     = 100
-  description = "How many invocations run at once; it is taken from the account's."
+  default     = 0
+  description = "How many invocations run at once at most. They are reserved, taken from the account's, of which Lambda keeps 100 (10 in new accounts) for other functions. 0: as many as the account has."
+  validation {
+    condition     = var.max_concurrency >= 0
+    error_message = "Use 0 or more."
+  }
+}
+
+variable "log_level" {
+  type        = string
+  default     = "info"
+  description = "Of the program bootstrap (OQ_LOG). Failed tasks are logged at warn."
+  validation {
+    condition     = contains(["error", "warn", "info", "debug", "trace"], var.log_level)
+    error_message = "Use error, warn, info, debug or trace."
+  }
+}
+
+variable "log_days" {
+  type        = number
+  default     = 30
+  description = "For how many days logs are kept."
+}
+
+variable "alarm_topic" {
+  type        = string
+  default     = ""
+  description = "The ARN of an SNS topic that alarms are sent to. Without one they only show their state."
+}
+
+variable "submit_auth" {
+  type        = string
+  default     = "off"
+  description = "Who may submit to a function URL. off: there is none. AWS_IAM: who may invoke it and signs his requests."
+  validation {
+    condition     = contains(["off", "AWS_IAM"], var.submit_auth)
+    error_message = "Use off or AWS_IAM. A URL for everybody needs a permission that not every version of the provider can say."
+  }
+}
+
+variable "submit_handler" {
+  type        = string
+  default     = "bootstrap"
+  description = "In Python MODULE.NAME of what oq.lambda_submitter gave."
 }
 
 locals {
-  name = "oq-${var.queue}"
-  url  = "s3://${var.bucket}/${var.prefix}"
+  url = "s3://${var.bucket}/${var.prefix}"
+  # Names are unique in an account and have at most 64 characters, without dots.
+  mark   = substr(sha1("${local.url}/${var.queue}"), 0, 8)
+  name   = "oq-${substr(replace(var.queue, ".", "-"), 0, 40)}-${local.mark}"
+  failed = "FailedTasks/${var.bucket}/${var.prefix}/${var.queue}"
+  environment = {
+    OQ_URL   = local.url
+    OQ_QUEUE = var.queue
+    OQ_LOG   = var.log_level
+  }
 }
 
 resource "aws_s3_bucket" "store" {
@@ -325,7 +411,20 @@ resource "aws_iam_policy" "producer" {
 
 resource "aws_cloudwatch_log_group" "worker" {
   name              = "/aws/lambda/${local.name}"
-  retention_in_days = 30
+  retention_in_days = var.log_days
+}
+
+# The words of a line that each task leaves which fails for good.
+resource "aws_cloudwatch_log_metric_filter" "failed" {
+  name           = "${local.name}-failed"
+  log_group_name = aws_cloudwatch_log_group.worker.name
+  pattern        = "\"a task failed for good\""
+  metric_transformation {
+    namespace = "oq"
+    name      = local.failed
+    value     = "1"
+    unit      = "Count"
+  }
 }
 
 resource "aws_lambda_function" "worker" {
@@ -337,16 +436,13 @@ resource "aws_lambda_function" "worker" {
   filename                       = var.code
   source_code_hash               = filebase64sha256(var.code)
   architectures                  = [var.architecture]
-  memory_size                    = 256
+  memory_size                    = var.memory
   timeout                        = var.timeout
-  reserved_concurrent_executions = var.max_concurrency
+  reserved_concurrent_executions = var.max_concurrency == 0 ? -1 : var.max_concurrency
   depends_on                     = [aws_cloudwatch_log_group.worker]
 
   environment {
-    variables = {
-      OQ_URL   = local.url
-      OQ_QUEUE = var.queue
-    }
+    variables = merge(local.environment, { for n in [var.concurrency] : "OQ_CONCURRENCY" => tostring(n) if n > 0 })
   }
 }
 
@@ -397,11 +493,61 @@ resource "aws_lambda_permission" "tick" {
   source_arn    = aws_cloudwatch_event_rule.tick.arn
 }
 
+# Takes tasks by HTTP, if that is wanted. It only submits.
+resource "aws_iam_role" "submit" {
+  count              = var.submit_auth == "off" ? 0 : 1
+  name               = "${local.name}-submit"
+  assume_role_policy = data.aws_iam_policy_document.lambda.json
+}
+
+resource "aws_iam_role_policy_attachment" "submit" {
+  count      = var.submit_auth == "off" ? 0 : 1
+  role       = aws_iam_role.submit[0].name
+  policy_arn = aws_iam_policy.producer.arn
+}
+
+resource "aws_iam_role_policy" "submit_logs" {
+  count  = var.submit_auth == "off" ? 0 : 1
+  name   = "logs"
+  role   = aws_iam_role.submit[0].id
+  policy = data.aws_iam_policy_document.logs.json
+}
+
+resource "aws_lambda_function" "submit" {
+  count            = var.submit_auth == "off" ? 0 : 1
+  function_name    = "${local.name}-submit"
+  description      = "Takes tasks for queue ${var.queue}"
+  role             = aws_iam_role.submit[0].arn
+  runtime          = var.runtime
+  handler          = var.submit_handler
+  filename         = var.code
+  source_code_hash = filebase64sha256(var.code)
+  architectures    = [var.architecture]
+  memory_size      = var.memory
+  timeout          = 30
+
+  environment {
+    variables = merge(local.environment, { OQ_HANDLERS = "none", OQ_HTTP = "on" })
+  }
+
+  logging_config {
+    log_format = "Text"
+    log_group  = aws_cloudwatch_log_group.worker.name
+  }
+}
+
+resource "aws_lambda_function_url" "submit" {
+  count              = var.submit_auth == "off" ? 0 : 1
+  function_name      = aws_lambda_function.submit[0].function_name
+  authorization_type = var.submit_auth
+}
+
 locals {
   alarms = {
-    failing   = { metric = "Errors", at = 5, periods = 1, below = false, why = "Invocations fail. The function's log says why." }
-    throttled = { metric = "Throttles", at = 1, periods = 3, below = false, why = "More events than max_concurrency allows. Tasks wait; nothing is lost." }
-    silent    = { metric = "Invocations", at = 1, periods = 1, below = true, why = "Not even the schedule starts the function any more." }
+    tasks-fail = { namespace = "oq", metric = local.failed, at = 1, periods = 1, below = false, why = "Tasks failed for good. The function's log says which and why; so does oq dead." }
+    failing    = { namespace = "AWS/Lambda", metric = "Errors", at = 5, periods = 1, below = false, why = "Invocations fail. The function's log says why." }
+    throttled  = { namespace = "AWS/Lambda", metric = "Throttles", at = 1, periods = 3, below = false, why = "More events than max_concurrency or the account allows. Tasks wait; nothing is lost." }
+    silent     = { namespace = "AWS/Lambda", metric = "Invocations", at = 1, periods = 1, below = true, why = "Not even the schedule starts the function any more." }
   }
 }
 
@@ -409,9 +555,10 @@ resource "aws_cloudwatch_metric_alarm" "worker" {
   for_each            = local.alarms
   alarm_name          = "${local.name}-${each.key}"
   alarm_description   = each.value.why
-  namespace           = "AWS/Lambda"
+  alarm_actions       = var.alarm_topic == "" ? [] : [var.alarm_topic]
+  namespace           = each.value.namespace
   metric_name         = each.value.metric
-  dimensions          = { FunctionName = aws_lambda_function.worker.function_name }
+  dimensions          = { for name in ["FunctionName"] : name => aws_lambda_function.worker.function_name if each.value.namespace != "oq" }
   statistic           = "Sum"
   period              = 300
   evaluation_periods  = each.value.periods
@@ -428,4 +575,9 @@ output "url" {
 output "producer_policy" {
   description = "To be attached to whoever submits"
   value       = aws_iam_policy.producer.arn
+}
+
+output "submit_url" {
+  description = "POST a task to it"
+  value       = var.submit_auth == "off" ? null : aws_lambda_function_url.submit[0].function_url
 }

@@ -39,6 +39,48 @@ impl Bill {
     }
 }
 
+/// Dollars an alarm, and a metric of one's own, beyond those that are free.
+const ALARM: f64 = 0.10;
+const METRIC: f64 = 0.30;
+
+/// What the templates make of them: failed tasks are such a metric.
+const ALARMS: f64 = 4.0;
+
+/// What a million tasks ask for, submission included, from which the bill follows.
+pub fn asked(lone: &Counted, packed: &Counted) -> String {
+    let mut table = String::from(
+        "| a million tasks, with their submission | GET | PUT | DELETE | LIST | invocations | seconds |\n\
+         |---|---|---|---|---|---|---|\n",
+    );
+    for (what, counted) in [("lone", lone), ("packed", packed)] {
+        let r = &counted.requests;
+        let counts = [r.get(), r.put(), r.delete(), r.list(), counted.invocations];
+        let of_million = |n: f64| grouped((n / counted.times as f64 * 1e6).round() as u64);
+        let cells = counts.map(|n| of_million(n as f64)).join(" | ");
+        let seconds = of_million(counted.billed.as_secs_f64());
+        table.push_str(&format!("| {what} | {cells} | {seconds} |\n"));
+    }
+    let of = &Prices::S3_STANDARD;
+    let [get, put, delete, list] = [of.get, of.put, of.delete, of.list].map(dollars);
+    let (invocation, second) = (dollars(INVOCATION * 1e6), dollars(GB * GB_SECOND * 1e6));
+    table.push_str(&format!(
+        "| the price of a million | {get} | {put} | {delete} | {list} | {invocation} | {second} |\n"
+    ));
+    table
+}
+
+fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// The table of costs.
 pub fn markdown(lone: &Counted, packed: &Counted, tick: &Counted) -> String {
     let (lone, packed, tick) = (Bill::each(lone), Bill::each(packed), Bill::each(tick));
@@ -64,12 +106,14 @@ pub fn markdown(lone: &Counted, packed: &Counted, tick: &Counted) -> String {
         );
     }
     row("the schedule of a queue", schedule, schedule);
+    let watched = ALARMS * ALARM + METRIC;
+    row("its alarms and their metric", watched, watched);
     for (what, tasks) in [
         ("10 thousand", 1e4),
         ("1 million", 1e6),
         ("100 million", 1e8),
     ] {
-        let sum = |bill: &Bill| bill.all() * tasks + schedule;
+        let sum = |bill: &Bill| bill.all() * tasks + schedule + watched;
         row(&format!("**{what} tasks**"), sum(&lone), sum(&packed));
     }
     table

@@ -97,7 +97,7 @@ impl Local {
         let child = Command::new(program)
             .env("AWS_LAMBDA_RUNTIME_API", emulator.address().to_string())
             .env("AWS_LAMBDA_FUNCTION_NAME", "local")
-            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
             .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
             .envs(environment)
             .stdin(Stdio::null())

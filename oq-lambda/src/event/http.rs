@@ -61,12 +61,19 @@ impl Request {
         if self.encoded { given / 4 * 3 } else { given }
     }
 
-    /// Its body as text; `None` if it is not UTF-8, or not Base64 although it says so.
-    pub fn text(&self) -> Option<String> {
+    /// Its body as text.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub fn text(&self) -> Result<String, &'static str> {
         let body = self.body.as_deref().unwrap_or_default();
         if !self.encoded {
-            return Some(body.to_owned());
+            return Ok(body.to_owned());
         }
-        String::from_utf8(STANDARD.decode(body).ok()?).ok()
+        let bytes = STANDARD.decode(body);
+        let bytes =
+            bytes.map_err(|_| "the body is not Base64, and isBase64Encoded says that it is")?;
+        String::from_utf8(bytes).map_err(|_| "the body is not UTF-8")
     }
 }

@@ -43,7 +43,8 @@ struct Records<'a> {
 struct Outline<'a> {
     #[serde(rename = "messageId")]
     message_id: Option<String>,
-    body: Option<String>,
+    #[serde(borrow)]
+    body: Option<&'a RawValue>,
     #[serde(rename = "Sns")]
     sns: Option<Published>,
     #[serde(borrow)]
@@ -67,46 +68,65 @@ pub(super) fn read_records(document: &str) -> Result<Event, Unknown> {
     };
     let (mut source, mut messages) = (Source::Whole, Vec::new());
     for record in records {
-        let outline: Outline<'_> = read(record.get(), "a record")?;
-        let message = match outline {
-            Outline {
-                message_id: Some(id),
-                body: Some(body),
-                ..
-            } => {
-                source = Source::Sqs;
-                Message {
-                    id: Some(id),
-                    notices: of_body(&body),
-                }
-            }
-            Outline {
-                sns: Some(Published {
-                    message: Some(text),
-                }),
-                ..
-            } => Message {
-                id: None,
-                notices: notice::of_document(&text),
-            },
-            Outline { s3: Some(_), .. } => {
-                let record: Record = read(record.get(), "a record of S3")?;
-                Message::alone(vec![record.notice()])
-            }
-            Outline { source, .. } => {
-                let from = source.unwrap_or_else(|| "no source that it names".into());
-                return Err(Unknown(format!(
-                    "a record of {from}; oq knows those of aws:s3, aws:sqs and aws:sns"
-                )));
-            }
-        };
+        let (from, message) = of_record(record.get());
+        if from == Source::Sqs {
+            source = from;
+        }
         messages.push(message);
+    }
+    // One that cannot be read keeps no other from being tried.
+    if source == Source::Whole
+        && !messages.is_empty()
+        && messages.iter().all(|message| message.notices.is_err())
+    {
+        let why = messages.swap_remove(0).notices;
+        why?;
     }
     Ok(Event::Objects(source, messages))
 }
 
+fn of_record(record: &str) -> (Source, Message) {
+    let whole = |notices| (Source::Whole, Message { id: None, notices });
+    let outline: Outline<'_> = match read(record, "a record") {
+        Ok(outline) => outline,
+        Err(unknown) => return whole(Err(unknown)),
+    };
+    match outline {
+        Outline {
+            message_id: Some(id),
+            body,
+            source,
+            ..
+        } if body.is_some() || source.as_deref() == Some("aws:sqs") => {
+            let notices = of_body(body);
+            let id = Some(id);
+            (Source::Sqs, Message { id, notices })
+        }
+        Outline {
+            sns: Some(Published {
+                message: Some(text),
+            }),
+            ..
+        } => whole(notice::of_document(&text)),
+        Outline { s3: Some(_), .. } => {
+            let read = read(record, "a record of S3");
+            whole(read.map(|record: Record| vec![record.notice()]))
+        }
+        Outline { source, .. } => {
+            let from = source.unwrap_or_else(|| "no source that it names".into());
+            whole(Err(Unknown(format!(
+                "a record of {from}; oq knows those of aws:s3, aws:sqs and aws:sns"
+            ))))
+        }
+    }
+}
+
 /// The body of an SQS message: a notification, or what SNS made of one.
-fn of_body(body: &str) -> Result<Vec<Notice>, Unknown> {
-    let published: Published = read(body, "the message")?;
-    notice::of_document(published.message.as_deref().unwrap_or(body))
+fn of_body(body: Option<&RawValue>) -> Result<Vec<Notice>, Unknown> {
+    let text = body.map(|body| serde_json::from_str::<String>(body.get()));
+    let Some(Ok(body)) = text else {
+        return Err(Unknown("a message without a body that is text".into()));
+    };
+    let published: Published = read(&body, "the message")?;
+    notice::of_document(published.message.as_deref().unwrap_or(&body))
 }

@@ -92,7 +92,8 @@ impl Event {
             return Ok(Event::Drain(read(document, "the request to drain")?));
         }
         if outline.task_type.is_some() {
-            return Ok(Event::Submit(Box::new(read(document, "the task")?)));
+            let task = Submit::parse(document).map_err(|e| Unknown(e.to_string()))?;
+            return Ok(Event::Submit(Box::new(task)));
         }
         Err(Unknown(format!("not an event that oq knows; {FORMS}")))
     }

@@ -15,10 +15,10 @@ fn read(document: &str) -> String {
     match Event::read(document) {
         Ok(Event::Tick) => line.push_str("tick"),
         Ok(Event::Drain(drain)) => write!(line, "drain {drain:?}").unwrap(),
-        Ok(Event::Submit(task)) => write!(line, "submit {}", task.task_type).unwrap(),
+        Ok(Event::Submit(task)) => write!(line, "submit {}", task.task.task_type).unwrap(),
         Ok(Event::Http(request)) => {
             let key = request.header("Idempotency-Key");
-            let text = request.text().map(|t| t.len());
+            let text = request.text().ok().map(|t| t.len());
             write!(line, "{} {key:?} {text:?}", request.method()).unwrap();
         }
         Ok(Event::Objects(source, messages)) => {
@@ -142,7 +142,11 @@ fn what_is_no_event_of_ours_is_said() {
         ("{\"drain\":true,\"queus\":[]}", "unknown field `queus`"),
         ("{\"drain\":true,\"queues\":[\"../x\"]}", "../x"),
         ("{\"type\":\"a b\"}", "a b"),
-        ("{\"type\":\"a\",\"delay\":5}", "unknown field `delay`"),
+        ("{\"type\":\"a\",\"dealy\":5}", "unknown field `dealy`"),
+        (
+            "{\"Records\":[{\"messageId\":\"a\"},{}]}",
+            "no source that it names",
+        ),
     ];
     for (document, expected) in table {
         let why = Event::read(document).unwrap_err().to_string();

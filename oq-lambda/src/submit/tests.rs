@@ -6,8 +6,9 @@ use serde_json::json;
 use super::*;
 
 async fn submit(queue: &Queue, event: serde_json::Value) -> Accepted {
-    let event = serde_json::from_str(&event.to_string()).unwrap();
-    submit_handler(queue, event).await.unwrap()
+    submit_handler(queue, Submit::parse(&event.to_string()).unwrap())
+        .await
+        .unwrap()
 }
 
 #[tokio::test]
@@ -37,19 +38,49 @@ async fn an_event_that_is_delivered_twice_is_one_task() {
     assert!(!first.existing && again.existing);
 }
 
+#[tokio::test]
+async fn a_task_says_its_times_as_on_the_command_line_or_in_seconds() {
+    let queue = Queue::connect("memory:").await.unwrap();
+    for delay in [r#""delay":"10m""#, r#""delay":600"#, r#""delay_s":600"#] {
+        let json = format!(r#"{{"type":"t","input":[1,  2],"retention":"2h",{delay}}}"#);
+        let accepted = submit_handler(&queue, Submit::parse(&json).unwrap()).await;
+        let view = queue.get(accepted.unwrap().id).await.unwrap();
+        assert_eq!(view.state, TaskState::Waiting, "{json}");
+        let input = queue.input(&view).await.unwrap().unwrap();
+        assert_eq!(input.as_str(), "[1,  2]", "byte for byte");
+    }
+}
+
 #[test]
-fn a_misspelt_event_is_refused() {
-    for wrong in [
-        json!({ "input": 1 }),
-        json!({ "type": "a b" }),
-        json!({ "type": "a", "delay": 5 }),
-        json!({ "type": "a", "delay_s": -1 }),
-        json!({ "type": "a", "queue": "../x" }),
-        json!({ "type": "a", "priority": 32 }),
+fn what_is_no_task_is_refused_and_nothing_of_the_program_s_inside_is_shown() {
+    for (wrong, says) in [
+        (
+            r#"["resize", 1, null, null, null, null, null, {}]"#,
+            "not a JSON object",
+        ),
+        ("null", "not a JSON object"),
+        ("7", "not a JSON object"),
+        ("", "not a JSON object"),
+        (r#"{"type":"a","#, "not valid JSON"),
+        (r#"{"input":1}"#, "missing field `type`"),
+        (r#"{"type":"a b"}"#, "task type"),
+        (r#"{"type":["a"]}"#, "expected a string"),
+        (r#"{"type":"a","dealy":5}"#, "unknown field `dealy`"),
+        (r#"{"type":"a","delay_s":-1}"#, "negative"),
+        (
+            r#"{"type":"a","delay":5,"delay_s":5}"#,
+            "duplicate field `delay`",
+        ),
+        (r#"{"type":"a","queue":"../x"}"#, "../x"),
+        (
+            r#"{"type":"a","queue":"x","queue":"y"}"#,
+            "duplicate field `queue`",
+        ),
+        (r#"{"type":"a","queue":["x"]}"#, "queue"),
+        (r#"{"type":"a","priority":32}"#, "priority 32"),
     ] {
-        assert!(
-            serde_json::from_str::<Submit>(&wrong.to_string()).is_err(),
-            "{wrong}"
-        );
+        let why = Submit::parse(wrong).expect_err(wrong).to_string();
+        assert!(why.contains(says), "{wrong}: {why}");
+        assert!(!why.contains("struct "), "{wrong}: {why}");
     }
 }

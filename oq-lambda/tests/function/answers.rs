@@ -226,6 +226,8 @@ async fn sqs_is_told_which_messages_to_deliver_again() {
     let event = batch(&[
         message("good", &good),
         message("poison", "hello"),
+        json!({ "messageId": "empty", "eventSource": "aws:sqs" }),
+        json!({ "messageId": "number", "eventSource": "aws:sqs", "body": 5 }),
         message("foreign", foreign),
         message("twice", &good),
         message("test", test),
@@ -233,7 +235,8 @@ async fn sqs_is_told_which_messages_to_deliver_again() {
     let answer = invoke(&function, &event, 60).await.unwrap();
     assert_eq!(
         answer,
-        json!({ "batchItemFailures": [{ "itemIdentifier": "poison" }] })
+        json!({ "batchItemFailures": [{ "itemIdentifier": "poison" },
+            { "itemIdentifier": "empty" }, { "itemIdentifier": "number" }] })
     );
     assert_eq!(world.live().await, 0);
 
@@ -293,4 +296,23 @@ async fn events_that_ask_for_nothing_are_answered_and_counted() {
         assert_eq!(invoke(&function, event, 60).await.unwrap(), expected);
     }
     assert_eq!((world.meter.snapshot() - before).total(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_cannot_be_read_keeps_no_other_from_being_run() {
+    let world = World::new();
+    let (queue, function) = (world.queue().await, world.function().await);
+    queue.submit(sleep(0)).await.unwrap();
+    let good = world.events().pop().unwrap();
+    let sns = |text: &str| json!({ "EventSource": "aws:sns", "Sns": { "Message": text } });
+    let event = json!({ "Records": [sns("hello"), sns(&good), { "s3": {} }] }).to_string();
+    let answer = invoke(&function, &event, 60).await.unwrap();
+    assert_eq!(
+        answer,
+        json!({ "leads": { "ran": 1 }, "ignored": { "unreadable": 2 }, "claimed": 1,
+            "completed": 1, "stopped": "empty" })
+    );
+    let alone = json!({ "Records": [sns("hello")] }).to_string();
+    let error = invoke(&function, &alone, 60).await.unwrap_err();
+    assert_eq!(error.code(), "OQ-INVALID");
 }

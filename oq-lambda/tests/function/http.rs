@@ -12,6 +12,13 @@ fn post(headers: Value, body: &str) -> String {
     .to_string()
 }
 
+/// A body that says to be Base64.
+fn bent(body: &str) -> String {
+    json!({ "version": "2.0", "body": body, "isBase64Encoded": true,
+        "requestContext": { "http": { "method": "POST" } } })
+    .to_string()
+}
+
 async fn submitter(world: &World) -> (Queue, oq_lambda::Function) {
     let queue = world.queue().await;
     (queue.clone(), oq_lambda::submitter(queue))
@@ -66,7 +73,15 @@ async fn what_is_wrong_with_a_request_is_said_and_nothing_is_written() {
         ),
         (post(json_type.clone(), ""), 400, "not a task"),
         (post(json_type.clone(), "{"), 400, "not a task"),
-        (post(json_type.clone(), "[1]"), 400, "not a task"),
+        (post(json_type.clone(), "[1]"), 400, "not a JSON object"),
+        (
+            // What serde would take for the fields in their order.
+            post(json_type.clone(), r#"["a",1,null,null,null,null,null,{}]"#),
+            400,
+            "not a JSON object",
+        ),
+        (bent("%%%"), 400, "not Base64"),
+        (bent("/w=="), 400, "not UTF-8"),
         (post(json_type.clone(), r#"{ "input": 1 }"#), 400, "`type`"),
         (
             post(json_type.clone(), r#"{ "type": "../x" }"#),

@@ -5,5 +5,6 @@
 mod answers;
 mod freeze;
 mod http;
+mod logs;
 mod loops;
 mod world;

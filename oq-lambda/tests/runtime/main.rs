@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad;
+mod begin;
 mod proxy;
 mod run;
 mod s3;

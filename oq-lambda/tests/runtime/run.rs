@@ -150,8 +150,7 @@ async fn a_function_that_cannot_begin_says_why() {
 #[tokio::test]
 async fn without_programs_it_only_submits() {
     let folder = Folder::new();
-    let nowhere = folder.handlers().join("none");
-    let mut function = folder.start(&folder.url(), &nowhere, 3).await;
+    let mut function = folder.with(&[("OQ_HANDLERS", "none")]).await;
     let posted = answer(
         function
             .invoke(include_str!("../events/url-post.json"))

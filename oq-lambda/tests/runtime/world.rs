@@ -12,7 +12,7 @@ pub struct Folder(tempfile::TempDir);
 impl Folder {
     /// Handlers: `shout` answers in capitals, `swallow` answers nothing, `fail` fails, `hopeless` fails for good,
     /// `busy` wants to come again in an hour, `leaves` ends before what it started, `slow` takes the
-    /// seconds of its input.
+    /// seconds of its input, `alone` says how many of it run.
     pub fn new() -> Folder {
         let folder = Folder(tempfile::tempdir().unwrap());
         std::fs::create_dir(folder.handlers()).unwrap();
@@ -22,6 +22,9 @@ impl Folder {
         folder.program("hopeless", "echo 'no such customer' >&2; exit 65");
         folder.program("busy", "echo 1h; exit 75");
         folder.program("leaves", "sleep 1000 & echo $!");
+        let most = "here=$(dirname \"$0\")/../running.$$; : >\"$here\"; sleep 0.2; \
+            ls \"$(dirname \"$0\")\"/.. | grep -c '^running'; rm \"$here\"";
+        folder.program("alone", most);
         folder.program("slow", "read -r n; sleep \"$n\"; echo '\"done\"'");
         folder.program(
             "whoami",
@@ -48,6 +51,20 @@ impl Folder {
     /// The program of this crate, as a function.
     pub async fn function(&self, url: &str, timeout: u64) -> Local {
         self.start(url, &self.handlers(), timeout).await
+    }
+
+    /// The same with more in its environment.
+    pub async fn with(&self, more: &[(&str, &str)]) -> Local {
+        let (url, handlers) = (self.url(), self.handlers());
+        let own = [
+            ("OQ_URL", url.as_str()),
+            ("OQ_HANDLERS", handlers.to_str().unwrap()),
+        ];
+        let program = Path::new(env!("CARGO_BIN_EXE_bootstrap"));
+        let environment = own.into_iter().chain(more.iter().copied());
+        Local::start(program, environment, Duration::from_secs(60))
+            .await
+            .unwrap()
     }
 
     pub async fn start(&self, url: &str, handlers: &Path, timeout: u64) -> Local {

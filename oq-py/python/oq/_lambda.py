@@ -34,6 +34,9 @@ log = logging.getLogger("oq")
 MAX_BODY = 1 << 20
 """How many bytes a request by HTTP may bring unless said."""
 
+CONCURRENCY = 32
+"""How many tasks run at once unless said."""
+
 _ALONE = 60.0
 """The time of an invocation without a context, as in a test."""
 
@@ -54,7 +57,7 @@ def lambda_handler(
     app: App,
     queues: Queues = None,
     *,
-    concurrency: int = 32,
+    concurrency: int | None = None,
     linger: Duration = "3s",
     http: bool | Iterable[str] = False,
     max_body: int = MAX_BODY,
@@ -62,12 +65,15 @@ def lambda_handler(
     """A function for AWS Lambda that runs the app's tasks: ``handler = oq.lambda_handler(app)``.
 
     Call it where the module ends, after the tasks: it opens the store in the time that Lambda
-    grants for that. ``queues`` is what ``OQ_QUEUE`` names, or all that tasks name. ``linger`` says
+    grants for that. ``queues`` is what ``OQ_QUEUE`` names, or all that tasks name; ``concurrency``,
+    how many run at once, what ``OQ_CONCURRENCY`` says, or 32. ``linger`` says
     for how long it waits for a task that an event tells of and that is not due yet. With ``http``
     it also takes tasks by HTTP, for its own queues or for those that are named.
     """
     if queues is None:
         queues = os.environ.get("OQ_QUEUE") or None
+    if concurrency is None:
+        concurrency = Function.concurrency() or CONCURRENCY
     options = app._worker_options(queues, concurrency=concurrency)
     own = [name for name, _ in options.queues]
     open_to = (own if http else []) if isinstance(http, bool) else list(http)

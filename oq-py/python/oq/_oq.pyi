@@ -101,6 +101,8 @@ class Event:
 
 class Function:
     @staticmethod
+    def concurrency() -> int | None: ...
+    @staticmethod
     def handler(
         worker: Worker, open_to: list[str], max_body: int, linger: float
     ) -> Request[Function]: ...

@@ -11,7 +11,7 @@ use super::super::lane::Tried;
 use super::Stopped;
 use super::run::{Drainer, Source};
 use crate::error::Error;
-use crate::record::{Hint, Key, ObjectId, QueueName};
+use crate::record::{Hint, Key, ObjectId, QueueName, TaskType};
 use crate::state::claim::LEFT_BEHIND;
 use crate::time::StoreTime;
 
@@ -72,8 +72,10 @@ pub enum LeadEnd {
     Over,
     /// Somebody else claimed it at the same moment.
     Lost,
-    /// This worker has not its queue, or no handler for its type.
-    Foreign,
+    /// This worker does not take from its queue.
+    OtherQueue,
+    /// This worker has no handler for its type.
+    NoHandler(TaskType),
     /// It was not tried: the drain stopped before.
     Untried,
     /// The object cannot be read; it was left as it is.
@@ -85,13 +87,15 @@ pub enum LeadEnd {
 impl LeadEnd {
     /// What a try came to.
     pub(super) fn of(tried: &Tried) -> LeadEnd {
+        if let Some(task_type) = &tried.foreign {
+            return LeadEnd::NoHandler(task_type.clone());
+        }
         match &tried.news {
             _ if tried.claimed => LeadEnd::Ran,
             News::Waiting { until, .. } => LeadEnd::Waits(*until),
             News::Running { until, .. } => LeadEnd::Held(*until),
             News::LostRace => LeadEnd::Lost,
-            News::Foreign { .. } => LeadEnd::Foreign,
-            News::Claimed | News::Released | News::Gone => LeadEnd::Over,
+            News::Claimed | News::Released | News::Gone | News::Foreign { .. } => LeadEnd::Over,
             News::Unreadable { .. } | News::Failed => match &tried.error {
                 Some(e @ Error::Unreadable { .. }) => LeadEnd::Unreadable(e.to_string()),
                 Some(e) => LeadEnd::Failed(e.to_string()),
@@ -114,7 +118,7 @@ impl Drainer {
             let lead = &self.leads[n].0;
             let told = match self.source_of(lead) {
                 Some(source) => self.told_by_itself(source, lead),
-                None => Some(LeadEnd::Foreign),
+                None => Some(LeadEnd::OtherQueue),
             };
             self.leads[n].1 = told.unwrap_or(LeadEnd::Untried);
         }

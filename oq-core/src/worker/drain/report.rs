@@ -1,5 +1,6 @@
 //! What a drain did and why it ended, counted from what its worker tells of.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
@@ -7,7 +8,7 @@ use serde::Serialize;
 use super::super::hooks::Event;
 use super::leads::{Lead, LeadEnd};
 use crate::error::Error;
-use crate::record::{Ending, QueueName};
+use crate::record::{Ending, QueueName, TaskType};
 use crate::time::StoreTime;
 
 /// Why a drain came to its end.
@@ -57,6 +58,9 @@ pub struct Drained {
     pub unreadable: u64,
     /// Claims that the store did not answer.
     pub errors: u64,
+    /// Objects that were passed over, by their type: this worker has no handler for it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub no_handler: BTreeMap<TaskType, u64>,
     /// When another look is worth while: nothing that was seen and left becomes due, or may be taken
     /// over, before. What another worker holds it may hold for longer.
     pub next: Option<StoreTime>,

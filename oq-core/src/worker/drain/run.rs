@@ -443,6 +443,9 @@ impl Drainer {
             source.left.leave(about.id, etag, until, look_again);
         }
         lock(&self.report).repaired += u64::from(tried.repaired);
+        if let Some(task_type) = tried.foreign {
+            *lock(&self.report).no_handler.entry(task_type).or_default() += 1;
+        }
         match tried.error {
             Some(Error::Unreadable { .. }) => {}
             Some(error) => {
