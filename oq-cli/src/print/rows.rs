@@ -15,6 +15,9 @@ pub trait Row: Serialize {
     /// The heads of a table's columns and of a CSV's fields.
     const HEADS: &'static [&'static str];
 
+    /// How wide columns are at least, where rows may come one by one and later ones be wider.
+    const LEAST: &'static [usize] = &[];
+
     /// What stands in them, for people.
     fn cells(&self) -> Vec<String>;
 
@@ -118,7 +121,7 @@ impl<R: Row> Rows<'_, R> {
             None => {
                 let heads: Vec<String> = R::HEADS.iter().map(|h| h.to_uppercase()).collect();
                 let cells: Vec<Vec<String>> = rows.iter().map(|(cells, _)| cells.clone()).collect();
-                let columns = Columns::of(&heads, &cells, self.printer.width());
+                let columns = Columns::of(&heads, &cells, R::LEAST, self.printer.width());
                 let tone = if colour { Tone::Faint } else { Tone::Plain };
                 let line = columns.line(&heads, |_| tone);
                 self.printer.data(format_args!("{line}\n"))?;

@@ -195,3 +195,64 @@ fn ctrl_c_ends_a_submission_cleanly() {
         assert_eq!(oq.run(&["get", id]).code, Some(0));
     }
 }
+
+#[test]
+fn a_line_that_is_not_utf_8_is_told_and_the_others_go_on() {
+    let oq = Oq::new();
+    let ran = oq.piped(&["submit", "echo", "--jsonl", "-"], b"1\n\"\xff\"\n3\n");
+    assert_eq!(ran.code, Some(8), "{}", ran.err);
+    assert!(
+        ran.err.contains("line 2: not UTF-8 from byte 2 on"),
+        "{}",
+        ran.err
+    );
+    assert_eq!(ran.out.lines().count(), 2, "{}", ran.out);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn ids_that_cannot_be_written_are_told_on_stderr() {
+    let oq = Oq::new();
+    let full = || {
+        std::fs::OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .unwrap()
+    };
+    let listed = || oq.run(&["list", "--all", "-o", "id"]).out;
+    let lone = oq
+        .command(&["submit", "echo"])
+        .stdout(full())
+        .output()
+        .unwrap();
+    let lone = oq.end(lone);
+    assert_eq!(lone.code, Some(7));
+    let id = listed().trim().to_owned();
+    let says = format!("the task was accepted as {id}, which could not be written");
+    assert!(lone.err.contains(&says), "{}", lone.err);
+
+    oq.file("inputs", "1\n2\n3\n");
+    let many = oq
+        .command(&["submit", "echo", "--jsonl", "inputs"])
+        .stdout(full())
+        .output()
+        .unwrap();
+    let many = oq.end(many);
+    assert_eq!(many.code, Some(7));
+    assert!(many.err.contains("3 tasks were accepted"), "{}", many.err);
+    for id in listed().lines().filter(|other| *other != id) {
+        assert!(many.err.contains(id), "{id}: {}", many.err);
+    }
+}
+
+#[test]
+fn ids_are_whole_in_tables() {
+    let oq = Oq::new();
+    let inputs: String = (0..300).map(|n| format!("{n}\n")).collect();
+    let args = ["submit", "echo", "--jsonl", "-", "-o", "table"];
+    let table = oq.piped(&args, inputs).out;
+    assert_eq!(table.lines().count(), 301);
+    assert!(!table.contains('…'), "{table}");
+    let listed = oq.run(&["list", "--all", "-o", "id"]).out;
+    assert!(listed.lines().all(|id| table.contains(id)), "{table}");
+}
