@@ -7,11 +7,7 @@ use crate::oq::Oq;
 #[test]
 fn queues_are_listed_with_their_depth() {
     let oq = Oq::new();
-    assert!(
-        oq.run(&["queue", "list"])
-            .err
-            .contains("there are no queues yet")
-    );
+    oq.run(&["queue", "list"]).refused(7, "there is no");
     oq.submit(&["a", "--queue", "mail"]);
     oq.submit(&["a", "--queue", "mail", "--delay", "1h"]);
     oq.submit(&["a", "--queue", "images"]);

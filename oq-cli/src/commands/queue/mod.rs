@@ -162,7 +162,7 @@ impl Purge {
                 stats.runnable + stats.waiting + stats.running + stats.finishing + stats.purged;
             let more = if stats.more { " or more" } else { "" };
             let what = format!(
-                "{live} live tasks, the outcomes of {} and {} dead letters{more} of the queue {}",
+                "{live} live tasks, {} outcomes and {} dead letters{more} of the queue {}",
                 stats.done,
                 stats.dead,
                 queue.name()

@@ -78,6 +78,7 @@ async fn what_runs_is_read_ever_more_rarely() {
     let queue = queue_on(Arc::new(store), 1).await;
     let id = queue.submit(task("a").lease(secs(600))).await.unwrap().id;
     let _hold = held(&queue, id.object()).await;
+    queue.flush().await;
     let before = meter.snapshot();
     let mut draining = queue.draining();
     for _ in 0..250 {
