@@ -182,7 +182,7 @@ mod tests {
         assert_eq!(odd.text(), "retried      in 1.5s");
         assert_eq!(
             odd.json(),
-            r#"{"event":"retried","id":null,"delay_s":1.559}"#
+            r#"{"delay_s":1.559,"event":"retried","id":null}"#
         );
         let long = line(Duration::from_secs(366 * 86_400));
         assert_eq!(long.text(), "retried      in 366d");

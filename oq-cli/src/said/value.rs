@@ -24,7 +24,7 @@ pub fn limit(text: &str) -> Result<u64, String> {
 /// How many attempts a task has: the core says how many are allowed.
 pub fn attempts(text: &str) -> Result<u32, String> {
     let attempts = text.parse().ok().filter(|n| (1..=MAX_ATTEMPTS).contains(n));
-    attempts.ok_or_else(|| format!("write a whole number from 1 to {MAX_ATTEMPTS}"))
+    attempts.ok_or_else(|| format!("use 1 to {MAX_ATTEMPTS}"))
 }
 
 /// 0 to 31, or a name.
