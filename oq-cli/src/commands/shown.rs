@@ -56,8 +56,6 @@ impl Row for TaskRow {
         fields[4] = view.submitted.to_string();
         if let Some(until) = view.available_at {
             fields[5] = format!("due {until}");
-        } else if let (None, Some(failure)) = (view.progress, &view.failure) {
-            fields[5] = format!("{}: {}", failure.kind, failure.message);
         }
         fields
     }

@@ -60,6 +60,7 @@ fn wrong_values_say_which_are_right() {
             "20s or more",
         ),
         (&["top", "-o", "json"], "--once"),
+        (&["demo", "--url", "sqlite:x.db"], "a store of its own"),
     ] {
         oq.run(args).refused(2, says);
     }

@@ -78,7 +78,7 @@ impl Drain {
         }
         if last.silent > 0 {
             oq.print.note(&format!(
-                "the worker of {} fell silent; they are taken over when {name} goes on",
+                "{} held by workers that fell silent: taken over when {name} goes on",
                 tasks(last.silent as usize)
             ));
         }

@@ -93,8 +93,8 @@ pub struct Run {
 
 impl Run {
     pub async fn work_on(self, oq: &Session<'_>) -> Result<Exit, Failed> {
-        let programs = self.programs()?;
         self.check()?;
+        let programs = self.programs()?;
         let (told, waiting) = mpsc::channel(WAITING);
         let (entries, logged) = mpsc::channel(WAITING);
         log::to(entries)?;
