@@ -1,5 +1,6 @@
 //! Whether a queue is there that somebody named.
 
+use oq_core::Error;
 use oq_core::queue::{DEFAULT_QUEUE, Queue, names};
 
 use crate::config::nearest;
@@ -9,14 +10,20 @@ use crate::failed::Failed;
 /// Fails if nothing was ever written for this queue: its name is mistyped, most likely. Nothing is
 /// asked where the queue has settings; else 1 LIST, and if it is not there one more.
 pub async fn is_there(queue: &Queue) -> Result<(), Failed> {
-    if queue.name().as_str() == DEFAULT_QUEUE || queue.exists().await? {
+    if queue.name().as_str() == DEFAULT_QUEUE {
         return Ok(());
     }
+    match queue.exists().await {
+        Ok(false) => {}
+        // Who may not list all of a queue may still do what he came for.
+        Ok(true) | Err(Error::Denied(_)) => return Ok(()),
+        Err(e) => return Err(e.into()),
+    }
     let name = queue.name();
-    let others = names(queue.root()).await?;
+    let others = names(queue.root()).await.unwrap_or_default();
     let next = match nearest(name.as_str(), others.iter().map(|other| other.as_str())) {
         Some(near) => format!("did you mean {near}?"),
-        None if others.is_empty() => "check --url: no queue is there at all".to_owned(),
+        None if others.is_empty() => "check --url and --queue".to_owned(),
         None => "oq queue list --names".to_owned(),
     };
     Err(Failed::new(

@@ -52,7 +52,7 @@ impl Set {
             said::is_there(&queue).await?;
             return settings(oq, &queue, &queue.settings().await?);
         }
-        if !queue.exists().await? {
+        if let Ok(false) = queue.exists().await {
             oq.print.note(&format!("the queue {} is new", queue.name()));
         }
         let changed = queue
