@@ -127,6 +127,18 @@ impl Command {
         }
     }
 
+    /// Whether it makes a store that is not there. Who only looks gets an error instead: a mistyped
+    /// path must not become a file.
+    pub fn makes_store(&self) -> bool {
+        match self {
+            Command::Bench(_) | Command::Demo(_) | Command::Dev(_) | Command::Doctor(_) => true,
+            Command::Init(_) | Command::Submit(_) => true,
+            Command::Queue(queue) => queue.is_set(),
+            Command::Worker(worker) => worker.is_run(),
+            _ => false,
+        }
+    }
+
     /// Whether it listens for Ctrl-C itself, to end in an order of its own. The others are dropped
     /// where they are.
     pub fn minds_interrupts(&self) -> bool {

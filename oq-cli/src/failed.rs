@@ -58,8 +58,16 @@ impl Failed {
             Exit::Interrupted,
             "OQ-INTERRUPTED",
             "interrupted: what was done so far stays done",
-            "",
+            "give the command again to go on; oq get ID, oq queue stats show where things stand",
         )
+    }
+
+    /// The same for another reason.
+    pub fn because(self, why: impl Into<String>) -> Failed {
+        Failed {
+            why: why.into(),
+            ..self
+        }
     }
 
     /// Whether there is nothing to say about it.
@@ -87,12 +95,18 @@ impl Failed {
 
     /// The same, said of one of several things.
     pub fn of(self, which: impl fmt::Display) -> Failed {
+        if self.is_silent() {
+            return self;
+        }
         Failed {
             why: format!("{which}: {}", self.why),
             ..self
         }
     }
 }
+
+/// How a disk says that it is full, by way of the system and of SQLite.
+const FULL: [&str; 2] = ["disk is full", "No space left"];
 
 impl From<Error> for Failed {
     fn from(e: Error) -> Failed {
@@ -113,6 +127,12 @@ impl From<Error> for Failed {
                 let some: Vec<String> = ids.iter().take(5).map(|id| id.to_string()).collect();
                 let more = if ids.len() > some.len() { " …" } else { "" };
                 format!("ask in a moment: oq get {}{more}", some.join(" "))
+            }
+            Error::Unavailable(why) if why.contains("no credentials were found") => {
+                "aws sts get-caller-identity shows which credentials the AWS tools find".into()
+            }
+            Error::Unavailable(why) if FULL.iter().any(|full| why.contains(full)) => {
+                "make room on this disk, then try again".into()
             }
             Error::Unavailable(_) => "try again".into(),
             Error::Unreadable { .. } => "use a newer oq, or see who else writes this bucket".into(),

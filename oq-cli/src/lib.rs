@@ -41,10 +41,21 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         return Exit::Ok.into();
     }
     let command = args::command_of(&args);
+    let words: Vec<String> = args
+        .iter()
+        .filter_map(|word| word.to_str().map(str::to_owned))
+        .collect();
     let args = match Args::try_parse_from(args) {
         Ok(args) => args,
         Err(wrong) if wrong.use_stderr() && !failed::is_help(&wrong) => {
-            let failed = Failed::said_wrongly(&wrong, command);
+            let failed = match python_app(&command, &words) {
+                Some(app) => Failed::usage(
+                    format!("{app} names an app of a Python program, and this oq runs programs"),
+                    "the oq of the Python package runs it (pip install it and call that one); here: \
+                     oq worker --task NAME='program args'",
+                ),
+                None => Failed::said_wrongly(&wrong, command),
+            };
             Printer::plain().failed(&failed);
             return failed.exit().into();
         }
@@ -71,6 +82,23 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         failed.exit()
     });
     exit.into()
+}
+
+/// The `module:app` of somebody who means the worker of the Python package.
+fn python_app<'a>(command: &str, words: &'a [String]) -> Option<&'a str> {
+    let is_name = |name: &str| {
+        !name.is_empty()
+            && name
+                .chars()
+                .all(|c| c.is_alphanumeric() || "_.".contains(c))
+    };
+    let app = words.iter().skip(2).find(|word| {
+        word.split_once(':')
+            .is_some_and(|(module, app)| is_name(module) && is_name(app))
+    });
+    app.filter(|_| command == "oq worker" && words.get(1).is_some_and(|word| word == "worker"))
+        .map(String::as_str)
+        .filter(|app| words.get(2).is_some_and(|word| word == app))
 }
 
 /// The exit code of a command that meets an error of the core with this code.

@@ -140,8 +140,11 @@ fn plain(help: &str) -> String {
     let paragraphs = help
         .split("\n\n")
         .map(|p| p.split_whitespace().collect::<Vec<_>>().join(" "));
-    paragraphs
-        .collect::<Vec<_>>()
-        .join("\n\n")
-        .replace('<', "&lt;")
+    let text = paragraphs.collect::<Vec<_>>().join("\n\n");
+    // Between back quotes a sign is what it is.
+    let parts = text.split('`').enumerate().map(|(at, part)| match at % 2 {
+        0 => part.replace('<', "&lt;"),
+        _ => part.to_owned(),
+    });
+    parts.collect::<Vec<_>>().join("`")
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use oq_core::env::Env;
 use oq_core::protocol::Root;
 use oq_core::queue::Queue;
-use oq_core::store::{Meter, Metered, Prices, Requests, open};
+use oq_core::record::QueueName;
+use oq_core::store::{Meter, Metered, Prices, Requests, open, open_existing};
 
 use crate::config::Global;
 use crate::failed::Failed;
@@ -20,27 +21,43 @@ const DRAW: Duration = Duration::from_millis(100);
 pub struct Session<'a> {
     pub global: Global,
     pub print: &'a Printer,
+    /// A store that is not there is made; else it is a mistyped URL.
+    makes: bool,
     meter: OnceLock<Meter>,
 }
 
 impl<'a> Session<'a> {
-    /// A session that has not asked the store for anything yet.
-    pub fn new(global: Global, print: &'a Printer) -> Session<'a> {
+    /// A session that has not asked the store for anything yet. Who only looks `makes` no store.
+    pub fn new(global: Global, print: &'a Printer, makes: bool) -> Session<'a> {
         Session {
             global,
             print,
+            makes,
             meter: OnceLock::new(),
         }
     }
 
     /// The queue that was named, in the store that was named.
     pub async fn queue(&self) -> Result<Queue, Failed> {
-        Ok(Queue::open(self.root().await?, self.global.queue.clone()).await?)
+        self.queue_named(self.global.queue.clone()).await
+    }
+
+    /// Another queue of that store.
+    pub async fn queue_named(&self, name: QueueName) -> Result<Queue, Failed> {
+        let root = self.root().await?;
+        Ok(match self.makes {
+            true => Queue::open(root, name).await?,
+            false => Queue::open_existing(root, name).await?,
+        })
     }
 
     /// The store that was named, its requests counted.
     pub async fn root(&self) -> Result<Root, Failed> {
-        let store = Metered::new(open(self.url()?).await.map_err(oq_core::Error::from)?);
+        let opened = match self.makes {
+            true => open(self.url()?).await,
+            false => open_existing(self.url()?).await,
+        };
+        let store = Metered::new(opened.map_err(oq_core::Error::from)?);
         // Of several stores the first is counted; no command opens two.
         let _first = self.meter.set(store.meter());
         Ok(Root::new(Arc::new(store), Env::system()))

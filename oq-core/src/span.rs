@@ -36,6 +36,14 @@ pub fn parse(text: &str) -> Result<Duration> {
         let why = format!("it has no unit: write {text}s for seconds, {text}m for minutes");
         return Err(wrong(&why));
     }
+    // No unit has so many digits, and the reader would only say that it cannot read them.
+    let digits = text
+        .split(|c: char| !c.is_ascii_digit())
+        .map(str::len)
+        .max();
+    if digits.is_some_and(|digits| digits > 16) {
+        return Err(wrong("it is longer than any that can be waited for"));
+    }
     let span: jiff::Span = text.parse().map_err(|_| wrong(FORM))?;
     let days = jiff::SpanRelativeTo::days_are_24_hours();
     let exact = span.to_duration(days).map_err(|_| wrong(FORM))?;

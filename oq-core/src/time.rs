@@ -65,7 +65,7 @@ impl std::str::FromStr for StoreTime {
         time.ok_or_else(|| {
             Error::invalid(
                 format!("time {}", crate::record::quoted(text)),
-                "write it in RFC 3339 and after 1970, as in 2030-01-31T12:00:00Z",
+                "write it in RFC 3339 and after 1970, as in 2026-12-24T12:00:00Z",
             )
         })
     }

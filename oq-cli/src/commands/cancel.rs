@@ -81,7 +81,10 @@ impl Cancel {
         let found = bulk::matching(oq, queue, filter.clone(), live, self.bulk.dry_run).await?;
         let many = bulk::tasks(found.len());
         if found.is_empty() || self.bulk.dry_run {
-            oq.print.note(&format!("would cancel {many}"));
+            oq.print.note(&match self.bulk.dry_run {
+                true => format!("would cancel {many}"),
+                false => format!("no such task in the queue {}", queue.name()),
+            });
             return Ok(Exit::Ok);
         }
         let question = format!("Cancel {many} of the queue {}?", queue.name());

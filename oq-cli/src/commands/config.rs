@@ -94,6 +94,12 @@ fn list(oq: &Session<'_>) -> Result<Exit, Failed> {
             what: setting.what,
         })?;
     }
+    rows.push(&Known {
+        name: "profile",
+        env: "OQ_PROFILE",
+        default: "",
+        what: "Which profile of the files to use.",
+    })?;
     rows.end()?;
     Ok(Exit::Ok)
 }

@@ -68,8 +68,13 @@ impl Explain {
         };
         match oq.print.asked() {
             Some(Format::Json | Format::Jsonl) => oq.print.line(&json(&CodeRow::from(code))?)?,
+            Some(Format::Csv | Format::Id) => {
+                let mut rows = oq.print.rows();
+                rows.push(&CodeRow::from(code))?;
+                rows.end()?;
+            }
             // A text is for people, in a pipe too.
-            _ => Card::new()
+            Some(Format::Table) | None => Card::new()
                 .field("code", code.code.to_owned())
                 .field("what", code.what.to_owned())
                 .field("why", code.why.to_owned())

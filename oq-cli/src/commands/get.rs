@@ -3,6 +3,7 @@
 use oq_core::queue::{Queue, WhyWaits};
 use oq_core::record::TaskId;
 
+use super::bulk::partly;
 use super::shown::{TaskRow, card};
 use crate::exit::Exit;
 use crate::failed::Failed;
@@ -26,19 +27,21 @@ impl Get {
         let one = self.ids.is_one();
         let ids = self.ids.find(&queue).await?;
         let mut rows = oq.print.rows::<TaskRow>();
-        let mut missing = None;
+        let (mut missing, mut found, mut lost) = (None, 0u64, 0u64);
         let format = oq.print.format();
         for (n, id) in ids.iter().enumerate() {
             let shown = match shown(&queue, *id, format == Format::Table).await {
                 Ok(shown) => shown,
                 Err(e) if one => return Err(e),
-                // The others are shown; the first that is missing decides how the command ends.
+                // The others are shown.
                 Err(e) => {
                     oq.print.failed(&e);
                     missing.get_or_insert(e.exit());
+                    lost += 1;
                     continue;
                 }
             };
+            found += 1;
             match (&format, one) {
                 (Format::Table, _) => {
                     if n > 0 {
@@ -53,7 +56,11 @@ impl Get {
         if format != Format::Table && !(one && format == Format::Json) {
             rows.end()?;
         }
-        Ok(missing.unwrap_or(Exit::Ok))
+        match missing {
+            None => Ok(Exit::Ok),
+            Some(exit) if found == 0 => Ok(exit),
+            Some(_) => Err(partly("shown", found, lost)),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use oq_core::queue::Listed;
 use super::shown::TaskRow;
 use crate::exit::Exit;
 use crate::failed::Failed;
-use crate::said::FilterArgs;
+use crate::said::{self, FilterArgs};
 use crate::session::Session;
 
 /// List tasks, as they are found.
@@ -21,9 +21,10 @@ pub struct List {
     /// No more than so many
     #[arg(
         long,
-        default_value_t = 100,
+        default_value = "100",
         conflicts_with = "all",
-        allow_negative_numbers = true
+        allow_negative_numbers = true,
+        value_parser = said::limit
     )]
     limit: u64,
 
@@ -76,6 +77,7 @@ impl List {
             ));
         }
         if shown == 0 {
+            said::is_there(&queue).await?;
             let queue = queue.name();
             oq.print.note(&format!("no such task in the queue {queue}"));
         }

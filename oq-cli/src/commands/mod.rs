@@ -37,7 +37,7 @@ use crate::session::Session;
 
 /// Runs one command.
 pub async fn run(command: Command, global: Global, print: &Printer) -> Result<Exit, Failed> {
-    let oq = Session::new(global, print);
+    let oq = Session::new(global, print, command.makes_store());
     let end = match command {
         Command::Bench(bench) => bench.run(&oq).await,
         Command::Cancel(cancel) => cancel.run(&oq).await,

@@ -63,7 +63,10 @@ pub async fn again(
 ) -> Result<Exit, Failed> {
     let many = bulk::tasks(found.len());
     if found.is_empty() || args.dry_run {
-        oq.print.note(&format!("would try {many} again"));
+        oq.print.note(&match args.dry_run {
+            true => format!("would try {many} again"),
+            false => format!("no such task in the queue {}", queue.name()),
+        });
         return Ok(Exit::Ok);
     }
     let question = format!("Try {many} of the queue {} again?", queue.name());
@@ -85,5 +88,12 @@ pub async fn again(
     })
     .await;
     queue.flush().await;
-    end
+    // It is over and did not fail, or not over yet: another look changes nothing.
+    end.map_err(|failed| match failed.exit() {
+        Exit::Conflict => failed.next(
+            "only tasks that failed, were cancelled or expired are tried again; to run another one \
+             once more, submit it again",
+        ),
+        _ => failed,
+    })
 }

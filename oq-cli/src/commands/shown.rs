@@ -6,7 +6,7 @@ use oq_core::record::{Event, Json};
 use oq_core::span;
 use serde::Serialize;
 
-use crate::print::{Card, Row, Tone};
+use crate::print::{Card, ID, Row, Tone, shortened};
 
 /// A task among others.
 #[derive(Debug, Serialize)]
@@ -36,6 +36,7 @@ impl TaskRow {
 impl Row for TaskRow {
     const HEADS: &'static [&'static str] =
         &["id", "type", "state", "attempts", "submitted", "what"];
+    const LEAST: &'static [usize] = &[ID, 8, 9];
 
     fn cells(&self) -> Vec<String> {
         let view = &self.view;
@@ -80,7 +81,10 @@ fn remark(view: &TaskView, now: StoreTime) -> String {
         return format!("{} of {}", progress.done, progress.total);
     }
     match &view.failure {
-        Some(failure) => format!("{}: {}", failure.kind, first_line(&failure.message)),
+        Some(failure) => {
+            let message = shortened(first_line(&failure.message));
+            format!("{}: {message}", failure.kind)
+        }
         None if view.cancel_requested => "cancel requested".to_owned(),
         None => String::new(),
     }
@@ -148,8 +152,8 @@ pub fn card(row: &TaskRow, why: Option<&WhyWaits>) -> Card {
             ),
         )
         .field("trace", view.trace.clone())
-        .field("input", row.input.as_ref().map(|j| j.as_str().to_owned()))
-        .field("output", row.output.as_ref().map(|j| j.as_str().to_owned()))
+        .field("input", row.input.as_ref().map(value))
+        .field("output", row.output.as_ref().map(value))
         .field(
             "error",
             failure.map(|f| {
@@ -166,6 +170,15 @@ pub fn card(row: &TaskRow, why: Option<&WhyWaits>) -> Card {
             failure.map(|f| f.message.clone()).unwrap_or_default(),
         )
         .text("history", history(&view.history))
+}
+
+/// An input or output, of a long one the beginning.
+fn value(json: &Json) -> String {
+    let shown = shortened(json.as_str());
+    match shown.len() < json.as_str().len() {
+        true => format!("{shown}: all of it with -o json"),
+        false => shown,
+    }
 }
 
 fn history(events: &[Event]) -> String {

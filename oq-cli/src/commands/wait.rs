@@ -9,7 +9,7 @@ use oq_core::queue::{TaskState, TaskView};
 use super::shown::TaskRow;
 use crate::exit::Exit;
 use crate::failed::Failed;
-use crate::print::one_line;
+use crate::print::{one_line, shortened};
 use crate::said::{self, Ids};
 use crate::session::Session;
 
@@ -107,7 +107,9 @@ pub async fn result(
 pub fn not_completed(view: &TaskView) -> Failed {
     let id = view.id;
     let why = view.failure.as_ref();
-    let why = why.map_or(String::new(), |f| format!(": {}: {}", f.kind, f.message));
+    let why = why.map_or(String::new(), |f| {
+        format!(": {}: {}", f.kind, shortened(&f.message))
+    });
     Failed::new(
         Exit::NotCompleted,
         "OQ-NOT-COMPLETED",

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use oq_core::env::Env;
 use oq_core::protocol::Root;
-use oq_core::queue::{DEFAULT_QUEUE, Queue, names};
+use oq_core::queue::{DEFAULT_QUEUE, Filter, Listed, Queue, names};
 use oq_core::record::{Key, QueueName, prefix};
 use oq_core::store::{List, open};
 
@@ -26,13 +26,28 @@ pub fn queues(said: &GlobalArgs) -> Vec<String> {
     })
 }
 
-/// The types that workers of the queue run: 2 GET, 1 LIST, and 1 GET for each worker.
+/// So many tasks are read for their types where no worker is present.
+const READ: usize = 20;
+
+/// The types that workers of the queue run: 2 GET, 1 LIST, and 1 GET for each worker. If there are none,
+/// those of some tasks: 1 LIST and 20 GET.
 pub fn types(said: &GlobalArgs) -> Vec<String> {
     ask(said, |root, queue| async move {
-        let queue = Queue::open(root, queue).await?;
+        let queue = Queue::open_existing(root, queue).await?;
         let workers = queue.workers().await?;
         let types = workers.iter().filter_map(|worker| worker.types());
-        Ok(types.flatten().map(str::to_owned).collect())
+        let mut types: Vec<String> = types.flatten().map(str::to_owned).collect();
+        if types.is_empty() {
+            let mut tasks = queue.list(Filter::new())?;
+            while types.len() < READ
+                && let Some(listed) = tasks.next().await?
+            {
+                if let Listed::Task(view) = listed {
+                    types.push(view.task_type.to_string());
+                }
+            }
+        }
+        Ok(types)
     })
 }
 

@@ -12,6 +12,18 @@ use crate::failed::Failed;
 /// A file of settings is not longer than this.
 const LONGEST: u64 = 1 << 20;
 
+/// How a complaint about a key begins that is no setting.
+const UNKNOWN: &str = "there is no setting ";
+
+/// The number of the line that sets this key.
+fn line_of(text: &str, key: &str) -> Option<usize> {
+    let sets = |line: &str| {
+        let rest = line.trim_start().strip_prefix(key);
+        rest.is_some_and(|rest| rest.trim_start().starts_with('='))
+    };
+    text.lines().position(sets).map(|at| at + 1)
+}
+
 /// What a file says.
 #[derive(Debug)]
 pub(super) struct File {
@@ -27,7 +39,7 @@ impl File {
         let wrong = |why: String| {
             Failed::config(
                 format!("{}: {why}", path.display()),
-                "correct it; the settings are in docs/reference/settings.md",
+                "correct it; oq config list shows the settings",
             )
         };
         let length = match std::fs::metadata(path) {
@@ -46,7 +58,16 @@ impl File {
             let line = line.map_or(String::new(), |n| format!("line {n}: "));
             wrong(format!("{line}{}", e.message()))
         })?;
-        File::of(path, &table).map(Some).map_err(wrong)
+        File::of(path, &table).map(Some).map_err(|why| {
+            // It says which key; where that stands the text tells.
+            let key = why
+                .strip_prefix(UNKNOWN)
+                .and_then(|rest| rest.split(';').next());
+            let key = key.and_then(|key| key.rsplit('.').next());
+            let line = key.and_then(|key| line_of(&text, key));
+            let line = line.map_or(String::new(), |n| format!("line {n}: "));
+            wrong(format!("{line}{why}"))
+        })
     }
 
     fn of(path: &Path, table: &Table) -> Result<File, String> {
@@ -116,7 +137,7 @@ fn said<'a>(
             Some(near) => format!("did you mean {near}?"),
             None => format!("these are known: {}", known.join(", ")),
         };
-        return Err(format!("there is no setting {of}{key}; {hint}"));
+        return Err(format!("{UNKNOWN}{of}{key}; {hint}"));
     }
     match value {
         toml::Value::String(text) => Ok(text.clone()),

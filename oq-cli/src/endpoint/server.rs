@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Endpoint;
 use super::auth::{Credentials, Hosts, from_a_page};
+use super::errors::explained;
 use super::hardship::{Fate, Hardship};
 use super::patience::Patient;
 use super::unread::Shared as SharedBody;
@@ -223,6 +224,7 @@ impl Shared {
             Ok(answer) => answer,
             Err(_) => in_xml(s3_error!(InternalError))?,
         };
+        explained(&mut answer);
         self.read_rest(rest, &mut answer).await;
         if answer.status() == StatusCode::NOT_MODIFIED {
             // It has no body, so it says nothing about one.

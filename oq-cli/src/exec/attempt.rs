@@ -48,7 +48,11 @@ pub async fn run(
     input: Json,
 ) -> Result<Json, TaskError> {
     let not_started = |e: &std::io::Error| verdict::not_started(&program.to_string(), e);
-    let notes = Notes::new(&task).map_err(|e| not_started(&e))?;
+    // What this machine lacks is no fault of the task: it comes again, here or elsewhere.
+    let notes = Notes::new(&task).map_err(|why| {
+        tracing::warn!(id = %task.id(), "{why}; the task comes again later");
+        TaskError::later(setting.later)
+    })?;
     let mut command = Command::new(&program.file);
     command
         .args(&program.args)

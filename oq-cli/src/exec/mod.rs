@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use attempt::run;
 pub use group::Groups;
+pub use notes::check as check_folder;
 pub use program::{Program, Said};
 
 /// What all programs of one worker share.

@@ -26,10 +26,31 @@ pub struct Notes {
     progress: String,
 }
 
+/// A folder of an attempt's own.
+fn folder() -> Result<TempDir, String> {
+    let folder = tempfile::Builder::new().prefix("oq-").tempdir();
+    folder.map_err(|e| no_folder(&e))
+}
+
+fn no_folder(e: &io::Error) -> String {
+    // The maker of folders says the path it tried; what helps is where it was to be.
+    let why = e.get_ref().and_then(|inner| inner.source());
+    let why = why.map_or_else(|| e.to_string(), ToString::to_string);
+    format!(
+        "{}, the folder for temporary files, cannot be used: {why}",
+        std::env::temp_dir().display()
+    )
+}
+
+/// Fails where attempts could not have their folders.
+pub fn check() -> Result<(), String> {
+    folder().map(drop)
+}
+
 impl Notes {
     /// A folder with what the last attempt saved.
-    pub fn new(task: &Context) -> io::Result<Notes> {
-        let folder = tempfile::Builder::new().prefix("oq-").tempdir()?;
+    pub fn new(task: &Context) -> Result<Notes, String> {
+        let folder = folder()?;
         let saved = match task.saved::<Value>() {
             None => String::new(),
             Some(Value::String(text)) => text,
@@ -41,7 +62,7 @@ impl Notes {
             progress: String::new(),
         };
         if !notes.saved.is_empty() {
-            std::fs::write(notes.save_file(), &notes.saved)?;
+            std::fs::write(notes.save_file(), &notes.saved).map_err(|e| no_folder(&e))?;
         }
         Ok(notes)
     }

@@ -1,5 +1,7 @@
 //! What a worker tells, as a line for people or as JSON.
 
+use std::time::Duration;
+
 use oq_core::worker::Event;
 use serde_json::{Map, Value};
 
@@ -42,7 +44,7 @@ impl EventLine {
                     .with("queue", queue)
                     .with_value("attempts", (*attempts).into());
                 let line = match ran {
-                    Some(ran) => line.with_value("ran_s", ran.as_secs_f64().into()),
+                    Some(ran) => line.with_value("ran_s", seconds(*ran)),
                     None => line,
                 };
                 line.failed(failure.as_ref())
@@ -59,7 +61,7 @@ impl EventLine {
                 .with("type", task_type)
                 .with("queue", queue)
                 .with_value("attempt", (*attempt).into())
-                .with_value("delay_s", delay.as_secs_f64().into())
+                .with_value("delay_s", seconds(*delay))
                 .failed(Some(failure)),
             Event::Rescheduled {
                 queue,
@@ -70,7 +72,7 @@ impl EventLine {
                 .with("id", id)
                 .with("type", task_type)
                 .with("queue", queue)
-                .with_value("delay_s", delay.as_secs_f64().into()),
+                .with_value("delay_s", seconds(*delay)),
             Event::Released { queue, id, tasks } => EventLine::new("released")
                 .with("id", id)
                 .with("queue", queue)
@@ -81,7 +83,7 @@ impl EventLine {
                 .with("why", why),
             Event::StoreFailing { error } => EventLine::new("outage").with("why", error),
             Event::StoreRecovered { after } => {
-                EventLine::new("answers").with_value("after_s", after.as_secs_f64().into())
+                EventLine::new("answers").with_value("after_s", seconds(*after))
             }
             Event::Stopping => EventLine::new("stopping"),
             Event::Stopped => EventLine::new("stopped"),
@@ -134,8 +136,8 @@ impl EventLine {
     /// first line of it is shown.
     pub fn text(&self) -> String {
         let mut text = format!("{:<11}", self.event.replace('_', " "));
-        for (name, value) in &self.fields {
-            let value = match value {
+        for (name, value_of) in &self.fields {
+            let value = match value_of {
                 Value::String(text) => text.clone(),
                 other => other.to_string(),
             };
@@ -144,13 +146,13 @@ impl EventLine {
             let more = lines.next().map_or("", |_| " …");
             match *name {
                 "id" | "type" | "error" | "message" | "why" | "text" => {
-                    text.push_str(&format!("  {shown}{more}"))
+                    text.push_str(&format!("  {}{more}", super::shortened(&shown)))
                 }
                 "queue" if shown == oq_core::queue::DEFAULT_QUEUE => {}
                 "delivery" | "attempts" | "attempt" if shown == "1" => {}
                 "ran_s" => {}
-                "after_s" => text.push_str(&format!("  again after {shown} s")),
-                "delay_s" => text.push_str(&format!("  in {shown} s")),
+                "after_s" => text.push_str(&format!("  again after {}", span(value_of))),
+                "delay_s" => text.push_str(&format!("  in {}", span(value_of))),
                 name => text.push_str(&format!("  {name} {shown}{more}")),
             }
         }
@@ -158,9 +160,33 @@ impl EventLine {
     }
 }
 
+/// Seconds as they are written in JSON: no finer than a millisecond.
+fn seconds(span: Duration) -> Value {
+    (span.as_millis() as f64 / 1000.0).into()
+}
+
+/// The same for people.
+fn span(seconds: &Value) -> String {
+    let seconds = Duration::try_from_secs_f64(seconds.as_f64().unwrap_or_default());
+    oq_core::span::rough(seconds.unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_are_said_as_people_say_them() {
+        let line = |delay| EventLine::new("retried").with_value("delay_s", seconds(delay));
+        let odd = line(Duration::from_nanos(1_559_000_123));
+        assert_eq!(odd.text(), "retried      in 1.5s");
+        assert_eq!(
+            odd.json(),
+            r#"{"delay_s":1.559,"event":"retried","id":null}"#
+        );
+        let long = line(Duration::from_secs(366 * 86_400));
+        assert_eq!(long.text(), "retried      in 366d");
+    }
 
     #[test]
     fn people_see_one_clean_line_and_programs_all_of_it() {

@@ -24,8 +24,11 @@ pub use event::EventLine;
 pub use json::{json, one_line};
 pub use progress::count;
 pub use rows::{Row, Rows};
-pub use safe::{safe, safe_lines};
+pub use safe::{safe, safe_lines, shortened};
 pub use table::Tone;
+
+/// How wide the id of a task is at most, its place in a pack included.
+pub const ID: usize = 31;
 
 /// How rows of data are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -208,9 +211,17 @@ impl Printer {
         drop(self.hide());
     }
 
-    /// Puts another live line in the place of the last one. It must be one line and safe.
+    /// Puts another live line in the place of the last one. It must be one line and safe. What does not
+    /// fit is cut: of a line that breaks only the last part could be taken away again.
     fn set_live(&self, line: String) {
         if self.is_live() {
+            let width = terminal_size::terminal_size_of(std::io::stderr());
+            let line = match width {
+                Some((width, _)) => {
+                    table::cut(&line, usize::from(width.0).saturating_sub(1).max(1))
+                }
+                None => line,
+            };
             drop(self.hide());
             self.show(line);
         }

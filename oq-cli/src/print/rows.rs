@@ -15,6 +15,9 @@ pub trait Row: Serialize {
     /// The heads of a table's columns and of a CSV's fields.
     const HEADS: &'static [&'static str];
 
+    /// How wide columns are at least, where rows may come one by one and later ones be wider.
+    const LEAST: &'static [usize] = &[];
+
     /// What stands in them, for people.
     fn cells(&self) -> Vec<String>;
 
@@ -118,7 +121,9 @@ impl<R: Row> Rows<'_, R> {
             None => {
                 let heads: Vec<String> = R::HEADS.iter().map(|h| h.to_uppercase()).collect();
                 let cells: Vec<Vec<String>> = rows.iter().map(|(cells, _)| cells.clone()).collect();
-                let columns = Columns::of(&heads, &cells, self.printer.width());
+                // Where many rows are seen first, they tell.
+                let least = if self.look == 1 { R::LEAST } else { &[] };
+                let columns = Columns::of(&heads, &cells, least, self.printer.width());
                 let tone = if colour { Tone::Faint } else { Tone::Plain };
                 let line = columns.line(&heads, |_| tone);
                 self.printer.data(format_args!("{line}\n"))?;

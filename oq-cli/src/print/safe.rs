@@ -11,6 +11,18 @@ pub fn safe_lines(text: &str) -> String {
     escaped(text, |c| matches!(c, '\n' | '\t'))
 }
 
+/// More than this of one thing is too much to read on a terminal.
+const MUCH: usize = 1 << 10;
+
+/// The beginning of a text that is too long to be read on a terminal, and how much there is of it.
+pub fn shortened(text: &str) -> String {
+    if text.len() <= MUCH {
+        return text.to_owned();
+    }
+    let end = text.floor_char_boundary(MUCH);
+    format!("{} … ({} bytes in all)", &text[..end], text.len())
+}
+
 fn escaped(text: &str, keep: impl Fn(char) -> bool) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -52,6 +64,14 @@ mod tests {
         assert_eq!(safe("zero\u{200b}width"), "zero\\u200bwidth");
         assert_eq!(safe("größe 日本 ok"), "größe 日本 ok");
         assert_eq!(safe_lines("a\n\tb\u{7}"), "a\n\tb\\u0007");
+    }
+
+    #[test]
+    fn what_is_long_is_shown_by_its_beginning() {
+        assert_eq!(shortened("short"), "short");
+        let long = shortened(&"ä".repeat(5000));
+        assert!(long.starts_with("ää") && long.len() < 1100, "{long}");
+        assert!(long.ends_with("… (10000 bytes in all)"), "{long}");
     }
 
     #[test]

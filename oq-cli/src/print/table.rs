@@ -51,17 +51,30 @@ impl Tone {
 pub struct Columns {
     widths: Vec<usize>,
     numbers: Vec<bool>,
+    /// How much wider a line may become than its columns are; any width where there is no terminal.
+    spare: Option<usize>,
 }
 
 impl Columns {
     /// Columns for these heads and the first rows, no wider together than `most`: the widest give
     /// way, and where that is not enough the last are left out. The first column is never cut: it is
     /// what people copy.
-    pub fn of(heads: &[String], rows: &[Vec<String>], most: Option<usize>) -> Columns {
+    ///
+    /// `least` says how wide columns have to be for rows that come later. A cell that turns out to be
+    /// wider than its column is cut only where its line has no room for it.
+    pub fn of(
+        heads: &[String],
+        rows: &[Vec<String>],
+        least: &[usize],
+        most: Option<usize>,
+    ) -> Columns {
         let cells = |at: usize| rows.iter().filter_map(move |row| row.get(at));
         let mut widths: Vec<usize> = heads.iter().map(|h| h.width()).collect();
         for (at, width) in widths.iter_mut().enumerate() {
-            *width = cells(at).map(|c| safe(c).width()).fold(*width, usize::max);
+            let least = least.get(at).copied().unwrap_or_default();
+            *width = cells(at)
+                .map(|c| safe(c).width())
+                .fold(least.max(*width), usize::max);
         }
         let numbers = (0..heads.len())
             .map(|at| {
@@ -72,20 +85,26 @@ impl Columns {
         if let Some(most) = most {
             shrink(&mut widths, most);
         }
-        Columns { widths, numbers }
+        let spare = most.map(|most| most.saturating_sub(whole(&widths)));
+        Columns {
+            widths,
+            numbers,
+            spare,
+        }
     }
 
     /// One line of the table.
     pub fn line(&self, cells: &[String], tones: impl Fn(usize) -> Tone) -> String {
         let mut line = String::new();
         let last = cells.len().min(self.widths.len()).saturating_sub(1);
+        let mut spare = self.spare;
         for (at, (cell, width)) in cells.iter().zip(&self.widths).enumerate() {
             let width = *width;
-            let shown = if at == 0 {
-                safe(cell)
-            } else {
-                cut(&safe(cell), width)
+            let shown = match spare {
+                Some(spare) if at > 0 => cut(&safe(cell), width + spare),
+                _ => safe(cell),
             };
+            spare = spare.map(|s| s.saturating_sub(shown.width().saturating_sub(width)));
             let pad = " ".repeat(width.saturating_sub(shown.width()));
             let right = self.numbers.get(at).copied().unwrap_or_default();
             let painted = tones(at).paint(&shown);
@@ -108,12 +127,14 @@ fn is_number(text: &str) -> bool {
         .all(|b| b.is_ascii_digit() || matches!(b, b'.' | b',' | b'$' | b'+'))
 }
 
+/// How wide a line of such columns is.
+fn whole(widths: &[usize]) -> usize {
+    widths.iter().sum::<usize>() + GAP.len() * widths.len().saturating_sub(1)
+}
+
 /// Takes from the widest column until all fit, then from the last.
 fn shrink(widths: &mut Vec<usize>, most: usize) {
-    let wide = |widths: &[usize]| {
-        widths.iter().sum::<usize>() + GAP.len() * widths.len().saturating_sub(1)
-    };
-    while wide(widths) > most && widths.len() > 1 {
+    while whole(widths) > most && widths.len() > 1 {
         let widest = widths.iter_mut().skip(1).max();
         match widest.filter(|width| **width > NARROWEST) {
             Some(width) => *width -= 1,
@@ -147,7 +168,7 @@ mod tests {
         let own = |row: &[&str; 3]| row.iter().map(|c| c.to_string()).collect::<Vec<_>>();
         let heads = own(&["ID", "N", "WHAT"]);
         let rows: Vec<_> = rows.iter().map(own).collect();
-        let columns = Columns::of(&heads, &rows, most);
+        let columns = Columns::of(&heads, &rows, &[], most);
         let lines = std::iter::once(&heads).chain(&rows);
         lines.map(|l| columns.line(l, |_| Tone::Plain)).collect()
     }
@@ -173,6 +194,24 @@ mod tests {
         let narrow = |most| table(Some(most), &[["0123456789", "1", &long]]);
         assert_eq!(narrow(22), ["        ID  N", "0123456789  1"]);
         assert_eq!(narrow(3), ["        ID", "0123456789"]);
+    }
+
+    #[test]
+    fn a_later_cell_is_cut_only_where_its_line_has_no_room() {
+        let own = |row: [&str; 3]| row.map(str::to_owned).to_vec();
+        let (heads, first) = (own(["ID", "N", "WHAT"]), own(["a", "1", "b"]));
+        let long = own(["a", "1", &"x".repeat(30)]);
+        let line = |least: &[usize], most| {
+            let columns = Columns::of(&heads, std::slice::from_ref(&first), least, most);
+            columns.line(&long, |_| Tone::Plain)
+        };
+        assert_eq!(line(&[], None), format!("a   1  {}", "x".repeat(30)));
+        assert_eq!(line(&[], Some(60)), format!("a   1  {}", "x".repeat(30)));
+        assert_eq!(line(&[], Some(20)), format!("a   1  {}…", "x".repeat(12)));
+        assert_eq!(
+            line(&[4, 3], None),
+            format!("a       1  {}", "x".repeat(30))
+        );
     }
 
     #[test]

@@ -11,6 +11,18 @@ use crate::failed::Failed;
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Which tasks")]
 pub struct FilterArgs {
+    #[command(flatten)]
+    pub whatever_state: AnyStateArgs,
+
+    /// Only in this state; may be repeated
+    #[arg(long = "state", value_name = "STATE", value_parser = state)]
+    pub states: Vec<TaskState>,
+}
+
+/// The same where the state is known.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Which tasks")]
+pub struct AnyStateArgs {
     /// Only of this type; may be repeated
     #[arg(long = "type", value_name = "TYPE")]
     pub types: Vec<TaskType>,
@@ -19,15 +31,11 @@ pub struct FilterArgs {
     #[arg(long = "tag", value_name = "NAME=VALUE", value_parser = tag)]
     pub tags: Vec<(String, String)>,
 
-    /// Only in this state; may be repeated
-    #[arg(long = "state", value_name = "STATE", value_parser = state)]
-    pub states: Vec<TaskState>,
-
     /// Only this urgent: 0 to 31, high, normal or low
-    #[arg(long, value_parser = priority)]
+    #[arg(long, value_parser = priority, allow_negative_numbers = true)]
     pub priority: Option<Priority>,
 
-    /// Only first due at this time or later: 2h (ago), yesterday, 2030-01-31T12:00:00Z
+    /// Only first due at this time or later: 2h (ago), yesterday, 2026-01-31, 2026-01-31T12:00:00Z
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub since: Option<Time>,
 
@@ -39,9 +47,24 @@ pub struct FilterArgs {
 impl FilterArgs {
     /// Whether nothing was said, which would mean every task.
     pub fn is_empty(&self) -> bool {
+        self.whatever_state.is_empty() && self.states.is_empty()
+    }
+
+    /// The filter, `now` on the store's clock.
+    pub fn filter(&self, now: StoreTime) -> Result<Filter, Failed> {
+        let mut filter = self.whatever_state.filter(now)?;
+        for state in &self.states {
+            filter = filter.state(*state);
+        }
+        Ok(filter)
+    }
+}
+
+impl AnyStateArgs {
+    /// Whether nothing was said, which would mean every task.
+    pub fn is_empty(&self) -> bool {
         self.types.is_empty()
             && self.tags.is_empty()
-            && self.states.is_empty()
             && self.priority.is_none()
             && self.since.is_none()
             && self.until.is_none()
@@ -55,9 +78,6 @@ impl FilterArgs {
         }
         for (name, value) in tags(&self.tags)? {
             filter = filter.tag(name, value);
-        }
-        for state in &self.states {
-            filter = filter.state(*state);
         }
         if let Some(priority) = self.priority {
             filter = filter.priority(priority);

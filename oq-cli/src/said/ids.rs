@@ -77,6 +77,12 @@ async fn from_stdin() -> Result<Vec<String>, Failed> {
     let mut lines = Lines::open("-")?;
     let mut ids = Vec::new();
     while let Some((number, line)) = lines.next().await? {
+        let line = line.map_err(|why| {
+            Failed::usage(
+                format!("stdin, line {number}: {why}"),
+                "pipe ids in, one a line, or the output of oq list",
+            )
+        })?;
         let line = line.trim();
         if line.starts_with('{') {
             let value: Option<serde_json::Value> = serde_json::from_str(line).ok();

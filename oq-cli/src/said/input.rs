@@ -50,9 +50,12 @@ fn read(name: &str, from: impl Read) -> Result<String, Failed> {
     Ok(text)
 }
 
+/// A line, or why it is none; the next ones can be read all the same.
+pub type Line = Result<String, String>;
+
 /// Lines that are read in a thread of their own, so that a slow pipe holds nothing up.
 pub struct Lines {
-    lines: mpsc::Receiver<Result<(u64, String), Failed>>,
+    lines: mpsc::Receiver<Result<(u64, Line), Failed>>,
     /// How many bytes there are, where that can be known.
     pub bytes: Option<u64>,
 }
@@ -99,12 +102,12 @@ impl Lines {
     }
 
     /// The next line and its number, from 1; `None` at the end.
-    pub async fn next(&mut self) -> Result<Option<(u64, String)>, Failed> {
+    pub async fn next(&mut self) -> Result<Option<(u64, Line)>, Failed> {
         self.lines.recv().await.transpose()
     }
 }
 
-fn line(from: &mut dyn BufRead) -> Result<Option<String>, String> {
+fn line(from: &mut dyn BufRead) -> Result<Option<Line>, String> {
     let mut bytes = Vec::new();
     let read = from.take(MOST).read_until(b'\n', &mut bytes);
     match read.map_err(|e| e.to_string())? {
@@ -115,6 +118,10 @@ fn line(from: &mut dyn BufRead) -> Result<Option<String>, String> {
     if bytes.last() == Some(&b'\n') {
         bytes.pop();
     }
-    let text = String::from_utf8(bytes).map_err(|_| "not UTF-8".to_owned())?;
-    Ok(Some(text))
+    Ok(Some(String::from_utf8(bytes).map_err(|wrong| {
+        format!(
+            "not UTF-8 from byte {} on",
+            wrong.utf8_error().valid_up_to() + 1
+        )
+    })))
 }

@@ -50,7 +50,7 @@ impl FromStr for Time {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Time, String> {
-        const FORM: &str = "write 2h, yesterday, 2030-01-31 or 2030-01-31T12:00:00Z";
+        const FORM: &str = "write 2h, yesterday, 2026-01-31 or 2026-01-31T12:00:00Z";
         let text = text.trim();
         match text.strip_suffix(" ago").unwrap_or(text) {
             "now" => return Ok(Time::Off(Duration::ZERO)),
@@ -73,7 +73,14 @@ impl FromStr for Time {
             10 => format!("{text}T00:00:00Z"),
             _ => text.to_owned(),
         };
-        let at = midnight.parse::<StoreTime>().map_err(|_| FORM.to_owned())?;
+        let at = midnight
+            .parse::<StoreTime>()
+            .map_err(|_| match text.len() {
+                10 if text.bytes().all(|b| b.is_ascii_digit() || b == b'-') => {
+                    format!("there is no such day: {FORM}")
+                }
+                _ => FORM.to_owned(),
+            })?;
         Ok(Time::Exact(at))
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use oq_core::queue::TaskState;
-use oq_core::record::{Fingerprint, Priority};
+use oq_core::record::{Fingerprint, MAX_ATTEMPTS, Priority};
 use oq_core::span;
 
 use crate::config::nearest;
@@ -13,6 +13,18 @@ use crate::failed::Failed;
 /// `30s`, `10m`, `1h30m`, `2d`.
 pub fn duration(text: &str) -> Result<Duration, String> {
     span::parse(text).map_err(why)
+}
+
+/// How many, as a number.
+pub fn limit(text: &str) -> Result<u64, String> {
+    const FORM: &str = "write a whole number, 0 or more; --all shows all";
+    text.parse().map_err(|_| FORM.to_owned())
+}
+
+/// How many attempts a task has: the core says how many are allowed.
+pub fn attempts(text: &str) -> Result<u32, String> {
+    let attempts = text.parse().ok().filter(|n| (1..=MAX_ATTEMPTS).contains(n));
+    attempts.ok_or_else(|| format!("use 1 to {MAX_ATTEMPTS}"))
 }
 
 /// 0 to 31, or a name.
@@ -29,6 +41,10 @@ pub fn fingerprint(text: &str) -> Result<Fingerprint, String> {
 pub fn state(text: &str) -> Result<TaskState, String> {
     text.parse::<TaskState>().map_err(|e| {
         let states = TaskState::ALL.map(TaskState::as_str);
+        // What queues and top count as runnable are tasks that wait for a worker.
+        if text == "runnable" {
+            return "a task that may be started is pending: use --state pending".to_owned();
+        }
         match nearest(text, states) {
             Some(near) => format!("did you mean {near}?"),
             None => why(e),

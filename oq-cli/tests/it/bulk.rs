@@ -102,10 +102,19 @@ fn wrong_lines_are_named_and_the_others_submitted() {
 fn reading_that_breaks_off_keeps_what_was_submitted() {
     let oq = Oq::new();
     let mut lines = b"1\n2\n".to_vec();
-    lines.extend([0xff, b'\n']);
+    lines.resize(lines.len() + oq_core::store::MAX_BODY + 2, b'1');
     let ran = oq.piped(&["submit", "echo", "--jsonl", "-"], lines);
-    assert_eq!((ran.code, ran.out.lines().count()), (Some(8), 2), "{ran:?}");
-    assert!(ran.err.contains("stdin, line 3: not UTF-8"), "{}", ran.err);
+    assert_eq!(
+        (ran.code, ran.out.lines().count()),
+        (Some(8), 2),
+        "{}",
+        ran.err
+    );
+    assert!(
+        ran.err.contains("stdin, line 3: longer than"),
+        "{}",
+        ran.err
+    );
 }
 
 #[test]
@@ -194,4 +203,65 @@ fn ctrl_c_ends_a_submission_cleanly() {
     for id in ids.lines() {
         assert_eq!(oq.run(&["get", id]).code, Some(0));
     }
+}
+
+#[test]
+fn a_line_that_is_not_utf_8_is_told_and_the_others_go_on() {
+    let oq = Oq::new();
+    let ran = oq.piped(&["submit", "echo", "--jsonl", "-"], b"1\n\"\xff\"\n3\n");
+    assert_eq!(ran.code, Some(8), "{}", ran.err);
+    assert!(
+        ran.err.contains("line 2: not UTF-8 from byte 2 on"),
+        "{}",
+        ran.err
+    );
+    assert_eq!(ran.out.lines().count(), 2, "{}", ran.out);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn ids_that_cannot_be_written_are_told_on_stderr() {
+    let oq = Oq::new();
+    let full = || {
+        std::fs::OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .unwrap()
+    };
+    let listed = || oq.run(&["list", "--all", "-o", "id"]).out;
+    let lone = oq
+        .command(&["submit", "echo"])
+        .stdout(full())
+        .output()
+        .unwrap();
+    let lone = oq.end(lone);
+    assert_eq!(lone.code, Some(7));
+    let id = listed().trim().to_owned();
+    let says = format!("the task was accepted as {id}, which could not be written");
+    assert!(lone.err.contains(&says), "{}", lone.err);
+
+    oq.file("inputs", "1\n2\n3\n");
+    let many = oq
+        .command(&["submit", "echo", "--jsonl", "inputs"])
+        .stdout(full())
+        .output()
+        .unwrap();
+    let many = oq.end(many);
+    assert_eq!(many.code, Some(7));
+    assert!(many.err.contains("3 tasks were accepted"), "{}", many.err);
+    for id in listed().lines().filter(|other| *other != id) {
+        assert!(many.err.contains(id), "{id}: {}", many.err);
+    }
+}
+
+#[test]
+fn ids_are_whole_in_tables() {
+    let oq = Oq::new();
+    let inputs: String = (0..300).map(|n| format!("{n}\n")).collect();
+    let args = ["submit", "echo", "--jsonl", "-", "-o", "table"];
+    let table = oq.piped(&args, inputs).out;
+    assert_eq!(table.lines().count(), 301);
+    assert!(!table.contains('…'), "{table}");
+    let listed = oq.run(&["list", "--all", "-o", "id"]).out;
+    assert!(listed.lines().all(|id| table.contains(id)), "{table}");
 }

@@ -58,3 +58,22 @@ fn failures_are_grouped_by_fault_and_dealt_with() {
         "its outcome stays"
     );
 }
+
+#[test]
+fn a_fault_that_is_not_there_and_a_state_are_refused() {
+    let oq = Oq::new();
+    let id = oq.submit(&["fail", "\"disk full\""]);
+    oq.work(&[&id]);
+    for verb in ["retry", "purge"] {
+        oq.run(&["dead", verb, "deadbeef", "-y"])
+            .refused(3, "shows the fault deadbeef");
+        oq.run(&["dead", verb, "--state", "completed", "--all", "-y"])
+            .refused(2, "--state");
+        let ran = oq.run(&["dead", verb, "--type", "other", "-y"]);
+        assert_eq!(ran.code, Some(0));
+        assert!(ran.err.contains("no such"), "{}", ran.err);
+    }
+    oq.run(&["dead", "list", "--state", "completed"])
+        .refused(2, "--state");
+    assert_eq!(oq.run(&["dead", "list", "-o", "id"]).out.lines().count(), 1);
+}

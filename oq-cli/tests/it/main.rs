@@ -15,3 +15,4 @@ mod oq;
 mod queues;
 mod streams;
 mod tasks;
+mod told;

@@ -7,11 +7,7 @@ use crate::oq::Oq;
 #[test]
 fn queues_are_listed_with_their_depth() {
     let oq = Oq::new();
-    assert!(
-        oq.run(&["queue", "list"])
-            .err
-            .contains("there are no queues yet")
-    );
+    oq.run(&["queue", "list"]).refused(7, "there is no");
     oq.submit(&["a", "--queue", "mail"]);
     oq.submit(&["a", "--queue", "mail", "--delay", "1h"]);
     oq.submit(&["a", "--queue", "images"]);
@@ -112,4 +108,67 @@ fn workers_present_are_listed() {
     let none = oq.run(&["worker", "list"]);
     assert_eq!((none.code, none.out.as_str()), (Some(0), ""));
     assert!(none.err.contains("no worker is present"), "{}", none.err);
+}
+
+#[test]
+fn a_mistyped_queue_or_store_is_told_and_made_of_nothing() {
+    let oq = Oq::new();
+    oq.submit(&["echo", "--queue", "mail"]);
+    for args in [
+        &["queue", "pause", "mial"][..],
+        &["queue", "drain", "mial"],
+        &["queue", "stats", "mial"],
+        &["queue", "show", "mial"],
+        &["queue", "purge", "mial", "--yes"],
+        &["list", "--queue", "mial"],
+        &["dead", "list", "--queue", "mial"],
+    ] {
+        oq.run(args).refused(3, "did you mean mail?");
+    }
+    let names = || oq.run(&["queue", "list", "--names", "-o", "id"]).out;
+    assert_eq!(names(), "mail\n");
+    // The queue that nobody names is there before its first task.
+    assert_eq!(oq.run(&["list"]).code, Some(0));
+    // Who sets something means a queue that may be new, and is told that it is.
+    let ran = oq.run(&["queue", "set", "images", "--shards", "4"]);
+    assert!(ran.err.contains("the queue images is new"), "{}", ran.err);
+    assert_eq!(oq.run(&["queue", "pause", "images"]).code, Some(0));
+    assert_eq!(names(), "images\nmail\n");
+
+    for args in [
+        &["list"][..],
+        &["get", "01M8D2HN97"],
+        &["tail"],
+        &["queue", "list"],
+        &["queue", "pause"],
+        &["top", "--once"],
+    ] {
+        let ran = oq.run(&[args, &["--url", "sqlite:typo.db"]].concat());
+        ran.refused(7, "there is no");
+    }
+    assert!(!oq.path().join("typo.db").exists());
+}
+
+#[test]
+fn what_is_shown_of_a_queue_is_shown_in_every_format() {
+    let oq = Oq::new();
+    oq.submit(&["echo"]);
+    expect![[r#"
+        exit 0
+        --- stdout
+        queue,state,shards,shards_high,timeout,lease,retention,attempts,retry_base,retry_cap,purged_before
+        default,open,16,16,5m,30s,3d,5,1s,10m,
+    "#]]
+    .assert_eq(&oq.run(&["queue", "show", "-o", "csv"]).shown());
+    let csv = oq.run(&["explain", "OQ-CONFLICT", "-o", "csv"]).out;
+    assert!(csv.starts_with("code,what\nOQ-CONFLICT,"), "{csv}");
+    assert_eq!(
+        oq.run(&["explain", "OQ-CONFLICT", "-o", "id"]).out,
+        "OQ-CONFLICT\n"
+    );
+    let stats = oq.run(&["queue", "stats"]).json();
+    assert!(
+        stats["oldest_ms"].is_u64() && stats["purged"] == 0,
+        "{stats}"
+    );
 }

@@ -110,7 +110,10 @@ fn init_lays_out_a_file_once() {
     assert_eq!(again.out, "");
     assert!(again.err.contains("as it should be"), "{}", again.err);
     let more = oq.run(&["init", "--shards", "8"]).fine();
-    assert_eq!(more.rows()[0]["then"], "8 shards, outcomes kept for 7 d");
+    assert_eq!(
+        more.rows()[0]["then"],
+        "8 shards instead of 4, outcomes kept for 7 d"
+    );
     let wrong = oq.run(&["init", "--shards", "4096"]);
     assert_eq!(wrong.code, 2);
 }

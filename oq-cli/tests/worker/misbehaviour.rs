@@ -109,3 +109,43 @@ async fn a_worker_whose_programs_are_not_there_does_not_begin() {
     let (code, stderr) = world.refused(&["--task", "a=true", "--task", "a=true"]);
     assert!(code == 2 && stderr.contains("two handlers"), "{stderr}");
 }
+
+#[tokio::test]
+async fn without_a_folder_for_temporary_files_a_worker_does_not_start() {
+    let world = World::new().await;
+    let id = world.submit(task("x")).await;
+    let mut worker = world.command(&["--task", "x=true", "--drain"]);
+    let output = worker.env("TMPDIR", "/no/such/folder").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(7), "{said}");
+    assert!(said.contains("/no/such/folder, the folder"), "{said}");
+    assert_eq!(world.view(id).await.state, TaskState::Pending);
+}
+
+#[tokio::test]
+async fn a_folder_that_goes_while_a_worker_runs_costs_no_task_an_attempt() {
+    let world = World::new().await;
+    let folder = world.path("tmp");
+    std::fs::create_dir(&folder).unwrap();
+    let first = world.submit(task("x")).await;
+    let second = world
+        .submit(task("y").delay(std::time::Duration::from_secs(2)))
+        .await;
+    let gone = format!("x=rm -rf {}", folder.display());
+    let mut worker = world.command(&["--task", &gone, "--task", "y=true", "--drain"]);
+    worker.args(["--linger", "4s", "--later", "1h", "--concurrency", "1"]);
+    let output = worker.env("TMPDIR", &folder).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(
+        world.view(first).await.state,
+        TaskState::Completed,
+        "{said}"
+    );
+    let view = world.view(second).await;
+    assert_eq!(
+        (view.state, view.attempts),
+        (TaskState::Waiting, 0),
+        "{said}"
+    );
+    assert!(said.contains("the folder for temporary files"), "{said}");
+}

@@ -61,7 +61,7 @@ impl World {
         self.folder.path().join(name)
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_oq"));
         command
             .env("OQ_URL", format!("sqlite:{}", self.path("oq.db").display()))

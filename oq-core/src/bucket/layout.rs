@@ -88,8 +88,14 @@ pub async fn plan(
         changes.push(Change {
             what: key.to_string(),
             then: format!(
-                "{} shards, outcomes kept for {}",
+                "{} shards{}, outcomes kept for {}",
                 then.shards,
+                match &there {
+                    Some(was) if was.shards != then.shards => {
+                        format!(" instead of {}", was.shards)
+                    }
+                    _ => String::new(),
+                },
                 spoken(then.defaults.retention)
             ),
         });

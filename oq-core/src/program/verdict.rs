@@ -31,7 +31,13 @@ pub fn of(
 ) -> Result<Json, TaskError> {
     match (status.code(), status.signal()) {
         (Some(0), _) => output(stdout),
-        (Some(LATER), _) => Err(TaskError::later(wanted(&stdout).unwrap_or(later))),
+        (Some(LATER), _) => Err(TaskError::later(wanted(&stdout).unwrap_or_else(|| {
+            if !stdout.trim_ascii().is_empty() {
+                let text: String = String::from_utf8_lossy(&stdout).chars().take(60).collect();
+                tracing::warn!(stdout = ?text.trim(), "it ended with 75 and what it wrote is no time such as 5m");
+            }
+            later
+        }))),
         (Some(code), _) => {
             let error = TaskError::of_kind(
                 &format!("exit-{code}"),

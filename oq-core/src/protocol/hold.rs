@@ -164,7 +164,7 @@ impl Hold {
     }
 
     /// Marks the object as over, so that anyone can record the outcomes.
-    pub(super) async fn terminate(&mut self) -> Result<Renewed> {
+    pub(crate) async fn terminate(&mut self) -> Result<Renewed> {
         let next = run::terminate(&self.mine, Step::Finished, self.root.now());
         self.write(next).await
     }

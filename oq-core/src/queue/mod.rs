@@ -4,6 +4,7 @@
 mod cancel;
 mod cancel_ids;
 mod dead;
+mod drain;
 mod filter;
 mod find;
 mod get;
@@ -28,6 +29,7 @@ use std::sync::{Arc, Mutex};
 
 pub use cancel::{Cancelled, CancelledMany};
 pub use dead::{DeadGroup, DeadLetter, DeadLetters, group_dead};
+pub use drain::{Draining, Left};
 pub use filter::Filter;
 pub use find::MIN_ID_PREFIX;
 pub use list::{Listed, Listing};
@@ -51,7 +53,7 @@ use crate::protocol::bell::{Ringer, bump_view};
 use crate::protocol::payload::{DEFAULT_INLINE, MAX_INLINE};
 use crate::protocol::write::{Settled, create, read};
 use crate::record::{Format, Key, ObjectId, QueueName, V1};
-use crate::store::{self, Requests};
+use crate::store::{self, List, Requests};
 
 /// The queue that a program uses which names none.
 pub const DEFAULT_QUEUE: &str = "default";
@@ -111,6 +113,11 @@ impl Queue {
     /// ```
     pub async fn connect_existing(url: &str) -> Result<Queue> {
         let root = Root::new(store::open_existing(url).await?, Env::system());
+        Queue::open_existing(root, QueueName::new(DEFAULT_QUEUE)?).await
+    }
+
+    /// A queue in an opened store that must be one of oq's already: nothing is written.
+    pub async fn open_existing(root: Root, name: QueueName) -> Result<Queue> {
         if read::<Format>(&root, &Key::Format).await?.is_none() {
             return Err(Error::Unusable(
                 "there is no oq store there (no object oq.json); correct the URL, or submit a \
@@ -118,7 +125,6 @@ impl Queue {
                     .into(),
             ));
         }
-        let name = QueueName::new(DEFAULT_QUEUE)?;
         Queue::with(root, name, DEFAULT_INLINE, true).await
     }
 
@@ -219,6 +225,27 @@ impl Queue {
     /// Its name.
     pub fn name(&self) -> &QueueName {
         &self.inner.name
+    }
+
+    /// Whether anything was ever written for it. Nothing is asked if it had settings when they were read
+    /// last, else 1 LIST.
+    ///
+    /// ```
+    /// # use oq_core::queue::{Queue, Task};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> oq_core::Result<()> {
+    /// let mail = Queue::connect("memory:").await?.named("mail").await?;
+    /// assert!(!mail.exists().await?);
+    /// mail.submit(Task::new("welcome", "a@x.io")?).await?;
+    /// assert!(mail.exists().await?);
+    /// # Ok(()) }
+    /// ```
+    pub async fn exists(&self) -> Result<bool> {
+        if self.cached().is_written() {
+            return Ok(true);
+        }
+        let list = List::prefix(format!("{}/", self.name())).limit(1);
+        Ok(!self.root().list(&list).await?.value.entries.is_empty())
     }
 
     /// The store it is in.

@@ -37,6 +37,11 @@ enum Age {
     Unreadable,
 }
 
+/// Whether nothing was written to it since that moment: it belongs to a task submitted before.
+pub(super) fn is_older(entry: &Listed, before: StoreTime) -> bool {
+    entry.last_modified.plus(DATE_MARGIN) < before
+}
+
 /// What a purge deleted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Purged {
@@ -58,8 +63,9 @@ impl Queue {
     /// Deletes all tasks that were submitted before now, with their outcomes, dead letters, keys and
     /// payloads. Running ones are lost by their workers at the next write.
     ///
-    /// The moment is put into the settings first, so whatever was on its way is deleted instead of
-    /// run when it lands; what a late write leaves under `done/` and `payload/` goes with a second
+    /// The moment is put into the settings first, so from then on nothing of them runs, also if this
+    /// is broken off: whatever is left or was on its way is deleted instead of run, by workers or by
+    /// another purge. What a late write leaves under `done/` and `payload/` goes with a second
     /// pass ([`Queue::purge_again`]) an hour later. Takes two seconds at least, so that what is
     /// submitted after it has returned is never taken for older. Where the store cannot delete
     /// conditionally, keys stay and are taken for free.
@@ -148,7 +154,7 @@ impl Queue {
     /// Whether a live object or outcome belongs to a task submitted before that moment. What was
     /// not written since needs no look.
     async fn age(&self, entry: &Listed, id: ObjectId, before: StoreTime) -> Result<Age> {
-        if entry.last_modified.plus(DATE_MARGIN) < before {
+        if is_older(entry, before) {
             return Ok(Age::Older);
         }
         let (root, queue) = (self.root(), self.name().clone());
@@ -177,7 +183,7 @@ impl Queue {
                 let Some(Key::Dead(queue, task)) = Key::parse(entry.key.as_str()) else {
                     continue;
                 };
-                let older = entry.last_modified.plus(DATE_MARGIN) < before || {
+                let older = is_older(&entry, before) || {
                     let done = Key::Done(queue, task.object());
                     match read::<Done>(self.root(), &done).await {
                         Ok(done) => done.is_none_or(|d| d.record.submitted < before),
@@ -205,7 +211,7 @@ impl Queue {
             for entry in page.value {
                 let ours = matches!(Key::parse(entry.key.as_str()), Some(Key::Idempotency(..)));
                 if ours
-                    && entry.last_modified.plus(DATE_MARGIN) < before
+                    && is_older(&entry, before)
                     && !self.stands_for_younger(&entry, before).await?
                 {
                     let answer = self.root().delete_if(&entry.key, &entry.etag).await?;

@@ -44,6 +44,11 @@ impl Cached {
         })
     }
 
+    /// Whether somebody changed them ever.
+    pub(super) fn is_written(&self) -> bool {
+        self.etag.is_some()
+    }
+
     async fn again(&self, root: &Root, queue: &QueueName) -> Result<Cached> {
         let Some(etag) = &self.etag else {
             return Cached::read(root, queue).await;

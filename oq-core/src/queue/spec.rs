@@ -166,7 +166,15 @@ impl TaskSpec {
 
 /// What the reader says, without its place in a line that is not the user's.
 fn told(e: &serde_json::Error) -> String {
-    let text = e.to_string();
+    // Names of the reader's own mean nothing to who wrote the line.
+    let text = e
+        .to_string()
+        .replace("struct TaskSpec", "an object")
+        .replace("struct RetrySpec", "an object")
+        .replace(
+            "expected ident",
+            "this is none of true, false and null, and a text has quotes",
+        );
     match text.rsplit_once(" at line 1 column ") {
         Some((what, column)) if e.is_syntax() || e.is_eof() => {
             format!("not valid JSON: {what} at column {column}")
@@ -271,7 +279,9 @@ mod tests {
             ("", "not valid JSON"),
             ("{", "not valid JSON"),
             ("[]", "an array"),
-            ("7", "invalid type"),
+            ("7", "invalid type: integer `7`, expected an object"),
+            ("nope", "a text has quotes at column 2"),
+            (r#"{"type":"t","retry":7}"#, "expected an object"),
             (r#"{"input":1}"#, "missing field `type`"),
             (r#"{"type":"a b"}"#, "task type"),
             (r#"{"type":"t","typo":1}"#, "unknown field `typo`"),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::Queue;
+use super::purge::is_older;
 use crate::error::Result;
 use crate::protocol::pages::Pages;
 use crate::record::{Hint, Key, ObjectId, prefix};
@@ -16,7 +17,7 @@ use crate::time::StoreTime;
 const PAGES_OVER: usize = 10;
 
 /// How many live objects are counted at most: a million.
-const PAGES_LIVE: usize = 1000;
+pub(super) const PAGES_LIVE: usize = 1000;
 
 /// How full a queue is. States are judged by the lengths of objects, so they are close and not
 /// exact; a pack counts as all its tasks, in the state of the pack.
@@ -30,6 +31,9 @@ pub struct Stats {
     pub running: u64,
     /// Tasks whose outcomes are being recorded.
     pub finishing: u64,
+    /// Tasks that were purged and are not removed yet: workers delete them instead of running them, and
+    /// another [`Queue::purge`] does.
+    pub purged: u64,
     /// Tasks whose outcomes are kept.
     pub done: u64,
     /// Failed tasks that nobody dealt with.
@@ -38,6 +42,7 @@ pub struct Stats {
     pub more: bool,
     /// How long the oldest runnable task has been due; one that was tried before, since its last
     /// try.
+    #[serde(rename = "oldest_ms", serialize_with = "in_millis")]
     pub oldest: Option<Duration>,
     /// How many bytes the objects of live tasks have.
     pub live_bytes: u64,
@@ -71,11 +76,13 @@ impl Queue {
     }
 
     async fn counted(&self, live: usize, over: usize) -> Result<Stats> {
+        let settings = self.settings().await?;
         let mut stats = Stats {
-            paused: self.settings().await?.paused,
+            paused: settings.paused,
             ..Stats::default()
         };
-        let mut running = self.count_live(&mut stats, live).await?;
+        let purged = settings.purged_before;
+        let mut running = self.count_live(&mut stats, live, purged).await?;
         let (mut done, mut dead, mut ending) = (0, 0, 0);
         let more_done = self
             .each(prefix::done(self.name()), over, |_, entry| {
@@ -101,23 +108,18 @@ impl Queue {
         Ok(stats)
     }
 
-    /// The same without outcomes and dead letters, for somebody who asks again and again.
-    pub async fn depth(&self) -> Result<Stats> {
-        let mut stats = Stats {
-            paused: self.settings().await?.paused,
-            ..Stats::default()
-        };
-        self.count_live(&mut stats, PAGES_LIVE).await?;
-        Ok(stats)
-    }
-
     /// Counts what is live; returns the objects that seem to run.
-    async fn count_live(&self, stats: &mut Stats, pages: usize) -> Result<BTreeSet<ObjectId>> {
+    async fn count_live(
+        &self,
+        stats: &mut Stats,
+        pages: usize,
+        purged: Option<StoreTime>,
+    ) -> Result<BTreeSet<ObjectId>> {
         let mut running = BTreeSet::new();
         let live = prefix::live(self.name());
         let more = self
             .each(live, pages, |now, entry| {
-                running.extend(count_live(stats, now, entry));
+                running.extend(count_live(stats, now, entry, purged));
             })
             .await?;
         stats.more |= more;
@@ -125,7 +127,7 @@ impl Queue {
     }
 
     /// Shows each key below a prefix; says whether there is more behind the last page.
-    async fn each(
+    pub(super) async fn each(
         &self,
         prefix: String,
         pages: usize,
@@ -142,14 +144,23 @@ impl Queue {
     }
 }
 
-/// Counts an object; returns it if it runs.
-fn count_live(stats: &mut Stats, now: StoreTime, entry: &Listed) -> Option<ObjectId> {
+/// Counts an object; returns it if it runs. `purged`: what was submitted before then was purged.
+pub(super) fn count_live(
+    stats: &mut Stats,
+    now: StoreTime,
+    entry: &Listed,
+    purged: Option<StoreTime>,
+) -> Option<ObjectId> {
     let Some(Key::Live(_, id)) = Key::parse(entry.key.as_str()) else {
         stats.foreign += 1;
         return None;
     };
     stats.live_bytes += entry.size;
     let tasks = id.count() as u64;
+    if purged.is_some_and(|before| is_older(entry, before)) {
+        stats.purged += tasks;
+        return None;
+    }
     match Hint::of_size(entry.size) {
         Hint::Running(_) => {
             stats.running += tasks;
@@ -177,4 +188,12 @@ fn due(id: ObjectId, entry: &Listed, hint: Hint) -> StoreTime {
         _ => Duration::ZERO,
     };
     id.due().max(entry.last_modified.plus(wait))
+}
+
+fn in_millis<S: serde::Serializer>(
+    span: &Option<Duration>,
+    serializer: S,
+) -> std::result::Result<S::Ok, S::Error> {
+    let millis = span.map(|span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX));
+    millis.serialize(serializer)
 }

@@ -15,6 +15,8 @@ use crate::time::StoreTime;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "reason")]
 pub enum WhyWaits {
+    /// It was purged: nobody runs it, and it is about to be removed.
+    Purged,
     /// Its queue is paused.
     Paused,
     /// It was submitted for later.
@@ -71,7 +73,14 @@ impl Queue {
         if !matches!(view.state, TaskState::Pending | TaskState::Waiting) {
             return Ok(None);
         }
-        if self.settings().await?.paused {
+        let settings = self.settings().await?;
+        if settings
+            .purged_before
+            .is_some_and(|before| view.submitted < before)
+        {
+            return Ok(Some(WhyWaits::Purged));
+        }
+        if settings.paused {
             return Ok(Some(WhyWaits::Paused));
         }
         if let Some(until) = view.available_at {
@@ -136,6 +145,9 @@ impl WhyWaits {
 impl fmt::Display for WhyWaits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            WhyWaits::Purged => f.write_str(
+                "it was purged: it does not run, and is removed by the next worker or purge",
+            ),
             WhyWaits::Paused => f.write_str("its queue is paused"),
             WhyWaits::Delayed { until } => write!(f, "delayed: due at {until}"),
             WhyWaits::Retry {

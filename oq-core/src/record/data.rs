@@ -34,7 +34,14 @@ impl Json {
     /// A JSON text, checked: syntax, Unicode, numbers, and nesting of at most 128.
     pub fn parse(text: impl Into<String>) -> Result<Json, Error> {
         let text = text.into();
-        let bad = |e: serde_json::Error| Error::invalid("payload", format!("not valid JSON: {e}"));
+        let bad = |e: serde_json::Error| {
+            let why = e.to_string();
+            let why = why.replace(
+                "expected ident",
+                "this is none of true, false and null, and a text has quotes",
+            );
+            Error::invalid("payload", format!("not valid JSON: {why}"))
+        };
         // Everything that can be wrong shows when it is read as a value; what is kept is the text.
         serde_json::from_str::<serde_json::Value>(&text).map_err(bad)?;
         Ok(Json(RawValue::from_string(text).map_err(bad)?.into()))

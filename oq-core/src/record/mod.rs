@@ -36,7 +36,9 @@ pub use live::{Event, Keyed, Lease, Live, LiveState, MAX_HISTORY, Progress, Slot
 pub use name::{MAX_TAGS, QueueName, TaskType};
 pub(crate) use name::{check_tag, quoted};
 pub(crate) use options::span;
-pub use options::{Growth, MAX_LEASE, MAX_SPAN, MIN_LEASE, MIN_RETENTION, Options, Retry};
+pub use options::{
+    Growth, MAX_ATTEMPTS, MAX_LEASE, MAX_SPAN, MIN_LEASE, MIN_RETENTION, Options, Retry,
+};
 pub use outcome::{Ending, Failure, MAX_MESSAGE, Outcome};
 pub use presence::Presence;
 pub use role::{Access, Role, Space};

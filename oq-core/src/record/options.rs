@@ -8,6 +8,9 @@ use crate::error::Error;
 use crate::span::exact as shown;
 use crate::time::{StoreTime, millis};
 
+/// No task has more attempts.
+pub const MAX_ATTEMPTS: u32 = 1000;
+
 /// How a task is to be run. What equals the default is not written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -212,10 +215,10 @@ impl Retry {
     }
 
     fn check(&self) -> Result<(), Error> {
-        if !(1..=1000).contains(&self.attempts) {
+        if !(1..=MAX_ATTEMPTS).contains(&self.attempts) {
             return Err(Error::invalid(
                 format!("{} attempts", self.attempts),
-                "use 1 to 1000",
+                format!("use 1 to {MAX_ATTEMPTS}"),
             ));
         }
         if !(0.0..=1.0).contains(&self.jitter) {

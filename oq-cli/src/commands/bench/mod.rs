@@ -21,6 +21,9 @@ use crate::signals::Signals;
 /// How often the live line is drawn.
 const DRAW: Duration = Duration::from_millis(100);
 
+/// How long writes that were given up may still land, in a store that answers soon.
+const SETTLE: Duration = Duration::from_millis(500);
+
 /// No more tasks than this are submitted one after the other.
 const PACED: u64 = 50;
 
@@ -76,8 +79,17 @@ impl Bench {
             () = signals.next() => None,
         };
         // Also after a failure, and after Ctrl-C: nobody else knows of this queue.
-        oq.print.note("deleting what is left of the queue");
-        let removed = measure::remove(&queue).await;
+        oq.print.note(&match measured {
+            Some(_) => "deleting what is left of the queue".to_owned(),
+            None => format!(
+                "deleting what is left of the queue {}; once more to leave it there",
+                queue.name()
+            ),
+        });
+        let removed = tokio::select! {
+            removed = remove(&queue) => removed,
+            () = signals.next() => return Err(left_there(&queue)),
+        };
         let Some(measured) = measured else {
             removed?;
             return Ok(Exit::Interrupted);
@@ -142,6 +154,23 @@ impl Bench {
         let agreed = oq.print.agreed(&question, self.yes).await;
         agreed.map_err(|nobody| nobody.next("add --yes to do it"))
     }
+}
+
+/// Removes the queue, and what lands meanwhile of writes that were on their way.
+async fn remove(queue: &Queue) -> oq_core::Result<()> {
+    queue.flush().await;
+    while measure::remove(queue).await? > 0 {
+        queue.root().env().sleep(SETTLE).await;
+    }
+    Ok(())
+}
+
+/// What is said when somebody does not wait for the end of the tidying up.
+fn left_there(queue: &Queue) -> Failed {
+    let name = queue.name();
+    Failed::interrupted()
+        .because(format!("interrupted: the queue {name} is left there"))
+        .next(format!("to remove its tasks: oq queue purge {name} --yes"))
 }
 
 /// A name that nobody else has.

@@ -5,7 +5,7 @@ use oq_core::queue::{DeadGroup, DeadLetter};
 use serde::Serialize;
 
 use crate::commands::shown::{ago, first_line};
-use crate::print::Row;
+use crate::print::{Row, shortened};
 
 /// A fault.
 #[derive(Debug, Serialize)]
@@ -28,7 +28,7 @@ impl Row for GroupRow {
             group.task_type.to_string(),
             group.kind.clone(),
             ago(group.last, self.now),
-            first_line(&group.message).to_owned(),
+            shortened(first_line(&group.message)),
         ]
     }
 
@@ -55,7 +55,7 @@ impl Row for LetterRow {
             letter.id.to_string(),
             letter.attempts.to_string(),
             ago(letter.at, self.now),
-            first_line(&letter.message).to_owned(),
+            shortened(first_line(&letter.message)),
         ]
     }
 

@@ -10,7 +10,7 @@ use super::bulk::{self, BulkArgs, Did, Why};
 use crate::exit::Exit;
 use crate::failed::Failed;
 use crate::print::{Card, Format};
-use crate::said::{self, FilterArgs};
+use crate::said::{self, AnyStateArgs};
 use crate::session::Session;
 
 /// Failed tasks that nobody dealt with, grouped by the fault they show.
@@ -28,7 +28,7 @@ enum Verb {
     /// One line for each fault, the most frequent first
     List {
         #[command(flatten)]
-        filter: FilterArgs,
+        filter: AnyStateArgs,
     },
     /// The tasks that show a fault
     Show {
@@ -73,7 +73,7 @@ struct Which {
     all: bool,
 
     #[command(flatten)]
-    filter: FilterArgs,
+    filter: AnyStateArgs,
 }
 
 impl Dead {
@@ -94,7 +94,7 @@ impl Dead {
 async fn letters(
     oq: &Session<'_>,
     queue: &Queue,
-    filter: &FilterArgs,
+    filter: &AnyStateArgs,
     fingerprints: &[Fingerprint],
 ) -> Result<Vec<DeadLetter>, Failed> {
     let mut dead = queue.dead(filter.filter(queue.root().now())?);
@@ -116,7 +116,7 @@ async fn letters(
     Ok(letters)
 }
 
-async fn list(oq: &Session<'_>, queue: &Queue, filter: &FilterArgs) -> Result<Exit, Failed> {
+async fn list(oq: &Session<'_>, queue: &Queue, filter: &AnyStateArgs) -> Result<Exit, Failed> {
     let letters = letters(oq, queue, filter, &[]).await?;
     let now = queue.root().now();
     let mut rows = oq.print.rows();
@@ -124,6 +124,7 @@ async fn list(oq: &Session<'_>, queue: &Queue, filter: &FilterArgs) -> Result<Ex
         rows.push(&group::GroupRow { group, now })?;
     }
     if rows.end()? == 0 {
+        said::is_there(queue).await?;
         oq.print
             .note(&format!("no dead letters in the queue {}", queue.name()));
     }
@@ -131,17 +132,9 @@ async fn list(oq: &Session<'_>, queue: &Queue, filter: &FilterArgs) -> Result<Ex
 }
 
 async fn show(oq: &Session<'_>, queue: &Queue, which: Fingerprint) -> Result<Exit, Failed> {
-    let letters = letters(oq, queue, &FilterArgs::default(), &[which]).await?;
+    let letters = letters(oq, queue, &AnyStateArgs::default(), &[which]).await?;
     let Some(group) = group_dead(&letters).pop() else {
-        return Err(Failed::new(
-            Exit::NotFound,
-            "OQ-NOT-FOUND",
-            format!(
-                "no dead letter of the queue {} shows the fault {which}",
-                queue.name()
-            ),
-            "oq dead list",
-        ));
+        return Err(unknown_fault(queue, which, false));
     };
     let now = queue.root().now();
     if oq.print.format() == Format::Table {
@@ -164,6 +157,22 @@ async fn show(oq: &Session<'_>, queue: &Queue, which: Fingerprint) -> Result<Exi
     Ok(Exit::Ok)
 }
 
+fn unknown_fault(queue: &Queue, fault: Fingerprint, filtered: bool) -> Failed {
+    let which = match filtered {
+        true => "dead letter that the filter lets through",
+        false => "dead letter",
+    };
+    Failed::new(
+        Exit::NotFound,
+        "OQ-NOT-FOUND",
+        format!(
+            "no {which} of the queue {} shows the fault {fault}",
+            queue.name()
+        ),
+        "oq dead list",
+    )
+}
+
 impl Which {
     async fn find(
         &self,
@@ -178,6 +187,11 @@ impl Which {
             ));
         }
         let letters = letters(oq, queue, &self.filter, &self.fingerprints).await?;
+        // A fault that is mistyped must not look like one that was dealt with.
+        let shown = |fault: &&Fingerprint| letters.iter().any(|l| l.fingerprint == **fault);
+        if let Some(unknown) = self.fingerprints.iter().find(|fault| !shown(fault)) {
+            return Err(unknown_fault(queue, *unknown, !self.filter.is_empty()));
+        }
         if dry_run {
             let now = queue.root().now();
             let mut rows = oq.print.rows();
@@ -200,7 +214,10 @@ async fn purge(
     let found = which.find(oq, queue, args.dry_run).await?;
     let many = format!("{} dead letters", found.len());
     if found.is_empty() || args.dry_run {
-        oq.print.note(&format!("would remove {many}"));
+        oq.print.note(&match args.dry_run {
+            true => format!("would remove {many}"),
+            false => format!("no such dead letter in the queue {}", queue.name()),
+        });
         return Ok(Exit::Ok);
     }
     let question = format!("Remove {many} of the queue {}?", queue.name());

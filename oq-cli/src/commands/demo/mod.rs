@@ -35,6 +35,12 @@ fn latency(profile: &str) -> Result<Latency, StoreError> {
 
 impl Demo {
     pub async fn run(self, oq: &Session<'_>) -> Result<Exit, Failed> {
+        if oq.global.said.url.is_some() {
+            return Err(Failed::usage(
+                "oq demo has a store of its own",
+                "leave --url out; oq bench measures a store of yours",
+            ));
+        }
         let mut signals = Signals::new(false)?;
         tokio::select! {
             played = self.play(oq) => {

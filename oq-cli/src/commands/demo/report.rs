@@ -40,7 +40,7 @@ struct Line {
     what: &'static str,
     tasks: u64,
     became: String,
-    attempts: String,
+    attempts: u32,
     seconds: f64,
     #[serde(skip_serializing_if = "String::is_empty")]
     why: String,
@@ -54,7 +54,7 @@ impl Row for Line {
             self.what.to_owned(),
             count(self.tasks),
             self.became.clone(),
-            self.attempts.clone(),
+            self.attempts.to_string(),
             format!("{:.1}s", self.seconds),
             self.why.clone(),
         ]
@@ -71,7 +71,7 @@ impl Act {
             what: self.what,
             tasks: self.tasks,
             became: "completed".to_owned(),
-            attempts: "1".to_owned(),
+            attempts: 1,
             seconds: self.seconds,
             why: String::new(),
         }
@@ -103,7 +103,7 @@ impl Fate {
             what: self.what,
             tasks: 1,
             became: view.state.to_string(),
-            attempts: view.attempts.to_string(),
+            attempts: view.attempts,
             seconds: ended.since(view.submitted).as_secs_f64(),
             why: view
                 .failure

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use oq_core::queue::Stats;
+use oq_core::queue::Left;
 
 use super::{Limit, Which};
+use crate::commands::bulk::tasks;
 use crate::exit::Exit;
 use crate::failed::Failed;
 use crate::session::Session;
@@ -15,8 +16,10 @@ const LOOK: Duration = Duration::from_secs(2);
 /// Pause a queue and wait until nothing runs any more, so that workers can be replaced or the store
 /// be looked after. The queue stays paused.
 ///
-/// With --empty it is not paused: waits until workers have brought everything to its end. Costs 1 GET
-/// and 1 LIST for a thousand live objects every 2 s.
+/// A task whose worker fell silent does not run once its lease is over. It is not waited for, and taken
+/// over when the queue goes on. With --empty the queue is not paused: waits until workers have brought
+/// everything to its end. Costs 1 GET and 1 LIST for a thousand live objects every 2 s, and 2 GET for an
+/// object that has not been written for 2 s, 4 s, 8 s and so on.
 #[derive(Debug, clap::Args)]
 pub struct Drain {
     #[command(flatten)]
@@ -32,7 +35,7 @@ pub struct Drain {
 
 impl Drain {
     pub async fn run(self, oq: &Session<'_>) -> Result<Exit, Failed> {
-        let queue = self.which.open(oq).await?;
+        let queue = self.which.existing(oq).await?;
         let name = queue.name();
         if !self.empty {
             queue.pause().await?;
@@ -43,14 +46,15 @@ impl Drain {
         let began = env.now();
         let mut progress = oq.print.progress("over", None);
         let mut first = None;
-        loop {
-            let depth = queue.depth().await?;
-            let left = self.left(&depth);
+        let mut draining = queue.draining();
+        let last = loop {
+            let look = draining.look().await?;
+            let left = self.left(&look);
             let first = *first.get_or_insert(left.max(1));
             progress.expect(first.max(left));
             progress.set(first.saturating_sub(left));
             if left == 0 {
-                break;
+                break look;
             }
             let waited = env.now().since(began);
             let rest = self.limit.timeout.saturating_sub(waited);
@@ -58,12 +62,7 @@ impl Drain {
                 return Err(Failed::new(
                     Exit::TimedOut,
                     "OQ-TIMED-OUT",
-                    format!(
-                        "{name}: {} run, {} may be started, {} wait for later",
-                        depth.running + depth.finishing,
-                        depth.runnable,
-                        depth.waiting
-                    ),
+                    format!("{name}: {}", told(&look)),
                     match self.empty {
                         true => format!("oq worker list --queue {name}"),
                         false => format!("wait again, or go on with oq queue resume {name}"),
@@ -71,20 +70,44 @@ impl Drain {
                 ));
             }
             env.sleep(LOOK.min(rest)).await;
-        }
+        };
         drop(progress);
-        oq.print.note(&match self.empty {
-            true => format!("{name} is empty"),
-            false => format!("nothing of {name} runs\nnext: oq queue resume {name}"),
-        });
+        if self.empty {
+            oq.print.note(&format!("{name} is empty"));
+            return Ok(Exit::Ok);
+        }
+        if last.silent > 0 {
+            oq.print.note(&format!(
+                "{} held by workers that fell silent: taken over when {name} goes on",
+                tasks(last.silent as usize)
+            ));
+        }
+        oq.print.note(&format!(
+            "nothing of {name} runs\nnext: oq queue resume {name}"
+        ));
         Ok(Exit::Ok)
     }
 
-    fn left(&self, depth: &Stats) -> u64 {
-        let running = depth.running + depth.finishing;
+    fn left(&self, look: &Left) -> u64 {
         match self.empty {
-            true => running + depth.runnable + depth.waiting,
-            false => running,
+            true => look.running + look.silent + look.runnable + look.waiting + look.purged,
+            false => look.running,
         }
     }
+}
+
+fn told(look: &Left) -> String {
+    let mut told = format!(
+        "{} run, {} may be started, {} wait for later",
+        look.running, look.runnable, look.waiting
+    );
+    for (tasks, how) in [
+        (look.silent, "are held by workers that fell silent"),
+        (look.purged, "were purged and are not removed yet"),
+    ] {
+        if tasks > 0 {
+            told.push_str(&format!(", {tasks} {how}"));
+        }
+    }
+    told
 }

@@ -7,7 +7,8 @@ mod shown;
 use std::time::Duration;
 
 use clap::Subcommand;
-use oq_core::queue::{Queue as CoreQueue, names};
+use oq_core::StoreTime;
+use oq_core::queue::{Purged, Queue as CoreQueue, names};
 use oq_core::record::QueueName;
 
 use self::shown::{QueueRow, settings, stats};
@@ -15,7 +16,10 @@ use crate::exit::Exit;
 use crate::failed::Failed;
 use crate::print::{Card, Format, json};
 use crate::said;
-use crate::session::Session;
+use crate::session::{Session, interrupted};
+
+/// Who pressed Ctrl-C waits no longer than this to hear what it came to.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The queues of a store: depth, settings, pause, drain, purge.
 #[derive(Debug, clap::Args)]
@@ -78,24 +82,36 @@ impl Which {
     /// The queue that is meant.
     pub async fn open(&self, oq: &Session<'_>) -> Result<CoreQueue, Failed> {
         let name = self.name.clone().unwrap_or_else(|| oq.global.queue.clone());
-        Ok(CoreQueue::open(oq.root().await?, name).await?)
+        oq.queue_named(name).await
+    }
+
+    /// The same, which must be there: a mistyped name is none of a new queue.
+    pub async fn existing(&self, oq: &Session<'_>) -> Result<CoreQueue, Failed> {
+        let queue = self.open(oq).await?;
+        said::is_there(&queue).await?;
+        Ok(queue)
     }
 }
 
 impl Queue {
+    /// Whether it changes settings, which a new queue may begin with.
+    pub fn is_set(&self) -> bool {
+        matches!(self.verb, Verb::Set(_))
+    }
+
     pub async fn run(self, oq: &Session<'_>) -> Result<Exit, Failed> {
         match self.verb {
             Verb::List { names } => list(oq, names).await,
             Verb::Show(which) => {
-                let queue = which.open(oq).await?;
+                let queue = which.existing(oq).await?;
                 settings(oq, &queue, &queue.settings().await?)
             }
             Verb::Stats(which) => {
-                let queue = which.open(oq).await?;
+                let queue = which.existing(oq).await?;
                 stats(oq, &queue, &queue.stats().await?)
             }
             Verb::Pause(which) => {
-                let queue = which.open(oq).await?;
+                let queue = which.existing(oq).await?;
                 queue.pause().await?;
                 let name = queue.name();
                 oq.print
@@ -103,7 +119,7 @@ impl Queue {
                 Ok(Exit::Ok)
             }
             Verb::Resume(which) => {
-                let queue = which.open(oq).await?;
+                let queue = which.existing(oq).await?;
                 queue.resume().await?;
                 oq.print.note(&format!("{} goes on", queue.name()));
                 Ok(Exit::Ok)
@@ -139,10 +155,11 @@ async fn list(oq: &Session<'_>, names_only: bool) -> Result<Exit, Failed> {
 
 impl Purge {
     async fn run(self, oq: &Session<'_>) -> Result<Exit, Failed> {
-        let queue = self.which.open(oq).await?;
+        let queue = self.which.existing(oq).await?;
         if !self.again {
             let stats = queue.stats().await?;
-            let live = stats.runnable + stats.waiting + stats.running + stats.finishing;
+            let live =
+                stats.runnable + stats.waiting + stats.running + stats.finishing + stats.purged;
             let more = if stats.more { " or more" } else { "" };
             let what = format!(
                 "{live} live tasks, {} outcomes and {} dead letters{more} of the queue {}",
@@ -160,15 +177,17 @@ impl Purge {
                 return Ok(Exit::Ok);
             }
         }
-        let purged = match self.again {
-            true => oq.watched(None, queue.purge_again()).await?,
-            false => oq.watched(None, queue.purge()).await?,
+        let began = queue.root().now();
+        let purged = tokio::select! {
+            biased;
+            purged = self.delete(oq, &queue) => purged?,
+            () = interrupted() => return Err(broken_off(&queue, began).await),
         };
         match oq.print.format() {
             Format::Json | Format::Jsonl => oq.print.line(&json(&purged)?)?,
             _ => Card::new()
-                .field("live objects", purged.live.to_string())
-                .field("outcomes", purged.done.to_string())
+                .field("objects of live tasks", purged.live.to_string())
+                .field("objects of outcomes", purged.done.to_string())
                 .field("dead letters", purged.dead.to_string())
                 .field("keys", purged.keys.to_string())
                 .field("payloads", purged.payloads.to_string())
@@ -182,6 +201,32 @@ impl Purge {
         }
         Ok(Exit::Ok)
     }
+
+    async fn delete(&self, oq: &Session<'_>, queue: &CoreQueue) -> oq_core::Result<Purged> {
+        match self.again {
+            true => oq.watched(None, queue.purge_again()).await,
+            false => oq.watched(None, queue.purge()).await,
+        }
+    }
+}
+
+/// What is said when somebody stops waiting: the purge itself is one write, and comes first.
+async fn broken_off(queue: &CoreQueue, began: StoreTime) -> Failed {
+    let name = queue.name();
+    let env = queue.root().env();
+    let settings = env.within(PATIENCE, queue.settings()).await;
+    let marked = settings.map(|settings| settings.map(|s| s.purged_before >= Some(began)));
+    let why = match marked {
+        Some(Ok(true)) => {
+            "interrupted: the tasks are purged all the same. None of them runs any more; workers \
+             delete what is left instead of running it"
+        }
+        Some(Ok(false)) => "interrupted: nothing new was purged",
+        _ => "interrupted: the tasks may be purged or not",
+    };
+    Failed::interrupted().because(why).next(format!(
+        "oq queue stats {name} counts what is left; oq queue purge {name} removes it"
+    ))
 }
 
 /// A time limit of a command that waits.

@@ -36,7 +36,7 @@ pub struct Set {
     retention: Option<Duration>,
 
     /// How many attempts a task has
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = said::attempts, allow_negative_numbers = true)]
     attempts: Option<u32>,
 }
 
@@ -49,7 +49,11 @@ impl Set {
             || self.retention.is_some()
             || self.attempts.is_some();
         if !asks {
+            said::is_there(&queue).await?;
             return settings(oq, &queue, &queue.settings().await?);
+        }
+        if let Ok(false) = queue.exists().await {
+            oq.print.note(&format!("the queue {} is new", queue.name()));
         }
         let changed = queue
             .change_settings(|settings| self.apply(settings))

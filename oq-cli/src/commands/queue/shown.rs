@@ -72,6 +72,10 @@ pub fn stats(oq: &Session<'_>, queue: &Queue, stats: &Stats) -> Result<Exit, Fai
             .field("waiting", stats.waiting.to_string())
             .field("running", stats.running.to_string())
             .field("finishing", stats.finishing.to_string())
+            .field(
+                "purged, to be removed",
+                (stats.purged > 0).then(|| stats.purged.to_string()),
+            )
             .field("outcomes", stats.done.to_string())
             .field("dead", stats.dead.to_string())
             .field("oldest runnable", stats.oldest.map(span::rough))
@@ -97,6 +101,52 @@ pub fn stats(oq: &Session<'_>, queue: &Queue, stats: &Stats) -> Result<Exit, Fai
     Ok(Exit::Ok)
 }
 
+/// The settings of a queue as a line of CSV.
+#[derive(Debug, Serialize)]
+struct SettingsRow<'a> {
+    name: &'a QueueName,
+    #[serde(skip)]
+    settings: &'a Settings,
+}
+
+impl Row for SettingsRow<'_> {
+    const HEADS: &'static [&'static str] = &[
+        "queue",
+        "state",
+        "shards",
+        "shards_high",
+        "timeout",
+        "lease",
+        "retention",
+        "attempts",
+        "retry_base",
+        "retry_cap",
+        "purged_before",
+    ];
+
+    fn cells(&self) -> Vec<String> {
+        let (settings, defaults) = (self.settings, &self.settings.defaults);
+        let purged = settings.purged_before.map(|at| at.to_string());
+        vec![
+            self.name.to_string(),
+            state(settings.paused).to_owned(),
+            settings.shards.to_string(),
+            settings.shards_high.to_string(),
+            span::exact(defaults.timeout),
+            span::exact(defaults.lease),
+            span::exact(defaults.retention),
+            defaults.retry.attempts.to_string(),
+            span::exact(defaults.retry.base),
+            span::exact(defaults.retry.cap),
+            purged.unwrap_or_default(),
+        ]
+    }
+
+    fn id(&self) -> String {
+        self.name.to_string()
+    }
+}
+
 /// Prints the settings of a queue.
 pub fn settings(oq: &Session<'_>, queue: &Queue, settings: &Settings) -> Result<Exit, Failed> {
     let defaults = &settings.defaults;
@@ -114,7 +164,15 @@ pub fn settings(oq: &Session<'_>, queue: &Queue, settings: &Settings) -> Result<
             oq.print.line(&json(&shown)?)?;
         }
         Format::Id => oq.print.line(queue.name().as_str())?,
-        _ => {
+        Format::Csv => {
+            let mut rows = oq.print.rows();
+            rows.push(&SettingsRow {
+                name: queue.name(),
+                settings,
+            })?;
+            rows.end()?;
+        }
+        Format::Table => {
             let high = settings.shards_high;
             let shards = match settings.shards == high {
                 true => settings.shards.to_string(),

@@ -14,7 +14,7 @@ use super::options::TaskArgs;
 use crate::commands::bulk::partly;
 use crate::exit::Exit;
 use crate::failed::Failed;
-use crate::print::{Row, count};
+use crate::print::{ID, Row, count};
 use crate::said::Lines;
 use crate::session::{Session, interrupted};
 
@@ -39,6 +39,7 @@ struct Accepted {
 
 impl Row for Accepted {
     const HEADS: &'static [&'static str] = &["line", "id", "existing"];
+    const LEAST: &'static [usize] = &[7, ID];
 
     fn cells(&self) -> Vec<String> {
         vec![
@@ -105,6 +106,7 @@ impl Many<'_> {
         let mut rows = oq.print.rows::<Accepted>().at_once();
         let mut progress = oq.print.progress("submitted", None);
         let (mut wrong, mut by_ctrl_c) = (0u64, false);
+        let (mut unsaid, mut unread) = (None, Vec::new());
         progress.set(0);
         let mut stop = std::pin::pin!(interrupted());
         loop {
@@ -120,11 +122,16 @@ impl Many<'_> {
             wrong += tell(oq, &read, wrong);
             let Some(batch) = batch else { break };
             summary.add(&batch);
-            let told = answered(oq, &read, &batch, &mut rows);
-            if told.is_err() {
-                // Nobody reads the ids any more: nothing more is submitted.
-                locked(&read).stop.cancel();
-                told?;
+            match &unsaid {
+                None => {
+                    if let Err(failed) = answered(oq, &read, &batch, &mut rows) {
+                        // Nobody reads the ids any more: nothing more is submitted.
+                        locked(&read).stop.cancel();
+                        unsaid = Some(failed);
+                        unread.extend(batch.ids.iter().flatten().copied());
+                    }
+                }
+                Some(_) => unread.extend(batch.ids.iter().flatten().copied()),
             }
             if let Some(bytes) = bytes {
                 let share = locked(&read).bytes as f64 / bytes.max(1) as f64;
@@ -134,11 +141,14 @@ impl Many<'_> {
             progress.set(summary.accepted + summary.existing);
         }
         wrong += tell(oq, &read, wrong);
-        rows.end()?;
+        let ended = rows.end();
         let told = progress.summary();
         drop(progress);
         oq.print.note(&format!("submitted {told}"));
         queue.flush().await;
+        if let Some(unsaid) = unsaid.or_else(|| ended.err()) {
+            return Err(self.unread(oq, &summary, unsaid, &unread));
+        }
         let broken = locked(&read).broken.take();
         self.end(&summary, wrong, broken, by_ctrl_c)
     }
@@ -160,6 +170,13 @@ impl Many<'_> {
                 }
             };
             let mut read = locked(read);
+            let line = match line {
+                Ok(line) => line,
+                Err(why) => {
+                    read.wrong.push((number, why));
+                    continue;
+                }
+            };
             read.bytes += line.len() as u64 + 1;
             if line.trim().is_empty() {
                 continue;
@@ -188,6 +205,26 @@ impl Many<'_> {
             None => TaskSpec::parse(line).and_then(TaskSpec::task),
         };
         task.map_err(|e| e.to_string())
+    }
+
+    /// The ids of accepted tasks could not be written where they were to go: said on stderr, or
+    /// whoever repeats the command submits them twice. Who closed the pipe wanted no more of them.
+    fn unread(
+        &self,
+        oq: &Session<'_>,
+        summary: &Summary,
+        unsaid: Failed,
+        unread: &[TaskId],
+    ) -> Failed {
+        if !unsaid.is_silent() {
+            for id in unread {
+                oq.print.note(&format!("accepted, and not written: {id}"));
+            }
+        }
+        let good = summary.accepted + summary.existing;
+        unsaid
+            .of(format!("{} tasks were accepted", count(good)))
+            .next("do not submit these again; their ids are on stdout as far as it took them, then above")
     }
 
     fn end(

@@ -18,8 +18,9 @@ use crate::session::Session;
 
 /// Submit a task, or many from JSON lines; prints ids.
 ///
-/// One task costs 1 PUT (2 under a key), and a ring of the bell: 1 GET and 1 PUT. Many are packed:
-/// up to 100 that are alike share a PUT.
+/// One task costs 1 PUT (2 under a key), and a ring of the bell: 1 GET and 1 PUT. Many are packed: those
+/// that are alike share objects of up to 100, few of them smaller ones, so that several workers have
+/// some.
 #[derive(Debug, clap::Args)]
 pub struct Submit {
     /// The task's type: which handler runs it
@@ -38,8 +39,9 @@ pub struct Submit {
     #[arg(long, value_name = "FILE|-")]
     jsonl: Option<String>,
 
-    /// With --jsonl: no more than so many tasks in an object, 1 to 1024
-    #[arg(long, value_name = "N", requires = "jsonl", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    /// With --jsonl: no more than so many tasks in an object, 1 to 1024; unless given, as many as suit
+    /// their number, up to 100
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pack: Option<u16>,
 
     /// Wait until the task is over and print its result
@@ -113,6 +115,12 @@ impl Submit {
             };
             return many.submit(oq).await;
         }
+        if self.pack.is_some() {
+            return Err(Failed::usage(
+                "--pack is for many tasks, and this is one",
+                "leave it out, or submit many with --jsonl",
+            ));
+        }
         // Read and checked before the store is asked for anything.
         let task = self.task()?;
         let queue = oq.queue().await?;
@@ -120,14 +128,25 @@ impl Submit {
         let submitted = queue.submit(task).await?;
         let id = submitted.id;
         // What is accepted is said before the bell: the id must not be lost with the ring.
-        match self.wait {
-            false => One::from(&submitted).print(oq)?,
-            true => oq.print.note(&format!("submitted {id}")),
-        }
+        let said = match self.wait {
+            false => One::from(&submitted).print(oq),
+            true => {
+                oq.print.note(&format!("submitted {id}"));
+                Ok(())
+            }
+        };
         if submitted.existing {
             oq.print.note("its key stands for this task already");
         }
         queue.flush().await;
+        // Who does not learn of the task would submit it again.
+        said.map_err(|unsaid| {
+            unsaid
+                .of(format!(
+                    "the task was accepted as {id}, which could not be written"
+                ))
+                .next(format!("do not submit it again: oq get {id}"))
+        })?;
         if !self.wait {
             return Ok(Exit::Ok);
         }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use oq_core::StoreTime;
 use oq_core::queue::Task;
 use oq_core::record::{Growth, Priority, Retry};
+use oq_core::{StoreTime, span};
 
 use crate::failed::Failed;
 use crate::said::{self, Time};
@@ -17,12 +17,12 @@ pub struct TaskArgs {
     #[arg(long, value_name = "SPAN", value_parser = said::duration, conflicts_with = "at", allow_hyphen_values = true)]
     delay: Option<Duration>,
 
-    /// Not before this moment: tomorrow, 2030-01-31, 2030-01-31T12:00:00Z
+    /// Not before this moment: tomorrow, 2h, 2026-12-24, 2026-12-24T12:00:00Z; 366d ahead at most
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     at: Option<Time>,
 
     /// 0 (most urgent) to 31, or high, normal, low
-    #[arg(long, value_parser = said::priority)]
+    #[arg(long, value_parser = said::priority, allow_negative_numbers = true)]
     priority: Option<Priority>,
 
     /// How long one attempt may run
@@ -50,7 +50,7 @@ pub struct TaskArgs {
     tags: Vec<(String, String)>,
 
     /// How many attempts in all, the first included
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = said::attempts, allow_negative_numbers = true)]
     attempts: Option<u32>,
 
     /// How the delay between attempts grows: fixed, linear or exponential
@@ -86,6 +86,24 @@ fn growth(text: &str) -> Result<Growth, String> {
 impl TaskArgs {
     /// What can be wrong whatever the time is.
     pub fn check(&self) -> Result<(), Failed> {
+        if let (Some(base), Some(cap)) = (self.retry_base, self.retry_cap)
+            && base > cap
+        {
+            return Err(Failed::usage(
+                format!(
+                    "--retry-base {} is longer than --retry-cap {}",
+                    span::exact(base),
+                    span::exact(cap)
+                ),
+                "no delay is longer than the cap: give a larger one",
+            ));
+        }
+        if self.never.iter().any(|kind| kind.trim().is_empty()) {
+            return Err(Failed::usage(
+                "--never without a kind of error",
+                "name one, as oq get shows it: --never ValueError",
+            ));
+        }
         said::tags(&self.tags).map(drop)
     }
 

@@ -60,10 +60,20 @@ impl Top {
             let (made, now) = (oq.requests() - before, looker.now());
             return self.print(oq, model, seen, made, now);
         }
+        if oq
+            .print
+            .asked()
+            .is_some_and(|format| format != Format::Table)
+        {
+            return Err(Failed::usage(
+                "oq top draws a screen",
+                "add --once: that prints a snapshot in the format that is asked for",
+            ));
+        }
         if !oq.print.can_draw() {
             return Err(Failed::usage(
                 "there is no terminal to draw on",
-                "add --once for a snapshot as text, or -o json for programs",
+                "add --once for a snapshot as text, and -o json to it for programs",
             ));
         }
         let mut signals = Signals::new(false)?;
@@ -141,7 +151,7 @@ async fn watch(
                 false
             }
             () = env.sleep(pause.min(Duration::from_secs(3600))), if pause != Duration::MAX => true,
-            key = keys.recv() => match key.map(|key| model.key(key)) {
+            key = keys.recv() => match key.map(|key| key.map_or(Wish::Draw, |key| model.key(key))) {
                 None | Some(Wish::Quit) => return Ok(()),
                 Some(Wish::Look) => true,
                 Some(Wish::Draw) => false,
@@ -154,8 +164,9 @@ async fn watch(
     }
 }
 
-/// A thread that reads keys for as long as somebody listens.
-fn keys() -> mpsc::Receiver<KeyEvent> {
+/// A thread that reads keys for as long as somebody listens; `None` says that the terminal has another
+/// size now.
+fn keys() -> mpsc::Receiver<Option<KeyEvent>> {
     let (sender, receiver) = mpsc::channel(16);
     std::thread::spawn(move || {
         while !sender.is_closed() {
@@ -164,10 +175,12 @@ fn keys() -> mpsc::Receiver<KeyEvent> {
                 Ok(true) => {}
                 Err(_) => return,
             }
-            if let Ok(event::Event::Key(key)) = event::read()
-                && key.kind != KeyEventKind::Release
-                && sender.blocking_send(key).is_err()
-            {
+            let heard = match event::read() {
+                Ok(event::Event::Key(key)) if key.kind != KeyEventKind::Release => Some(key),
+                Ok(event::Event::Resize(..)) => None,
+                _ => continue,
+            };
+            if sender.blocking_send(heard).is_err() {
                 return;
             }
         }

@@ -73,8 +73,11 @@ fn draw_queues(frame: &mut Frame<'_>, model: &Model, area: Rect) {
     let heads = [
         "queue", "runnable", "waiting", "running", "done", "dead", "done/s", "oldest", "workers",
     ];
-    let mut widths = vec![Constraint::Min(12)];
-    widths.extend([Constraint::Length(9); 8]);
+    // On a narrow screen the last columns are left out, and the first number stays.
+    let columns = (area.width.saturating_sub(12) / 10).clamp(1, 8);
+    let name = area.width.saturating_sub(10 * columns).max(1);
+    let mut widths = vec![Constraint::Length(name)];
+    widths.extend(vec![Constraint::Length(9); usize::from(columns)]);
     let rows = model.seen.queues.iter().map(|queue| row(queue, model));
     let head = Row::new(heads).style(Style::new().add_modifier(Modifier::UNDERLINED));
     let table = Table::new(rows, widths)

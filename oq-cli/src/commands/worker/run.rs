@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use oq_core::env::Env;
 use oq_core::queue::Queue;
-use oq_core::record::MAX_LEASE;
+use oq_core::record::{MAX_LEASE, MIN_LEASE};
 use oq_core::span;
 use oq_core::worker::{Drain, Drained, Worker};
 use tokio::sync::mpsc;
@@ -23,6 +23,9 @@ use crate::signals::Signals;
 
 /// What waits to be printed; what comes on top is counted and not printed.
 const WAITING: usize = 10_000;
+
+/// In less nothing could be claimed, or next to nothing: no lease would be over in time.
+const LEAST_WITHIN: Duration = MIN_LEASE.saturating_add(Duration::from_secs(5));
 
 /// How much longer than its programs the core waits at each end.
 const MARGIN: Duration = Duration::from_secs(2);
@@ -59,7 +62,7 @@ pub struct Run {
     #[arg(long, value_parser = said::duration, requires = "drain", value_name = "TIME")]
     linger: Option<Duration>,
 
-    /// With --drain: end within this time, 15s or more; what still runs is given back.
+    /// With --drain: end within this time, 20s or more; what still runs is given back.
     #[arg(long, value_parser = said::duration, requires = "drain", value_name = "TIME")]
     within: Option<Duration>,
 
@@ -90,6 +93,7 @@ pub struct Run {
 
 impl Run {
     pub async fn work_on(self, oq: &Session<'_>) -> Result<Exit, Failed> {
+        self.check()?;
         let programs = self.programs()?;
         let (told, waiting) = mpsc::channel(WAITING);
         let (entries, logged) = mpsc::channel(WAITING);
@@ -157,6 +161,27 @@ impl Run {
                 }
             }
         }
+    }
+
+    /// What would keep it from running anything.
+    fn check(&self) -> Result<(), Failed> {
+        if let Some(within) = self.within.filter(|within| *within < LEAST_WITHIN) {
+            return Err(Failed::usage(
+                format!("--within {}: nothing could be run", span::exact(within)),
+                format!(
+                    "give {} or more: nothing is claimed in the last {}",
+                    span::exact(LEAST_WITHIN),
+                    span::exact(MIN_LEASE)
+                ),
+            ));
+        }
+        exec::check_folder().map_err(|why| {
+            Failed::unusable(
+                why,
+                "set TMPDIR to a folder that can be written: programs find OQ_SAVE and \
+                 OQ_PROGRESS there",
+            )
+        })
     }
 
     fn programs(&self) -> Result<Vec<Arc<Program>>, Failed> {

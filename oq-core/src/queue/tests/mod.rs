@@ -2,6 +2,7 @@
 
 mod basics;
 mod doubts;
+mod draining;
 mod input;
 mod keyed;
 mod listing;

@@ -17,6 +17,9 @@ use aws_smithy_xml::decode::{Document, try_data};
 use super::witness::Seen;
 use crate::store::{StoreError, Write};
 
+/// How the SDK begins when the service that tells a machine's role does not answer.
+const NO_ROLE: &str = "IMDS";
+
 /// How a request failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum How {
@@ -63,7 +66,8 @@ impl Failure {
         E: Error + ProvideErrorMetadata + 'static,
     {
         if let Some(response) = error.raw_response() {
-            let why = error.message().map_or_else(|| chain(error), str::to_owned);
+            // What the SDK says of an answer without a message is a picture of its own memory.
+            let why = error.message().unwrap_or("no message").to_owned();
             let code = error.code().map(str::to_owned);
             Failure::answer(response.status().as_u16(), code, seen.after, &why)
         } else if let SdkError::ConstructionFailure(_) = error {
@@ -113,6 +117,16 @@ impl Failure {
                 CredentialsError::CredentialsNotLoaded(_)
                 | CredentialsError::InvalidConfiguration(_),
             ) => NotSent::Credentials,
+            // The last place that is asked is the machine's role. Where nothing else is configured and
+            // this is no machine of AWS, there is nobody there, and there will not be.
+            Some(_) if chain(error).contains(NO_ROLE) => {
+                let mut failure = Failure::not_sent(NotSent::Unreachable, error);
+                failure.said.push_str(
+                    "; if this machine has no role of AWS: no credentials were found. Set \
+                     AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run aws sso login",
+                );
+                return failure;
+            }
             _ => NotSent::Unreachable,
         };
         Failure::not_sent(why, error)

@@ -186,3 +186,15 @@ fn failures_within_a_batch() {
         assert_eq!(error_name(&error), want, "{code:?}");
     }
 }
+
+#[test]
+fn a_machine_without_role_and_credentials_is_told_what_it_lacks() {
+    let error = CredentialsError::provider_error("failed to load IMDS session token");
+    let failure = Failure::unsigned(&error);
+    assert_eq!(failure.how, How::NotSent(Unreachable));
+    assert!(
+        failure.said.contains("no credentials were found"),
+        "{}",
+        failure.said
+    );
+}
