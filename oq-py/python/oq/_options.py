@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
-from ._oq import Draft, Invalid, seconds
+from ._oq import Draft, Invalid, check_queue, seconds
 
 Duration = str | float | timedelta
 """``"90s"``, ``"1h30m"``, a number of seconds, or a ``timedelta``."""
@@ -18,14 +19,54 @@ Priority = int | Literal["high", "normal", "low"]
 ErrorKind = type[BaseException] | str
 
 
+LONGEST = 366 * 86_400.0
+"""The longest time that any task may take, in seconds."""
+
+_MOST = 2**32 - 1
+
+
 def to_seconds(duration: Duration) -> float:
     if isinstance(duration, str):
-        return seconds(duration)
+        return seconds(text(duration, "duration"))
     if isinstance(duration, timedelta):
         return duration.total_seconds()
     if isinstance(duration, bool) or not isinstance(duration, (int, float)):
-        raise Invalid(f"duration: expected text, seconds or a timedelta, got {duration!r}")
-    return float(duration)
+        raise Invalid(
+            f'duration: expected text such as "1h30m", seconds or a timedelta, got {duration!r}'
+        )
+    try:
+        return float(duration)
+    except OverflowError:
+        raise Invalid(f"duration: {duration:.0e} seconds are too many") from None
+
+
+def text(value: Any, what: str) -> str:
+    """A text that every reader takes, or ``Invalid`` naming ``what``."""
+    if not isinstance(value, str):
+        raise Invalid(f"{what}: expected text, got {value!r}")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise Invalid(f"{what}: {value!r} has half of a character, which has no UTF-8") from None
+    return value
+
+
+def whole(value: Any, what: str, least: int = 0, most: int = _MOST) -> int:
+    """An integer within bounds, or ``Invalid`` naming ``what``."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise Invalid(f"{what}: expected an integer, got {value!r}") from None
+    if isinstance(value, bool) or not least <= number <= most:
+        raise Invalid(f"{what}: expected {least} to {most}, got {value!r}")
+    return number
+
+
+def queue_name(value: Any, what: str = "queue") -> str:
+    """A name that a queue may have."""
+    check_queue(text(value, what))
+    name: str = value
+    return name
 
 
 @dataclass(frozen=True)
@@ -45,6 +86,15 @@ class Retry:
     only: Sequence[ErrorKind] = ()
     """If there are any: the only exceptions that are tried again."""
 
+    def __post_init__(self) -> None:
+        whole(self.attempts, "retry: attempts", 1, 1000)
+        to_seconds(self.base), to_seconds(self.cap)
+        if isinstance(self.jitter, bool) or not isinstance(self.jitter, (int, float)):
+            raise Invalid(f"retry: jitter: expected a number from 0 to 1, got {self.jitter!r}")
+        text(self.growth, "retry: growth")
+        _check_kinds("never", self.never)
+        _check_kinds("only", self.only)
+
     def parts(self) -> tuple[int, str, float, float, float, list[str], list[str]]:
         return (
             self.attempts,
@@ -59,6 +109,19 @@ class Retry:
 
 def _name(kind: ErrorKind) -> str:
     return kind if isinstance(kind, str) else kind.__name__
+
+
+def _check_kinds(what: str, kinds: Any) -> None:
+    """Only what an exception may be told by."""
+    if isinstance(kinds, (str, type)) or not isinstance(kinds, Sequence):
+        wrong = kinds.__name__ if isinstance(kinds, type) else repr(kinds)
+        raise Invalid(f"retry: {what}: expected a list of exceptions, got {wrong}: write [{wrong}]")
+    for kind in kinds:
+        is_class = isinstance(kind, type) and issubclass(kind, BaseException)
+        if not is_class and not (isinstance(kind, str) and kind):
+            raise Invalid(f"retry: {what}: expected a class of exceptions or its name, got {kind!r}")
+        if isinstance(kind, str):
+            text(kind, f"retry: {what}")
 
 
 @dataclass(frozen=True)
@@ -85,14 +148,37 @@ class Options:
         said = {f.name: getattr(self, f.name) for f in fields(self)}
         return replace(base, **{name: value for name, value in said.items() if value is not None})
 
+    def __post_init__(self) -> None:
+        """Types, which the private module would refuse without naming the option."""
+        if self.queue is not None:
+            queue_name(self.queue)
+        if self.at is not None and not isinstance(self.at, datetime):
+            raise Invalid(f"at: expected a datetime with a time zone, got {self.at!r}")
+        if isinstance(self.priority, bool) or not isinstance(self.priority, int | str | None):
+            raise Invalid(f'priority: expected 0 to 31, "high", "normal" or "low", got {self.priority!r}')
+        if self.retry is not None and not isinstance(self.retry, Retry):
+            raise Invalid(f"retry: expected a policy, got {self.retry!r}: write oq.Retry(5)")
+        for name in ("key", "trace"):
+            value = getattr(self, name)
+            if value is not None:
+                text(value, name)
+        if self.max_snoozes is not None:
+            whole(self.max_snoozes, "max_snoozes")
+        if self.tags is not None:
+            if not isinstance(self.tags, Mapping):
+                raise Invalid(f'tags: expected a dict such as {{"customer": "c1"}}, got {self.tags!r}')
+            for name, value in self.tags.items():
+                text(value, f"tags: {text(name, 'tags: a name')}")
+
     def draft(self, task: str) -> Draft:
+        text(task, "name")
         if self.at is not None and self.at.tzinfo is None:
             raise Invalid(f"at: {self.at.isoformat()} has no time zone")
         return Draft(
             task,
             delay=_seconds(self.delay),
             at=None if self.at is None else self.at.timestamp(),
-            priority=None if self.priority is None else str(self.priority),
+            priority=None if self.priority is None else text(str(self.priority), "priority"),
             timeout=_seconds(self.timeout),
             lease=_seconds(self.lease),
             retry=None if self.retry is None else self.retry.parts(),

@@ -18,7 +18,7 @@ from typing import Any, Generic, TypeVar
 
 from . import _oq
 from ._app import App
-from ._bridge import answer, wait
+from ._bridge import answer, refuse_in_loop, wait
 from ._context import running
 from ._options import Duration, to_seconds
 from ._task import Task
@@ -84,6 +84,7 @@ class Harness:
 
     def run(self) -> Mapping[str, Any]:
         """Runs everything that is due, and what that enqueued; returns what was done."""
+        refuse_in_loop("run()", "run_async()")
         return asyncio.run(self.run_async())
 
     async def run_async(self) -> Mapping[str, Any]:
@@ -92,6 +93,7 @@ class Harness:
 
     def advance(self, by: Duration) -> None:
         """Moves the clock, and runs each task when it becomes due on the way."""
+        refuse_in_loop("advance()", "advance_async()")
         asyncio.run(self.advance_async(by))
 
     async def advance_async(self, by: Duration) -> None:
