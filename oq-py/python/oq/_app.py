@@ -245,7 +245,7 @@ class App:
         """
         from ._worker import run
 
-        refuse_in_loop("app.run()", "app.run_async()")
+        refuse_in_loop("app.run()", "await app.run_async()")
         if threading.current_thread() is not threading.main_thread():
             raise Unusable(
                 "app.run() is told of signals, which only the main thread can be: "
@@ -310,7 +310,7 @@ class App:
         """The same without a loop. Ctrl-C lets what runs end, for ``grace``; a second one does not."""
         import asyncio
 
-        refuse_in_loop("app.drain_sync()", "app.drain()")
+        refuse_in_loop("app.drain_sync()", "await app.drain()")
         return asyncio.run(self.drain(queues, concurrency=concurrency, within=within, grace=grace))
 
     def _worker_options(

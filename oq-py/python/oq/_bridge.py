@@ -53,7 +53,7 @@ async def answer(request: Request[T]) -> T:
 
 def wait(request: Request[T]) -> T:
     """Makes the request; other threads go on meanwhile, and Ctrl-C ends it."""
-    refuse_in_loop("a call that ends in _sync", "the call without _sync")
+    refuse_in_loop("a call that ends in _sync", "await the call without _sync")
     return request.wait()
 
 
@@ -63,5 +63,5 @@ def refuse_in_loop(what: str, instead: str) -> None:
     if asyncio is not None and asyncio._get_running_loop() is not None:
         raise Unusable(
             f"{what} would block the event loop that runs in this thread: "
-            f"await {instead}, or use asyncio.to_thread"
+            f"{instead}, or use asyncio.to_thread"
         )

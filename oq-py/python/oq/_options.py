@@ -25,19 +25,19 @@ LONGEST = 366 * 86_400.0
 _MOST = 2**32 - 1
 
 
-def to_seconds(duration: Duration) -> float:
+def to_seconds(duration: Duration, what: str = "duration") -> float:
     if isinstance(duration, str):
-        return seconds(text(duration, "duration"))
+        return seconds(text(duration, what))
     if isinstance(duration, timedelta):
         return duration.total_seconds()
     if isinstance(duration, bool) or not isinstance(duration, (int, float)):
         raise Invalid(
-            f'duration: expected text such as "1h30m", seconds or a timedelta, got {duration!r}'
+            f'{what}: expected text such as "1h30m", seconds or a timedelta, got {duration!r}'
         )
     try:
         return float(duration)
     except OverflowError:
-        raise Invalid(f"duration: {duration:.0e} seconds are too many") from None
+        raise Invalid(f"{what}: so many seconds have no date") from None
 
 
 def text(value: Any, what: str) -> str:
@@ -88,7 +88,8 @@ class Retry:
 
     def __post_init__(self) -> None:
         whole(self.attempts, "retry: attempts", 1, 1000)
-        to_seconds(self.base), to_seconds(self.cap)
+        to_seconds(self.base, "retry: base")
+        to_seconds(self.cap, "retry: cap")
         if isinstance(self.jitter, bool) or not isinstance(self.jitter, (int, float)):
             raise Invalid(f"retry: jitter: expected a number from 0 to 1, got {self.jitter!r}")
         text(self.growth, "retry: growth")
@@ -122,6 +123,9 @@ def _check_kinds(what: str, kinds: Any) -> None:
             raise Invalid(f"retry: {what}: expected a class of exceptions or its name, got {kind!r}")
         if isinstance(kind, str):
             text(kind, f"retry: {what}")
+
+
+_DURATIONS = ("delay", "timeout", "lease", "expires_in", "retention", "key_window")
 
 
 @dataclass(frozen=True)
@@ -158,6 +162,10 @@ class Options:
             raise Invalid(f'priority: expected 0 to 31, "high", "normal" or "low", got {self.priority!r}')
         if self.retry is not None and not isinstance(self.retry, Retry):
             raise Invalid(f"retry: expected a policy, got {self.retry!r}: write oq.Retry(5)")
+        for name in _DURATIONS:
+            value = getattr(self, name)
+            if value is not None:
+                to_seconds(value, name)
         for name in ("key", "trace"):
             value = getattr(self, name)
             if value is not None:

@@ -79,6 +79,8 @@ class Attempts:
         self._threads = Threads()
         self._processes = Processes()
         self._hooks: dict[asyncio.Task[None], str] = {}
+        self._told: set[str] = set()
+        """The hooks that ended since the letters were read last."""
         self._line = Line(self._threads)
 
     def read(self, worker: Worker) -> None:
@@ -86,6 +88,7 @@ class Attempts:
         letters = worker.letters()
         if letters.waited > _BLOCKED:
             self._report_block(letters.waited, letters.meanwhile)
+        self._told.clear()
         for job in letters.jobs:
             task = self._app.tasks[job.task]
             if task.is_async:
@@ -147,7 +150,7 @@ class Attempts:
 
     def _report_block(self, waited: float, names: Sequence[str]) -> None:
         here = [name for name in names if not self._app.tasks[name].process]
-        here += sorted({f"the hook {name}" for name in self._hooks.values()})
+        here += [f"the hook {name}" for name in sorted(self._told.union(self._hooks.values()))]
         log.warning(
             "the event loop did not run for %.1f s, and no task could start; what ran was %s: "
             "a handler that waits or computes without await belongs into a plain function, "
@@ -163,7 +166,7 @@ class Attempts:
             name = getattr(hook, "__name__", repr(hook))
             told = self._loop.create_task(_Hook(hook, name, event)(self._line))
             self._hooks[told] = name
-            told.add_done_callback(self._hooks.pop)
+            told.add_done_callback(lambda told: self._told.add(self._hooks.pop(told)))
 
     async def told(self, limit: float) -> None:
         """Waits until hooks have come to their end."""

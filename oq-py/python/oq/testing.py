@@ -84,7 +84,7 @@ class Harness:
 
     def run(self) -> Mapping[str, Any]:
         """Runs everything that is due, and what that enqueued; returns what was done."""
-        refuse_in_loop("run()", "run_async()")
+        refuse_in_loop("run()", "await run_async()")
         return asyncio.run(self.run_async())
 
     async def run_async(self) -> Mapping[str, Any]:
@@ -93,7 +93,7 @@ class Harness:
 
     def advance(self, by: Duration) -> None:
         """Moves the clock, and runs each task when it becomes due on the way."""
-        refuse_in_loop("advance()", "advance_async()")
+        refuse_in_loop("advance()", "await advance_async()")
         asyncio.run(self.advance_async(by))
 
     async def advance_async(self, by: Duration) -> None:
@@ -132,6 +132,7 @@ class Harness:
         Each time the worker that runs what the scenario enqueued dies at another of its writes, and
         another worker goes on. What is asserted then holds whenever a worker crashes.
         """
+        refuse_in_loop("crash_at_every_write()", "use it in a test without async")
         write = 1
         while True:
             for written in (False, True):
