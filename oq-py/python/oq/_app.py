@@ -110,6 +110,7 @@ class App:
     @overload
     def task(
         self,
+        /,
         *,
         name: str | None = None,
         process: bool = False,

@@ -91,10 +91,10 @@ def enqueue_sync(app: App, calls: Iterable[Call[T]]) -> Batch[T]:
         wait(submission.many.put(submission.take()))
     except BaseException as e:
         # What the store was given before is accepted: by whom it was interrupted does not matter.
-        ids = None
+        ids: Ids | None = None
         with contextlib.suppress(OqError):
-            end = submission.end()
-            ids = wait(end) if end else None
+            if end := submission.end():
+                ids = wait(end)
         submission.broken(e, ids)
         raise
     return submission.ended(wait(submission.many.end()))
@@ -108,10 +108,10 @@ async def enqueue(app: App, calls: Iterable[Call[T]] | AsyncIterable[Call[T]]) -
                 break
         await answer(submission.many.put(submission.take()))
     except BaseException as e:
-        ids = None
+        ids: Ids | None = None
         with contextlib.suppress(OqError):
-            end = submission.end()
-            ids = await answer(end) if end else None
+            if end := submission.end():
+                ids = await answer(end)
         submission.broken(e, ids)
         raise
     return submission.ended(await answer(submission.many.end()))
