@@ -64,6 +64,7 @@ class Context:
 
     @property
     def queue(self) -> str:
+        """The queue that it came from."""
         return self._attempt.queue
 
     @property
@@ -86,6 +87,7 @@ class Context:
 
     @property
     def tags(self) -> Mapping[str, str]:
+        """The tags that the task was given."""
         return self._attempt.tags
 
     @property

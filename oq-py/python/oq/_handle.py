@@ -34,7 +34,9 @@ class Progress(NamedTuple):
     """How far a task says it is."""
 
     done: int
+    """So much is done."""
     total: int
+    """So much there is to do."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Failure:
     """What went wrong in an attempt."""
 
     kind: str
-    """The exception's class, or ``timeout``, ``crashed``, ``result``, ``input``."""
+    """The exception's class, or a word of the core such as ``timeout``."""
     message: str
     """Its message, and below it the traceback, cut to 16 KiB."""
 
@@ -52,17 +54,27 @@ class TaskView:
     """One task, as it looked when it was asked for."""
 
     id: str
+    """The task's id."""
     task: str
+    """The task's name."""
     queue: str
+    """The queue that it is in."""
     state: str
     """pending, waiting, running, finishing, completed, failed, cancelled or expired."""
     attempts: int
+    """How many attempts it was charged with so far."""
     submitted: datetime
+    """When it was enqueued, in the store's time."""
     available_at: datetime | None
+    """From when on it may run, unless it runs or is over."""
     ended: datetime | None
+    """When it ended."""
     progress: Progress | None
+    """What its handler said last of how far it is."""
     failure: Failure | None
+    """What went wrong in the last attempt that failed."""
     tags: Mapping[str, str]
+    """The tags it was given."""
     input: Any
     """As JSON; ``None`` once the task completed."""
     output: Any
@@ -72,6 +84,7 @@ class TaskView:
 
     @property
     def is_over(self) -> bool:
+        """Whether it ended, however."""
         return _OVER[self.state]
 
     @staticmethod
@@ -110,7 +123,9 @@ class Handle(Generic[T_co]):
     def __init__(self, app: App, queue: str, id: str, existing: bool = False) -> None:
         self._app = app
         self.id: str = id
+        """The task's id, to be kept and given to ``handle`` later."""
         self.queue: str = queue
+        """The queue in which it is looked for; an id does not tell its own."""
         self.existing: bool = existing
         """Whether it was there before, under the same key."""
 
@@ -196,7 +211,7 @@ class Handle(Generic[T_co]):
 
 
 class Batch(Sequence[Handle[T_co]]):
-    """The tasks of one ``enqueue_many``, in the order in which they were given."""
+    """The tasks of one ``enqueue_many``, in the order in which they were given; a sequence of handles."""
 
     def __init__(self, app: App, queue: str, ids: _oq.Ids | None) -> None:
         self._app, self._queue, self._ids = app, queue, ids

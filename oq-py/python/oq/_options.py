@@ -74,11 +74,13 @@ class Retry:
     """When a failed attempt is tried again: so many attempts in all, the first included."""
 
     attempts: int = 5
+    """How many in all, 1 to 1000."""
     base: Duration = "1s"
     """The delay after the first attempt."""
     cap: Duration = "10m"
     """No delay is longer."""
     growth: Literal["fixed", "linear", "exponential"] = "exponential"
+    """How the delays grow."""
     jitter: float = 0.5
     """How much of a delay is random, 0 to 1."""
     never: Sequence[ErrorKind] = ()
@@ -96,7 +98,7 @@ class Retry:
         _check_kinds("never", self.never)
         _check_kinds("only", self.only)
 
-    def parts(self) -> tuple[int, str, float, float, float, list[str], list[str]]:
+    def _parts(self) -> tuple[int, str, float, float, float, list[str], list[str]]:
         return (
             self.attempts,
             self.growth,
@@ -133,19 +135,35 @@ class Options:
     """What is not ``None`` is set."""
 
     queue: str | None = None
+    """The queue it goes to; the app's unless set."""
     delay: Duration | None = None
+    """It may start so much later."""
     at: datetime | None = None
+    """It may start at this moment, which has a time zone; instead of `delay`."""
     priority: Priority | None = None
+    """0 (most urgent) to 31, or `high`, `normal`, `low`."""
     timeout: Duration | None = None
+    """How long one attempt may take; 5 minutes unless set."""
     lease: Duration | None = None
+    """How long a worker may be silent before another takes the task over; 30 s unless set."""
     retry: Retry | None = None
+    """When a failed attempt is tried again."""
     expires_in: Duration | None = None
+    """It expires, and never runs, if it has not started so long after it was enqueued."""
     retention: Duration | None = None
+    """How long its outcome is kept; 3 days unless set."""
     key: str | None = None
+    """Enqueued again under the same key, it is the same task, whatever the arguments; not if that
+    failed, was cancelled or expired."""
     key_window: Duration | None = None
+    """How long the key stands for the task after it completed; a day unless set."""
     tags: Mapping[str, str] | None = None
+    """Names and values to find it by, shown to its handler."""
     trace: str | None = None
+    """A W3C `traceparent`, which its handler finds in `oq.current().trace`."""
     max_snoozes: int | None = None
+    """How often it may snooze; once more and it failed. Without limit unless set. In records and on
+    the command line it is `max_reschedules`."""
 
     def over(self, base: Options) -> Options:
         """These options, and those of ``base`` where these say nothing."""
@@ -189,7 +207,7 @@ class Options:
             priority=None if self.priority is None else text(str(self.priority), "priority"),
             timeout=_seconds(self.timeout),
             lease=_seconds(self.lease),
-            retry=None if self.retry is None else self.retry.parts(),
+            retry=None if self.retry is None else self.retry._parts(),
             expires_in=_seconds(self.expires_in),
             retention=_seconds(self.retention),
             key=self.key,

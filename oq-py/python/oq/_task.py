@@ -36,10 +36,15 @@ class Task(Generic[P, R, T]):
         _check_function(function, name)
         functools.update_wrapper(self, function)
         self.function: Callable[P, R] = function
+        """The function itself."""
         self.name: str = name
+        """The name under which it is recorded, and looked up by workers."""
         self.options: Options = options
+        """What the decorator said; see the options."""
         self.process: bool = process
+        """Whether it runs in a process of its own."""
         self.is_async: bool = inspect.iscoroutinefunction(function)
+        """Whether it runs on the event loop."""
         self._app = app
         self._draft = options.draft(name)
         if process:
@@ -83,6 +88,7 @@ class Task(Generic[P, R, T]):
 
     @property
     def queue(self) -> str:
+        """The queue it goes to unless `using` says another."""
         return self.options.queue or self._app.queue
 
     async def enqueue(self, /, *args: P.args, **kwargs: P.kwargs) -> Handle[T]:
@@ -135,7 +141,7 @@ class Task(Generic[P, R, T]):
         return Bound(self, said.over(self.options))
 
     def handle(self, id: str, queue: str | None = None) -> Handle[T]:
-        """The handle of a task whose id is known."""
+        """The handle of a task whose id is known; ``queue`` where it was enqueued to another one."""
         return self._app._handle(id, queue or self.queue)
 
 
@@ -170,6 +176,7 @@ class Call(Generic[T_co]):
         self.task: str = task
         """The task's name."""
         self.queue: str = queue
+        """The queue it goes to."""
         self._draft = draft
         self._text = text
 
@@ -182,6 +189,7 @@ class Call(Generic[T_co]):
         return self._text
 
     async def enqueue(self) -> Handle[T_co]:
+        """Submits it."""
         return self._handle(*await answer(self._request()))
 
     def enqueue_sync(self) -> Handle[T_co]:

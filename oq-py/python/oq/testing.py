@@ -38,9 +38,13 @@ class Called:
     """One call of a task by the worker."""
 
     task: str
+    """The task's name."""
     args: tuple[Any, ...]
+    """Arguments by place: those that cannot be named, and what goes to ``*args``."""
     kwargs: Mapping[str, Any]
+    """Arguments by name, without resources."""
     attempt: int
+    """Which attempt it was, from 1."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ class Harness:
 
     def __init__(self, app: App) -> None:
         self.app: App = app
+        """The app under test."""
         self.calls: list[Called] = []
         """What the worker called so far."""
         self._before = app._opened
