@@ -68,6 +68,7 @@ WRONG = [
     (lambda a, t: oq.Retry(base=[1]), "retry: base: expected text"),
     (lambda a, t: oq.Retry(never="ValueError"), "got 'ValueError': write ['ValueError']"),
     (lambda a, t: oq.Retry(never=ValueError), "got ValueError: write [ValueError]"),
+    (lambda a, t: oq.Retry(never=3), "retry: never: expected a list of exceptions, got 3"),
     (lambda a, t: oq.Retry(only=[int]), "retry: only: expected a class of exceptions"),
     (lambda a, t: oq.Retry(never=[ValueError()]), "retry: never: expected a class of exceptions"),
     (lambda a, t: t.using(key=3), "key: expected text, got 3"),

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 
 import oq
 import pytest
@@ -60,10 +61,18 @@ def test_a_drain_that_is_cancelled_lets_its_tasks_end(memory_app):
     assert handle.result_sync("1s") == "ended"
 
 
-def test_ctrl_c_in_a_drain_gives_its_tasks_back(memory_app):
+@pytest.fixture
+def ctrl_c() -> Iterator[Callable[[], None]]:
+    """Presses it. A shell that starts the tests in the background has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield lambda: os.kill(os.getpid(), signal.SIGINT)
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_in_a_drain_gives_its_tasks_back(memory_app, ctrl_c):
     @memory_app.task(retry=oq.Retry(1))
     async def interrupts() -> None:
-        os.kill(os.getpid(), signal.SIGINT)
+        ctrl_c()
         await asyncio.sleep(3600)
 
     handle = interrupts.enqueue_sync()
@@ -120,12 +129,12 @@ def test_what_was_accepted_before_the_iterable_raised_is_told(app, task):
     assert repr(raised.value.batch) == "<oq.Batch of 0 tasks in default: 0 accepted, 0 existing>"
 
 
-def test_what_was_accepted_before_ctrl_c_is_told(app, task):
+def test_what_was_accepted_before_ctrl_c_is_told(app, task, ctrl_c):
     def calls():
         for n in range(1_000_000):
             yield task.call(n)
             if n == 1600:
-                os.kill(os.getpid(), signal.SIGINT)
+                ctrl_c()
 
     with pytest.raises(KeyboardInterrupt) as raised:
         app.enqueue_many_sync(calls())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -83,9 +83,9 @@ class Retry:
     """How the delays grow."""
     jitter: float = 0.5
     """How much of a delay is random, 0 to 1."""
-    never: Sequence[ErrorKind] = ()
+    never: Collection[ErrorKind] = ()
     """Exceptions that are not tried again, by class or by name."""
-    only: Sequence[ErrorKind] = ()
+    only: Collection[ErrorKind] = ()
     """If there are any: the only exceptions that are tried again."""
 
     def __post_init__(self) -> None:
@@ -116,9 +116,11 @@ def _name(kind: ErrorKind) -> str:
 
 def _check_kinds(what: str, kinds: Any) -> None:
     """Only what an exception may be told by."""
-    if isinstance(kinds, (str, type)) or not isinstance(kinds, Sequence):
+    if isinstance(kinds, (str, type)):
         wrong = kinds.__name__ if isinstance(kinds, type) else repr(kinds)
         raise Invalid(f"retry: {what}: expected a list of exceptions, got {wrong}: write [{wrong}]")
+    if not isinstance(kinds, Collection) or isinstance(kinds, Mapping):
+        raise Invalid(f"retry: {what}: expected a list of exceptions, got {kinds!r}")
     for kind in kinds:
         is_class = isinstance(kind, type) and issubclass(kind, BaseException)
         if not is_class and not (isinstance(kind, str) and kind):
