@@ -214,7 +214,9 @@ def command_line(command: str) -> Iterator[str]:
     yield f"### oq {command} MODULE:APP\n"
     yield f"{parser.description}\n"
     for action in parser._actions:
-        if not action.option_strings or isinstance(action, argparse._HelpAction):
+        if not action.option_strings or action.help == argparse.SUPPRESS:
+            continue
+        if isinstance(action, argparse._HelpAction):
             continue
         names = ", ".join(sorted(action.option_strings, key=len))
         value = "" if action.nargs == 0 else " " + (action.metavar or "|".join(action.choices or []))

@@ -109,6 +109,7 @@ def test_a_worker_that_cannot_start_says_why(url, tmp_path, args, store, code, s
         (["worker", "jobs.py"], "write the module without .py: oq worker jobs:app"),
         (["worker", "no/where"], "such as oq worker jobs:app"),
         (["worker", "jobs:app", "--nonsense"], "unrecognized arguments: --nonsense"),
+        (["--cost", "worker", "jobs:app"], "--cost is not for apps"),
         (["worker", "jobs:app", "-c", "many"], "invalid int value: 'many'"),
         (["worker", "jobs:app", "--within", "1m"], "--within is for --drain"),
         (["worker", "jobs:app", "--profile", "none"], 'no profile "none"'),

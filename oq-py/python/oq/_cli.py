@@ -100,6 +100,11 @@ class _Parser(argparse.ArgumentParser):
         sys.exit(_oq.exit_code(_oq.Invalid.code))
 
 
+class _NotForApps(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        parser.error(f"{self.option_strings[0]} is not for apps: oq bench says what tasks cost")
+
+
 def options(command: str) -> argparse.ArgumentParser:
     """What may be said with an app."""
     parser = _Parser(prog=f"oq {command}", description=_RUNS[command], allow_abbrev=False)
@@ -123,6 +128,7 @@ def options(command: str) -> argparse.ArgumentParser:
         where = "127.0.0.1:7070"
         add("--listen", metavar="ADDRESS:PORT", default=where, help=f"where the store is served ({where})")
     add("--color", metavar="WHEN", help="taken as by every command; there is nothing to colour")
+    add("--cost", action=_NotForApps, nargs=0, help=argparse.SUPPRESS)
     return parser
 
 
