@@ -26,7 +26,7 @@ _APP = re.compile(r"[^\W\d][\w.]*:[^\W\d]\w*")
 
 _MODULE = re.compile(r"[^\W\d][\w.]*")
 
-_FLAGS = ("--watch", "--drain", "--quiet", "--verbose", "--cost", "--help", "--version", "-v", "-h", "-V")
+_FLAGS = ("--watch", "--drain", "--quiet", "--verbose", "--cost", "--help", "--version", "-v", "-h")
 """The options before an app or a command that take no value."""
 
 _WITHOUT_APP = {"worker": ("list", "help"), "dev": ("help",)}
@@ -110,23 +110,27 @@ def options(command: str) -> argparse.ArgumentParser:
     parser = _Parser(prog=f"oq {command}", description=_RUNS[command], allow_abbrev=False)
     add = parser.add_argument
     add("app", metavar="MODULE:APP", help="where the app is")
-    add("--queues", "--queue", "-q", metavar="QUEUES", help='such as "mail:3,default:1"; all that tasks name')
+    names = 'such as "mail:3,default:1"; all that tasks name'
+    add("--queues", "--queue", "-q", metavar="QUEUES", help=names)
     add("--concurrency", "-c", metavar="TASKS", type=int, default=32, help="tasks at once (32)")
     grace = "3s" if command == "dev" else "30s"
-    add("--grace", metavar="TIME", default=grace, help=f"how long tasks may go on at the end ({grace})")
+    ends = f"how long tasks may go on at the end ({grace})"
+    add("--grace", metavar="TIME", default=grace, help=ends)
     add("--url", metavar="URL", help="the store, instead of the app's own")
     add("--profile", metavar="NAME", help="the profile of the configuration files whose store it is")
     add("--log-level", choices=_LEVELS, help="what is told on stderr, from this on (info)")
     add("--quiet", action="store_true", help="the same as --log-level error")
     add("--verbose", "-v", action="store_true", help="the same as --log-level debug")
     if command == "worker":
-        add("--drain", action="store_true", help="end when nothing is due any more, and print what was done")
+        drains = "end when nothing is due any more, and print what was done"
+        add("--drain", action="store_true", help=drains)
         add("--within", metavar="TIME", help="with --drain: end within this time, 15s or more")
         add("--output", "-o", choices=("table", "json", "jsonl"), help="how --drain prints (jsonl)")
     else:
         add("--watch", action="store_true", help="start again when the code changes")
         where = "127.0.0.1:7070"
-        add("--listen", metavar="ADDRESS:PORT", default=where, help=f"where the store is served ({where})")
+        serves = f"where the store is served ({where})"
+        add("--listen", metavar="ADDRESS:PORT", default=where, help=serves)
     add("--color", metavar="WHEN", help="taken as by every command; there is nothing to colour")
     add("--cost", action=_NotForApps, nargs=0, help=argparse.SUPPRESS)
     return parser
