@@ -1,6 +1,6 @@
 //! What a worker tells its program, as Python sees it.
 
-use oq_core::record::Failure;
+use oq_core::record::{Ending, Failure};
 use oq_core::worker;
 use pyo3::prelude::*;
 
@@ -26,8 +26,13 @@ pub struct Event {
 
 impl Event {
     /// Whether it tells of a failed attempt, which every worker logs.
-    pub fn is_failure(&self) -> bool {
-        matches!(self.what, "failed" | "retried")
+    pub fn is_failure(event: &worker::Event) -> bool {
+        use worker::Event as Of;
+        match event {
+            Of::Finished { ending, .. } => *ending == Ending::Failed,
+            Of::Retried { .. } => true,
+            _ => false,
+        }
     }
 
     /// The event, if it is one of a task.

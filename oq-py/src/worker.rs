@@ -245,7 +245,9 @@ async fn build(
     }
     let (letters, all) = (shared.clone(), options.events);
     builder = builder.on_event(move |event| {
-        if let Some(event) = Event::of(event).filter(|event| all || event.is_failure()) {
+        if (all || Event::is_failure(event))
+            && let Some(event) = Event::of(event)
+        {
             letters.letters.put(Letter::Event(event));
         }
     });
