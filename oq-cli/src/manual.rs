@@ -16,7 +16,9 @@ fn the_manual_of_commands_is_up_to_date() {
     root.build();
     let mut text = format!(
         "{MADE}\n# Commands\n\nEvery command takes the [options at the end](#options-of-every-command). \
-         What each command is for, with examples: [cli.md](../cli.md).\n"
+         What each command is for, with examples: [cli.md](../cli.md). The `oq` of the Python package \
+         also runs apps, with `oq worker MODULE:APP` and `oq dev MODULE:APP`: \
+         [python.md](python.md#command-line).\n"
     );
     for command in root
         .get_subcommands()

@@ -3,7 +3,7 @@
     python oq-py/bench            # ends with 1 when a bound is missed
     python oq-py/bench --write    # puts them into docs/from-celery-rq-dramatiq.md as well
 
-Build the package with optimisation first: `maturin develop --profile sim` in `oq-py`. The peers are
+Build the package with optimisation first: `maturin develop --release` in `oq-py`. The peers are
 installed from PyPI into a virtual environment of their own; Redis must be there (Debian's package
 redis-server). Everything runs on this machine, one after the other.
 """

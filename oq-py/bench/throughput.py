@@ -3,7 +3,7 @@
     python oq-py/bench/throughput.py                       # a file, and `oq dev` over HTTP
     python oq-py/bench/throughput.py s3://bucket/prefix    # a store of yours
 
-Build the package with optimisation first: `maturin develop --profile sim` in `oq-py`. Packed tasks are
+Build the package with optimisation first: `maturin develop --release` in `oq-py`. Packed tasks are
 enqueued by `enqueue_many`, lone ones each by itself, 64 at a time. Producer, worker and, with `oq dev`,
 the store are processes of their own. A rate counts from the first call to the end of the last task;
 the worker is there before. On a machine that does other things as well the last column says more: it
@@ -191,7 +191,7 @@ def stores(url: str | None) -> Iterator[dict[str, Store]]:
 def refuse_unoptimised() -> None:
     """Ends the program where what it would measure is not what users have."""
     if not getattr(_oq, "__optimised__", False):
-        how = "`maturin develop --profile sim` in oq-py, in the environment of this Python"
+        how = "`maturin develop --release` in oq-py, in the environment of this Python"
         sys.exit(f"the installed oq is not optimised: build it with {how}")
 
 

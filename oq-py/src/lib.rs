@@ -59,6 +59,7 @@ fn _oq(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(command, module)?)?;
     module.add_function(wrap_pyfunction!(exit_code, module)?)?;
     module.add_function(wrap_pyfunction!(seconds, module)?)?;
+    module.add_function(wrap_pyfunction!(check_queue, module)?)?;
     module.add_function(wrap_pyfunction!(states, module)?)
 }
 
@@ -88,6 +89,13 @@ fn exit_code(code: &str) -> u8 {
 fn seconds(py: Python<'_>, text: &str) -> PyResult<f64> {
     let duration = oq_core::span::parse(text).map_err(|e| errors::raise(py, e))?;
     Ok(duration.as_secs_f64())
+}
+
+/// Raises `Invalid` unless a queue may have this name.
+#[pyfunction]
+fn check_queue(py: Python<'_>, name: &str) -> PyResult<()> {
+    let checked = oq_core::record::QueueName::new(name);
+    checked.map(drop).map_err(|e| errors::raise(py, e))
 }
 
 /// The words for where a task can stand, and whether it is over then.

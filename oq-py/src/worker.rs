@@ -35,7 +35,7 @@ pub struct WorkerOptions {
     cancel_grace: f64,
     poll: f64,
     fleet: bool,
-    /// Whether Python wants to be told what became of tasks.
+    /// Whether Python wants to be told of all that became of tasks, not of failures alone.
     events: bool,
 }
 
@@ -243,14 +243,14 @@ async fn build(
             attempt(shared.clone(), context, input)
         });
     }
-    if options.events {
-        let shared = shared.clone();
-        builder = builder.on_event(move |event| {
-            if let Some(event) = Event::of(event) {
-                shared.letters.put(Letter::Event(event));
-            }
-        });
-    }
+    let (letters, all) = (shared.clone(), options.events);
+    builder = builder.on_event(move |event| {
+        if (all || Event::is_failure(event))
+            && let Some(event) = Event::of(event)
+        {
+            letters.letters.put(Letter::Event(event));
+        }
+    });
     builder.build()
 }
 

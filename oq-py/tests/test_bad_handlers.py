@@ -46,6 +46,20 @@ def raises_what_cannot_be_shown() -> None:
 
 
 @app.task(retry=ONCE)
+def raises_what_exits_when_shown() -> None:
+    class Exits(Exception):
+        def __str__(self) -> str:
+            sys.exit(3)
+
+    raise Exits
+
+
+@app.task(retry=ONCE)
+async def raises_what_exits_when_shown_async() -> None:
+    raises_what_exits_when_shown.function()
+
+
+@app.task(retry=ONCE)
 def raises_half_a_character() -> None:
     raise ValueError("\ud800")
 
@@ -149,6 +163,8 @@ BAD = [
     (returns_a_coroutine_async, "result", "it returned a coroutine"),
     (raises_a_monster, "ValueError", "(100000000 characters)"),
     (raises_what_cannot_be_shown, "Mute", "cannot be shown"),
+    (raises_what_exits_when_shown, "Exits", "cannot be shown"),
+    (raises_what_exits_when_shown_async, "Exits", "cannot be shown"),
     (raises_half_a_character, "ValueError", "\\ud800"),
     (exits, "SystemExit", "3"),
     (exits_async, "SystemExit", "3"),
@@ -197,15 +213,17 @@ def test_wrong_inputs_of_others_fail_for_good():
     from oq._bridge import wait
     from oq._options import Options
 
-    for text, says in [
-        ('{"n": "x"}', "n: expected int"),
-        ('{"m": 1}', "m: there is no such parameter"),
-        ("{}", "n: it is missing"),
-        ("[1, 2]", "too many"),
+    draft = Options(retry=oq.Retry(2, base=0)).draft("good")
+    for text, says, attempts in [
+        ('{"n": "x"}', "n: expected int", 1),
+        ("{}", "n: it is missing", 1),
+        # What is not known here may be known to newer code, on another worker.
+        ('{"m": 1}', "m: there is no such parameter", 2),
+        ("[1, 2]", "too many", 2),
     ]:
-        id, _ = wait(app._client.submit("default", Options().draft("good"), text))
+        id, _ = wait(app._client.submit("default", draft, text))
         view = app.handle(id).wait_sync(SOON)
-        assert (view.failure.kind, view.attempts) == ("input", 1)
+        assert (view.failure.kind, view.attempts) == ("input", attempts)
         assert says in view.failure.message
     for text in ('{"n": 1}', "[1]", "1"):
         id, _ = wait(app._client.submit("default", Options().draft("good"), text))

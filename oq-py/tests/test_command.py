@@ -101,6 +101,78 @@ def test_a_worker_that_cannot_start_says_why(url, tmp_path, args, store, code, s
     assert (done.returncode, says in done.stderr) == (code, True), done.stderr
 
 
+@pytest.mark.parametrize(
+    "args, says",
+    [
+        (["worker", "jobs"], "jobs is a module: write oq worker jobs:app"),
+        (["dev", "jobs"], "jobs is a module: write oq dev jobs:app"),
+        (["worker", "jobs.py"], "write the module without .py: oq worker jobs:app"),
+        (["worker", "no/where"], "such as oq worker jobs:app"),
+        (["worker", "jobs:app", "--nonsense"], "unrecognized arguments: --nonsense"),
+        (["--cost", "worker", "jobs:app"], "--cost is not for apps"),
+        (["worker", "jobs:app", "-c", "many"], "invalid int value: 'many'"),
+        (["worker", "jobs:app", "--within", "1m"], "--within is for --drain"),
+        (["worker", "jobs:app", "--profile", "none"], 'no profile "none"'),
+    ],
+)
+def test_what_is_said_wrongly_is_told_with_what_to_write(url, tmp_path, args, says):
+    done = run(*args, url=url, cwd=tmp_path)
+    assert (done.returncode, done.stderr.startswith("oq: OQ-INVALID: ")) == (2, True), done.stderr
+    assert says in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_options_of_every_command_may_stand_anywhere(url, tmp_path, place):
+    """As with the commands of the core."""
+    id = run("submit", "double", '{"n": 21}', "-o", "id", url=url, cwd=tmp_path).stdout.strip()
+    args = ["worker", "jobs:app"]
+    args[place:place] = ["--quiet", "--url", url, "--color", "never", "-o", "jsonl"]
+    done = run(*args, "--drain", "--queue", "default", url="unused:", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["completed"] == 1
+    assert oq.App(url).handle(id).result_sync(1) == 42
+
+
+def test_a_profile_names_the_store(url, tmp_path):
+    (tmp_path / "oq.toml").write_text(f'[profiles.here]\nurl = "{url}"\n')
+    run("submit", "double", '{"n": 21}', url=url, cwd=tmp_path)
+    args = ["worker", "jobs:app", "--drain", "--profile", "here", "-o", "table"]
+    done = run(*args, url="redis://unused", cwd=tmp_path)
+    assert re.search("^completed +1$", done.stdout, re.M), done
+
+
+@pytest.mark.parametrize(
+    "args, levels",
+    [
+        ([], {"INFO", "WARNING", "ERROR"}),
+        (["--log-level", "warning"], {"WARNING", "ERROR"}),
+        (["--quiet"], {"ERROR"}),
+    ],
+)
+def test_a_worker_tells_of_failures(url, tmp_path, args, levels):
+    app = oq.App(url)
+    twice = app.task(name="fails", retry=oq.Retry(2, base=0))(lambda n: None)
+    id = twice.enqueue_sync(7).id
+    with start("worker", "jobs:app", *args, url=url, cwd=tmp_path) as worker:
+        assert run("wait", id, url=url, cwd=tmp_path).returncode == 1
+        worker.terminate()
+        _, err = worker.communicate(timeout=30)
+    said = re.findall(r"^\S+ \S+ (INFO|WARNING|ERROR) (.*)$", err, re.M)
+    assert {level for level, _ in said} == levels, err
+    assert f"ERROR fails {id} failed for good at attempt 2: ZeroDivisionError: " in err
+    if "WARNING" in levels:
+        assert f"WARNING fails {id} failed and is tried again after attempt 1: ZeroDivisionError" in err
+
+
+def test_the_help_shows_both_forms(url, tmp_path):
+    for command, other in [("worker", "--task <NAME=PROGRAM>"), ("dev", "--latency <PROFILE>")]:
+        shown = run(command, "--help", url=url, cwd=tmp_path).stdout
+        assert "MODULE:APP" in shown and other in shown, shown
+        assert shown.index("MODULE:APP") < shown.index(other)
+        only = run(command, "jobs:app", "--help", url=url, cwd=tmp_path).stdout
+        assert "MODULE:APP" in only and other not in only
+
+
 def test_a_dependency_that_is_missing_is_not_taken_for_the_app(url, tmp_path):
     (tmp_path / "jobs_mail.py").write_text("import jobs_ma")
     done = run("worker", "jobs_mail:app", url=url, cwd=tmp_path)

@@ -29,6 +29,16 @@ def resize(path: str, *, db: Database = oq.resource()) -> int:
     return len(path)
 
 
+@app.task
+async def bare(n: int) -> bytes:
+    return bytes(n)
+
+
+@app.task
+def bare_plain(self: int) -> float:
+    return float(self)
+
+
 @app.task(process=True)
 def heavy(n: int) -> list[int]:
     return [n]
@@ -47,6 +57,14 @@ async def produce() -> None:
     number: int = await (await resize.using(delay="10m", priority="high").enqueue("a")).result()
     batch = await app.enqueue_many(heavy.call(n) for n in range(3))
     numbers: list[int] = await batch[0].result()
+    mixed: list[oq.Call[object]] = [welcome.call("a"), resize.call("a"), bare.call(1)]
+    others: oq.Batch[object] = await app.enqueue_many(mixed)
+    either: oq.Batch[str | int] = await app.enqueue_many([welcome.call("a"), resize.call("a")])
+    word: str | int = await either[0].result()
+    some: bytes = await (await bare.enqueue(3)).result()
+    half: float = bare_plain(3) + await bare_plain.enqueue_sync(self=3).result()
+    drained = await app.drain(grace="1s")
+    print(others, word, some, half, drained["completed"])
     view: oq.TaskView = await handle.status()
     print(direct, plain, text, number, numbers, view.state)
 

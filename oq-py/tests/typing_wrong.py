@@ -26,11 +26,11 @@ def told(id: str) -> None: ...
 def misspelt() -> None: ...
 
 
-@app.task(timeout=[1])  # E: arg-type reportArgumentType
+@app.task(timeout=[1])  # E: call-overload reportArgumentType|reportCallIssue
 def no_duration() -> None: ...
 
 
-@app.task(retry=5)  # E: arg-type reportArgumentType
+@app.task(retry=5)  # E: call-overload reportArgumentType|reportCallIssue
 def no_policy() -> None: ...
 
 
@@ -71,8 +71,9 @@ async def results() -> None:
     later: str = welcome.handle("id").result()  # E: assignment reportAssignmentType
     batch = await app.enqueue_many(resize.call("a") for _ in range(3))
     wrong: str = await batch[0].result()  # E: assignment reportAssignmentType
+    many: oq.Batch[str] = await app.enqueue_many([welcome.call("a", "t"), resize.call("a")])  # E: list-item|arg-type reportAssignmentType
     text += resize.enqueue_sync("a").result_sync()  # E: operator reportOperatorIssue
-    print(number, other, forgotten, handle, later, wrong)
+    print(number, other, forgotten, handle, later, wrong, many)
 
 
 async def handlers() -> None:

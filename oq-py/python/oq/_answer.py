@@ -7,6 +7,7 @@ import traceback
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ._options import Retry, to_seconds
+from ._schema import Unknown
 from .errors import Fail, Invalid, Snooze
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def returned(task: Task[..., Any, Any], to: Answers, result: Any) -> None:
         output = task._schema.encode_result(result)
     except Invalid as e:
         to.fail("result", str(e), True)
-    except Exception as e:  # an annotation's own code, as a property that raises
+    except BaseException as e:  # an annotation's own code, as a property that raises
         to.fail("result", _text(e), True)
     else:
         to.complete(output)
@@ -54,6 +55,15 @@ def raised(task: Task[..., Any, Any], to: Answers, error: BaseException) -> None
         return
     kind, fatal = _kind(task.options.retry, error)
     to.fail(kind, _text(error), fatal)
+
+
+def unread(to: Answers, error: Invalid) -> None:
+    """Its input does not fit the handler.
+
+    What names something that this code does not know may come from a newer program, and fit a worker
+    that runs the newer code: it is tried again as the policy says. Anything else never fits.
+    """
+    to.fail("input", str(error), not isinstance(error, Unknown))
 
 
 def _kind(retry: Retry | None, error: BaseException) -> tuple[str, bool]:
@@ -98,7 +108,7 @@ def _text(error: BaseException) -> str:
 def _message(error: BaseException) -> str:
     try:
         text = str(error)
-    except Exception:  # its own __str__
+    except BaseException:  # its own __str__, which may exit as well
         text = "its message cannot be shown"
     text = text if len(text) <= _HEAD else f"{text[:_HEAD]} … ({len(text)} characters)"
     # Lone surrogates have no UTF-8.

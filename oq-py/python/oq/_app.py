@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Mapping
 from typing import (
     TYPE_CHECKING,
@@ -11,14 +12,22 @@ from typing import (
     ParamSpec,
     Protocol,
     TypeVar,
-    cast,
     overload,
 )
 
 from . import _many
-from ._bridge import answer, wait
+from ._bridge import answer, refuse_in_loop, wait
 from ._handle import Batch, Handle
-from ._options import Duration, Options, Priority, Retry, to_seconds
+from ._options import (
+    Duration,
+    Options,
+    Priority,
+    Retry,
+    queue_name,
+    text,
+    to_seconds,
+    whole,
+)
 from ._oq import Client, Event
 from ._task import Call, Task
 from .errors import Invalid, Unusable
@@ -55,8 +64,8 @@ class App:
     """
 
     def __init__(self, url: str | None = None, *, queue: str = "default") -> None:
-        self._url = url
-        self.queue: str = queue
+        self._url = url if url is None else text(url, "url")
+        self.queue: str = queue_name(queue)
         """The queue of tasks that name none."""
         self.tasks: dict[str, Task[..., Any, Any]] = {}
         """The tasks by their names."""
@@ -92,8 +101,16 @@ class App:
 
     # Tasks
 
+    @overload
+    def task(
+        self, function: Callable[P, Coroutine[Any, Any, T]], /
+    ) -> Task[P, Coroutine[Any, Any, T], T]: ...
+    @overload
+    def task(self, function: Callable[P, T], /) -> Task[P, T, T]: ...
+    @overload
     def task(
         self,
+        /,
         *,
         name: str | None = None,
         process: bool = False,
@@ -105,11 +122,29 @@ class App:
         expires_in: Duration | None = None,
         retention: Duration | None = None,
         max_snoozes: int | None = None,
-    ) -> Decorator:
+    ) -> Decorator: ...
+
+    def task(
+        self,
+        function: Callable[..., Any] | None = None,
+        /,
+        *,
+        name: str | None = None,
+        process: bool = False,
+        queue: str | None = None,
+        priority: Priority | None = None,
+        timeout: Duration | None = None,
+        lease: Duration | None = None,
+        retry: Retry | None = None,
+        expires_in: Duration | None = None,
+        retention: Duration | None = None,
+        max_snoozes: int | None = None,
+    ) -> Any:
         """Makes a task of a function; its name is the function's unless said.
 
         Async functions run on the worker's event loop, plain ones in a thread, and with
-        ``process=True`` in a process of their own, which may be killed.
+        ``process=True`` in a process of their own, which may be killed. Without options,
+        ``@app.task`` is enough.
         """
         options = Options(
             queue=queue,
@@ -121,27 +156,35 @@ class App:
             retention=retention,
             max_snoozes=max_snoozes,
         )
+        if not isinstance(process, bool):
+            raise Invalid(f"process: expected True or False, got {process!r}")
 
         def decorate(function: Callable[..., Any]) -> Task[..., Any, Any]:
-            task: Task[..., Any, Any] = Task(
-                self, function, name or function.__name__, options, process
-            )
+            own = name if name is not None else getattr(function, "__name__", "task")
+            task: Task[..., Any, Any] = Task(self, function, own, options, process)
             if task.name in self.tasks:
                 raise Invalid(f"task {task.name}: there are two of this name; give one a name=")
             self.tasks[task.name] = task
             return task
 
-        return cast(Decorator, decorate)
+        return decorate if function is None else decorate(function)
 
     def handle(self, id: str, queue: str | None = None) -> Handle[Any]:
-        """The handle of a task whose id is known."""
-        return Handle(self, queue or self.queue, id)
+        """The handle of a task whose id is known, in the queue that it was enqueued to.
+
+        An id does not tell its queue: without ``queue`` it is the app's. A handle costs no request.
+        """
+        return self._handle(id, queue or self.queue)
+
+    def _handle(self, id: str, queue: str) -> Handle[Any]:
+        return Handle(self, queue_name(queue), text(id, "id"))
 
     async def enqueue_many(self, calls: Iterable[Call[T]] | AsyncIterable[Call[T]]) -> Batch[T]:
         """Submits many tasks, packed: a few objects instead of one for each.
 
         The iterable is read as the store takes the tasks. When the store fails the rest is not
-        read; the error's ``batch`` says which tasks were accepted.
+        read. Whatever ends it early (the store, the iterable, Ctrl-C, a cancellation), the
+        exception's ``batch`` has the tasks that were accepted.
         """
         return await _many.enqueue(self, calls)
 
@@ -195,9 +238,20 @@ class App:
         cancel_grace: Duration = "10s",
         poll: Duration = "2s",
     ) -> None:
-        """Works until SIGTERM or Ctrl-C; then lets what runs end, for ``grace`` at most."""
+        """Works until SIGTERM or Ctrl-C; then lets what runs end, for ``grace`` at most.
+
+        ``cancel_grace`` is how long a task that was cancelled may take to end before it is left. An
+        idle worker asks the store for tasks every ``poll``. Only the main thread can be told of
+        signals: elsewhere use ``asyncio.run(app.run_async())``.
+        """
         from ._worker import run
 
+        refuse_in_loop("app.run()", "await app.run_async()")
+        if threading.current_thread() is not threading.main_thread():
+            raise Unusable(
+                "app.run() is told of signals, which only the main thread can be: "
+                "in this thread use asyncio.run(app.run_async())"
+            )
         run(
             self.run_async(
                 queues, concurrency=concurrency, grace=grace, cancel_grace=cancel_grace, poll=poll
@@ -226,29 +280,46 @@ class App:
         await serve(self, options, until_cancelled)
 
     async def drain(
-        self, queues: Queues = None, *, concurrency: int = 32, within: Duration | None = None
+        self,
+        queues: Queues = None,
+        *,
+        concurrency: int = 32,
+        within: Duration | None = None,
+        grace: Duration = "30s",
     ) -> Mapping[str, Any]:
         """Runs what is due and returns what it did; for cron, and functions that start for a while.
 
-        ``within`` says by when it must be over, 15 s at least.
+        ``within`` says by when it must be over, 15 s at least. Cancelled, it lets what runs end for
+        ``grace``, gives the rest back, and only then ends.
         """
-        from ._worker import serve
+        from ._worker import serve, until_drained
 
         limit = None if within is None else to_seconds(within)
-        options = self._worker_options(queues, concurrency=concurrency)
-        text = await serve(self, options, lambda worker: answer(worker.drain(limit)))
-        drained: Mapping[str, Any] = json.loads(text)
+        options = self._worker_options(queues, concurrency=concurrency, grace=to_seconds(grace))
+        done = await serve(self, options, lambda worker: until_drained(worker, limit))
+        drained: Mapping[str, Any] = json.loads(done)
         return drained
 
     def drain_sync(
-        self, queues: Queues = None, *, concurrency: int = 32, within: Duration | None = None
+        self,
+        queues: Queues = None,
+        *,
+        concurrency: int = 32,
+        within: Duration | None = None,
+        grace: Duration = "30s",
     ) -> Mapping[str, Any]:
+        """The same without a loop. Ctrl-C lets what runs end, for ``grace``; a second one does not."""
         import asyncio
 
-        return asyncio.run(self.drain(queues, concurrency=concurrency, within=within))
+        refuse_in_loop("app.drain_sync()", "await app.drain()")
+        return asyncio.run(self.drain(queues, concurrency=concurrency, within=within, grace=grace))
 
-    def _worker_options(self, queues: Queues, **settings: Any) -> WorkerOptions:
+    def _worker_options(
+        self, queues: Queues, *, concurrency: int = 32, **settings: Any
+    ) -> WorkerOptions:
         from ._worker import WorkerOptions, read_queues
+
+        settings["concurrency"] = whole(concurrency, "concurrency")
 
         return WorkerOptions(
             read_queues(queues, self), sorted(self.tasks), bool(self._hooks), **settings

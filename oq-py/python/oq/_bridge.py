@@ -53,10 +53,15 @@ async def answer(request: Request[T]) -> T:
 
 def wait(request: Request[T]) -> T:
     """Makes the request; other threads go on meanwhile, and Ctrl-C ends it."""
+    refuse_in_loop("a call that ends in _sync", "await the call without _sync")
+    return request.wait()
+
+
+def refuse_in_loop(what: str, instead: str) -> None:
+    """Raises where an event loop runs, which ``what`` would block."""
     asyncio = sys.modules.get("asyncio")
     if asyncio is not None and asyncio._get_running_loop() is not None:
         raise Unusable(
-            "a call that ends in _sync would block the event loop that runs in this thread: "
-            "await the call without _sync, or use asyncio.to_thread"
+            f"{what} would block the event loop that runs in this thread: "
+            f"{instead}, or use asyncio.to_thread"
         )
-    return request.wait()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib
 import os
 import runpy
+import signal
 import socket
 import sys
 import threading
 from queue import SimpleQueue
 from typing import Any
 
-from . import _answer
+from . import _answer, _forks
 from ._context import Context, running
 from ._process import receive, send
 from ._task import Task
@@ -23,8 +24,12 @@ class _Far:
 
     cancelled = False  # whoever is cancelled here is killed
 
-    def __init__(self, end: socket.socket, about: dict[str, Any], saved: str | None) -> None:
+    def __init__(
+        self, end: socket.socket, call: int, about: dict[str, Any], saved: str | None
+    ) -> None:
         self._end = end
+        self._call = call
+        self._process = os.getpid()
         self._saved = saved
         self.id: str = about["id"]
         self.task: str = about["task"]
@@ -36,7 +41,10 @@ class _Far:
         self.trace: str | None = about["trace"]
 
     def _say(self, what: str, *given: Any) -> None:
-        send(self._end, {"what": what, "given": given})
+        if os.getpid() != self._process:
+            return  # a fork of the handler's is not asked
+        said = {"what": what, "given": given, "from": self._process, "call": self._call}
+        send(self._end, said)
 
     def progress(self, done: int, total: int) -> None:
         self._say("progress", done, total)
@@ -81,7 +89,7 @@ def _find(module: str, name: str, main: str | None) -> Task[..., Any, Any]:
 
 
 def _attempt(end: socket.socket, start: dict[str, Any], main: str | None) -> None:
-    far = _Far(end, start["about"], start["saved"])
+    far = _Far(end, start["call"], start["about"], start["saved"])
     running.set(Context(far))
     try:
         task = _find(start["module"], start["name"], main)
@@ -89,11 +97,11 @@ def _attempt(end: socket.socket, start: dict[str, Any], main: str | None) -> Non
         far.fail(type(e).__name__, f"its process cannot find it: {e}", True)
         return
     try:
-        args, kwargs = task._schema.decode(start["input"])
-    except Invalid as e:
-        far.fail("input", str(e), True)
-        return
-    try:
+        try:
+            args, kwargs = task._schema.decode(start["input"])
+        except Invalid as e:
+            _answer.unread(far, e)
+            return
         result = task.function(*args, **kwargs)
     except BaseException as e:
         _answer.raised(task, far, e)
@@ -101,12 +109,30 @@ def _attempt(end: socket.socket, start: dict[str, Any], main: str | None) -> Non
         _answer.returned(task, far, result)
 
 
+def _forks_leave(end: socket.socket) -> None:
+    """What a handler forks lets go of the worker, and may be ended as any process."""
+
+    def leave() -> None:
+        end.close()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    os.register_at_fork(after_in_child=leave)
+
+
 def main(descriptor: int) -> None:
+    # A signal to all processes of the worker is for the worker alone, which ends this one. It is not
+    # ignored, since that would be inherited by programs that a task starts.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    process = os.getpid()
     end = socket.socket(fileno=descriptor)
+    end.set_inheritable(False)
     first = receive(end)
     if first is None:
         return
     sys.path[:] = first["path"]
+    _forks_leave(end)
     starts: SimpleQueue[dict[str, Any]] = SimpleQueue()
 
     def listen() -> None:
@@ -116,11 +142,13 @@ def main(descriptor: int) -> None:
 
     threading.Thread(target=listen, daemon=True).start()
     while True:
-        _attempt(end, starts.get(), first["main"])
+        start = starts.get()
+        try:
+            _attempt(end, start, first["main"])
+        finally:
+            if os.getpid() != process:
+                _forks.end(start["about"]["task"])
 
 
 if __name__ == "__main__":
-    try:
-        main(int(sys.argv[1]))
-    except KeyboardInterrupt:
-        pass  # Ctrl-C goes to the whole group; the worker decides
+    main(int(sys.argv[1]))

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
+import importlib.util
+import json
 import logging
 import os
 import re
 import signal
+import subprocess
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
@@ -20,65 +24,193 @@ if TYPE_CHECKING:
 _APP = re.compile(r"[^\W\d][\w.]*:[^\W\d]\w*")
 """``module:app``."""
 
-_FLAGS = ("--watch",)
-"""The options before an app that take no value."""
+_MODULE = re.compile(r"[^\W\d][\w.]*")
+
+_FLAGS = ("--watch", "--drain", "--quiet", "--verbose", "--cost", "--help", "--version", "-v", "-h")
+"""The options before an app or a command that take no value."""
+
+_WITHOUT_APP = {"worker": ("list", "help"), "dev": ("help",)}
+"""The words after a command that are its own, and no module."""
+
+_RUNS = {
+    "worker": "Run an app's tasks until SIGTERM or Ctrl-C.",
+    "dev": "Serve a store of this machine as S3, and run an app's tasks beside it.",
+}
 
 
 def main() -> NoReturn:
-    words = sys.argv[1:]
-    if words[:1] == ["worker"] and (_names_app(words) or {"--help", "-h"} & set(words)):
-        sys.exit(_worker(words[1:]))
-    if words[:1] == ["dev"] and _names_app(words):
-        from ._dev import dev
-
-        sys.exit(dev(words[1:]))
+    words = _command_first(sys.argv[1:])
+    command, rest = (words[0] if words else ""), words[1:]
+    if command in _RUNS:
+        plain = [rest[n] for n in _plain(rest)]
+        named = [word for word in plain if _APP.fullmatch(word)]
+        if named:
+            sys.exit(_worker(rest) if command == "worker" else _dev(rest))
+        if plain and "--task" not in rest and plain[0] not in _WITHOUT_APP[command]:
+            sys.exit(_no_app(command, plain[0]))
+        if not plain and {"--help", "-h"} & set(rest):
+            options(command).print_help()
+            print(f"\nThe other form of oq {command}, without an app:\n", flush=True)
     # Rust knows nothing of Python's handler, which only takes a note.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    sys.exit(_oq.command(["oq", *words]))
+    sys.exit(_oq.command(["oq", *sys.argv[1:]]))
 
 
-def _names_app(words: Sequence[str]) -> bool:
-    """Whether a word is an app, and not the value of an option, which may be ``sqlite:file``."""
-    for before, word in zip(words, words[1:], strict=False):
-        if _APP.fullmatch(word) and not _wants_value(before):
-            return True
-    return False
+def _command_first(words: Sequence[str]) -> list[str]:
+    """The command, and then the options of every command that may stand before it."""
+    at = next(iter(_plain(words)), None)
+    return [*words] if at is None else [words[at], *words[:at], *words[at + 1 :]]
+
+
+def _plain(words: Sequence[str]) -> list[int]:
+    """Where words stand that are no options, nor the value of one, which may be ``sqlite:file``."""
+    found, value = [], False
+    for place, word in enumerate(words):
+        if not value and not word.startswith("-"):
+            found.append(place)
+        value = not value and _wants_value(word)
+    return found
 
 
 def _wants_value(word: str) -> bool:
     """Whether the next word is this option's value; ``--url=x`` and ``-c8`` have theirs."""
     if word.startswith("--"):
         return "=" not in word and word not in _FLAGS
-    return word.startswith("-") and len(word) == 2
+    return word.startswith("-") and len(word) == 2 and word not in _FLAGS
+
+
+def _no_app(command: str, word: str) -> int:
+    """Says how an app is named; the exit code."""
+    sys.path.insert(0, os.getcwd())
+    hint = f"write oq {command} MODULE:APP, such as oq {command} jobs:app"
+    if word.endswith(".py"):
+        hint = f"write the module without .py: oq {command} {word[:-3].replace('/', '.')}:app"
+    elif _MODULE.fullmatch(word):
+        with contextlib.suppress(ImportError, ValueError):
+            if importlib.util.find_spec(word) is not None:
+                apps = _apps(importlib.import_module(word)) or ["app"]
+                hint = f"{word} is a module: write oq {command} {word}:{apps[0]}"
+    return told(_oq.Invalid.code, f"{word} names no app: {hint}")
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """As the whole command says it."""
+        print(f"oq: {_oq.Invalid.code}: {message}\nnext: {self.prog} --help", file=sys.stderr)
+        sys.exit(_oq.exit_code(_oq.Invalid.code))
+
+
+class _NotForApps(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        parser.error(f"{self.option_strings[0]} is not for apps: oq bench says what tasks cost")
 
 
 def options(command: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=f"oq {command}", description=_worker.__doc__)
-    parser.add_argument("app", metavar="MODULE:APP", help="where the app is")
-    parser.add_argument("--queues", "-q", help='such as "mail:3,default:1"; all that tasks name')
-    parser.add_argument("--concurrency", "-c", type=int, default=32, help="tasks at once (32)")
-    parser.add_argument("--grace", default="30s", help="how long tasks may go on at the end (%(default)s)")
-    parser.add_argument("--url", help="the store, instead of the app's own")
+    """What may be said with an app."""
+    parser = _Parser(prog=f"oq {command}", description=_RUNS[command], allow_abbrev=False)
+    add = parser.add_argument
+    add("app", metavar="MODULE:APP", help="where the app is")
+    names = 'such as "mail:3,default:1"; all that tasks name'
+    add("--queues", "--queue", "-q", metavar="QUEUES", help=names)
+    add("--concurrency", "-c", metavar="TASKS", type=int, default=32, help="tasks at once (32)")
+    grace = "3s" if command == "dev" else "30s"
+    ends = f"how long tasks may go on at the end ({grace})"
+    add("--grace", metavar="TIME", default=grace, help=ends)
+    add("--url", metavar="URL", help="the store, instead of the app's own")
+    add("--profile", metavar="NAME", help="the profile of the configuration files whose store it is")
+    add("--log-level", choices=_LEVELS, help="what is told on stderr, from this on (info)")
+    add("--quiet", action="store_true", help="the same as --log-level error")
+    add("--verbose", "-v", action="store_true", help="the same as --log-level debug")
+    if command == "worker":
+        drains = "end when nothing is due any more, and print what was done"
+        add("--drain", action="store_true", help=drains)
+        add("--within", metavar="TIME", help="with --drain: end within this time, 15s or more")
+        add("--output", "-o", choices=("table", "json", "jsonl"), help="how --drain prints (jsonl)")
+    else:
+        add("--watch", action="store_true", help="start again when the code changes")
+        where = "127.0.0.1:7070"
+        serves = f"where the store is served ({where})"
+        add("--listen", metavar="ADDRESS:PORT", default=where, help=serves)
+    add("--color", metavar="WHEN", help="taken as by every command; there is nothing to colour")
+    add("--cost", action=_NotForApps, nargs=0, help=argparse.SUPPRESS)
     return parser
 
 
+_LEVELS = ("debug", "info", "warning", "error")
+
+
+def level(said: argparse.Namespace) -> str:
+    """From which level on the log is told."""
+    if said.log_level:
+        return str(said.log_level)
+    return "error" if said.quiet else "debug" if said.verbose else "info"
+
+
+def _dev(words: Sequence[str]) -> int:
+    from ._dev import dev
+
+    return dev(words)
+
+
 def _worker(words: Sequence[str]) -> int:
-    """Run an app's tasks until SIGTERM or Ctrl-C."""
     said = options("worker").parse_args(words)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
+    log = logging.getLogger("oq")
+    log.setLevel(level(said).upper())
+    url = said.url or (of_profile(said.profile) if said.profile else None)
+    if isinstance(url, int):
+        return url
     app = find(said.app)
     if app is None:
         return _oq.exit_code(_oq.Invalid.code)
-    if said.url:
-        app._url = said.url
-    log = logging.getLogger("oq")
+    if url:
+        app._url = url
     try:
+        if said.drain:
+            return _drain(app, said)
+        if said.within:
+            raise _oq.Invalid("--within is for --drain")
         log.info("%s works on %s", said.app, ", ".join(sorted(app.tasks)) or "nothing")
         app.run(said.queues, concurrency=said.concurrency, grace=said.grace)
     except _oq.OqError as e:
         return told(e.code, str(e))
     log.info("stopped")
     return 0
+
+
+def _drain(app: App, said: argparse.Namespace) -> int:
+    """Runs what is due and prints what was done; SIGTERM and Ctrl-C end it early."""
+    from ._worker import run
+
+    done: dict[str, object] = {}
+
+    async def drain() -> None:
+        done.update(
+            await app.drain(
+                said.queues, concurrency=said.concurrency, within=said.within, grace=said.grace
+            )
+        )
+
+    run(drain())
+    if not done:
+        return told("OQ-INTERRUPTED", "it was told to end; what did not run was given back")
+    if said.output == "table":
+        for name, value in done.items():
+            print(f"{name:<16}{value}")
+    else:
+        print(json.dumps(done, indent=2 if said.output == "json" else None))
+    return 0
+
+
+def of_profile(name: str) -> str | int:
+    """The store that a profile names, or the exit code when that was told to be wrong."""
+    command = [sys.executable, "-m", "oq._cli", "config", "show", "-o", "json", "--profile", name]
+    env = {key: value for key, value in os.environ.items() if key != "OQ_URL"}
+    shown = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=env)
+    if shown.returncode != 0:
+        return shown.returncode
+    url = {field["name"]: field["value"] for field in json.loads(shown.stdout)}.get("url")
+    return str(url) if url else told(_oq.Invalid.code, f"the profile {name} names no url")
 
 
 def told(code: str, why: str) -> int:
@@ -103,11 +235,18 @@ def find(where: str) -> App | None:
         return None
     app = getattr(found, name, None)
     if not isinstance(app, App):
-        apps = [key for key, value in vars(found).items() if isinstance(value, App)]
+        apps = _apps(found)
         hint = f"; there is {module}:{apps[0]}" if apps else ""
         told(_oq.Invalid.code, f"{where} is no oq.App{hint}")
         return None
     return app
+
+
+def _apps(module: object) -> list[str]:
+    """The names of its apps."""
+    from ._app import App
+
+    return [name for name, value in vars(module).items() if isinstance(value, App)]
 
 
 if __name__ == "__main__":

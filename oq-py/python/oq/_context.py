@@ -8,10 +8,12 @@ from contextvars import ContextVar
 from typing import Any, Protocol, TypeVar, overload
 
 from ._json import dumps
-from ._options import Duration, to_seconds
-from .errors import Unusable
+from ._options import LONGEST, Duration, to_seconds, whole
+from .errors import Invalid, Unusable
 
 T = TypeVar("T")
+
+_MOST = 2**64 - 1
 
 
 class Attempt(Protocol):
@@ -62,6 +64,7 @@ class Context:
 
     @property
     def queue(self) -> str:
+        """The queue that it came from."""
         return self._attempt.queue
 
     @property
@@ -84,6 +87,7 @@ class Context:
 
     @property
     def tags(self) -> Mapping[str, str]:
+        """The tags that the task was given."""
         return self._attempt.tags
 
     @property
@@ -98,7 +102,9 @@ class Context:
 
     def progress(self, done: int, total: int) -> None:
         """Says how far the task is. Written with the next renewal of the lease."""
-        self._attempt.progress(done, total)
+        self._attempt.progress(
+            whole(done, "progress: done", most=_MOST), whole(total, "progress: total", most=_MOST)
+        )
 
     def save(self, cursor: Any) -> None:
         """Saves where the next attempt is to resume, as JSON. Written with the next renewal."""
@@ -120,7 +126,10 @@ class Context:
 
     def extend(self, more: Duration) -> None:
         """Lets this attempt run for so long from now on, whatever its timeout was."""
-        self._attempt.extend(to_seconds(more))
+        seconds = to_seconds(more)
+        if seconds > LONGEST:
+            raise Invalid(f"extend: {more!r} is longer than 366 days, which no attempt may last")
+        self._attempt.extend(seconds)
 
 
 running: ContextVar[Context] = ContextVar("oq.current")

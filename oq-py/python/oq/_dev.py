@@ -13,15 +13,12 @@ import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ._cli import options
+from ._cli import level, of_profile, options
 from ._oq import exit_code
 from .errors import Unusable
 
 _LOOK = 0.5
 """Seconds between two looks at the code."""
-
-_GRACE = "3s"
-"""How long tasks may go on when the code changed."""
 
 _COMMAND = [sys.executable, "-m", "oq._cli"]
 
@@ -39,14 +36,14 @@ class _Told:
 
 def dev(words: Sequence[str]) -> int:
     """Runs until Ctrl-C; a second one ends what runs. A store that is S3 is used as it is."""
-    parser = options("dev")
-    parser.set_defaults(grace=_GRACE)
-    parser.add_argument("--watch", action="store_true", help="start again when the code changes")
-    parser.add_argument("--listen", default="127.0.0.1:7070", help="where the store is served")
-    said = parser.parse_args(words)
-    url = said.url or os.environ.get("OQ_URL") or "memory:"
+    said = options("dev").parse_args(words)
+    url = said.url or (of_profile(said.profile) if said.profile else os.environ.get("OQ_URL"))
+    if isinstance(url, int):
+        return url
+    url = url or "memory:"
     worker = ["worker", said.app, "--concurrency", str(said.concurrency), "--grace", said.grace]
     worker += ["--queues", said.queues] if said.queues else []
+    worker += ["--log-level", level(said)]
     told = _Told()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, told.hear)

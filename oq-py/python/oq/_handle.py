@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import (
@@ -18,26 +19,24 @@ from typing import (
 
 from . import _oq
 from ._bridge import answer, wait
-from ._options import Duration, to_seconds
-from .errors import TaskFailed
+from ._options import LONGEST, Duration, text, to_seconds
+from .errors import NotFound, TaskFailed
 
 if TYPE_CHECKING:
     from ._app import App
 
-T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 _OVER = dict(_oq.states())
-
-_FOREVER = 366 * 86_400.0
-"""The longest time that any task may take."""
 
 
 class Progress(NamedTuple):
     """How far a task says it is."""
 
     done: int
+    """So much is done."""
     total: int
+    """So much there is to do."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class Failure:
     """What went wrong in an attempt."""
 
     kind: str
-    """The exception's class, or ``timeout``, ``crashed``, ``result``, ``input``."""
+    """The exception's class, or a word of the core such as ``timeout``."""
     message: str
     """Its message, and below it the traceback, cut to 16 KiB."""
 
@@ -55,17 +54,27 @@ class TaskView:
     """One task, as it looked when it was asked for."""
 
     id: str
+    """The task's id."""
     task: str
+    """The task's name."""
     queue: str
+    """The queue that it is in."""
     state: str
     """pending, waiting, running, finishing, completed, failed, cancelled or expired."""
     attempts: int
+    """How many attempts it was charged with so far."""
     submitted: datetime
+    """When it was enqueued, in the store's time."""
     available_at: datetime | None
+    """From when on it may run, unless it runs or is over."""
     ended: datetime | None
+    """When it ended."""
     progress: Progress | None
+    """What its handler said last of how far it is."""
     failure: Failure | None
+    """What went wrong in the last attempt that failed."""
     tags: Mapping[str, str]
+    """The tags it was given."""
     input: Any
     """As JSON; ``None`` once the task completed."""
     output: Any
@@ -75,6 +84,7 @@ class TaskView:
 
     @property
     def is_over(self) -> bool:
+        """Whether it ended, however."""
         return _OVER[self.state]
 
     @staticmethod
@@ -113,7 +123,9 @@ class Handle(Generic[T_co]):
     def __init__(self, app: App, queue: str, id: str, existing: bool = False) -> None:
         self._app = app
         self.id: str = id
+        """The task's id, to be kept and given to ``handle`` later."""
         self.queue: str = queue
+        """The queue in which it is looked for; an id does not tell its own."""
         self.existing: bool = existing
         """Whether it was there before, under the same key."""
 
@@ -138,17 +150,21 @@ class Handle(Generic[T_co]):
 
     async def wait(self, timeout: Duration | None = None) -> TaskView:
         """The task once it is over, however it ended."""
-        return TaskView.read(self.queue, await answer(self._wait(timeout)))
+        with self._in_queue():
+            return TaskView.read(self.queue, await answer(self._wait(timeout)))
 
     def wait_sync(self, timeout: Duration | None = None) -> TaskView:
-        return TaskView.read(self.queue, wait(self._wait(timeout)))
+        with self._in_queue():
+            return TaskView.read(self.queue, wait(self._wait(timeout)))
 
     async def status(self) -> TaskView:
         """The task as it stands now."""
-        return TaskView.read(self.queue, await answer(self._get()))
+        with self._in_queue():
+            return TaskView.read(self.queue, await answer(self._get()))
 
     def status_sync(self) -> TaskView:
-        return TaskView.read(self.queue, wait(self._get()))
+        with self._in_queue():
+            return TaskView.read(self.queue, wait(self._get()))
 
     async def cancel(self, reason: str | None = None) -> str:
         """Asks to cancel it.
@@ -156,19 +172,34 @@ class Handle(Generic[T_co]):
         ``cancelled``: it will not run. ``requested``: a worker holds it and will be told. Any other
         word is how it had ended before.
         """
-        return await answer(self._cancel(reason))
+        with self._in_queue():
+            return await answer(self._cancel(reason))
 
     def cancel_sync(self, reason: str | None = None) -> str:
-        return wait(self._cancel(reason))
+        with self._in_queue():
+            return wait(self._cancel(reason))
+
+    @contextlib.contextmanager
+    def _in_queue(self) -> Generator[None]:
+        """A task that is not found may be in another queue."""
+        try:
+            yield
+        except NotFound as e:
+            raise NotFound(
+                f"{e}. Only the queue {self.queue} was looked in: "
+                "if the task is in another, write handle(id, queue=…)"
+            ) from None
 
     def _wait(self, timeout: Duration | None) -> _oq.Request[str]:
-        seconds = _FOREVER if timeout is None else to_seconds(timeout)
+        seconds = LONGEST if timeout is None else to_seconds(timeout)
         return self._app._client.wait(self.queue, self.id, seconds)
 
     def _get(self) -> _oq.Request[str]:
         return self._app._client.get(self.queue, self.id)
 
     def _cancel(self, reason: str | None) -> _oq.Request[str]:
+        if reason is not None:
+            text(reason, "reason")
         return self._app._client.cancel(self.queue, self.id, reason)
 
     def _result(self, view: TaskView) -> T_co:
@@ -179,35 +210,41 @@ class Handle(Generic[T_co]):
         return cast(T_co, result)
 
 
-class Batch(Sequence[Handle[T]]):
-    """The tasks of one ``enqueue_many``, in the order in which they were given."""
+class Batch(Sequence[Handle[T_co]]):
+    """The tasks of one ``enqueue_many``, in the order in which they were given; a sequence of handles."""
 
-    def __init__(self, app: App, queue: str, ids: _oq.Ids) -> None:
+    def __init__(self, app: App, queue: str, ids: _oq.Ids | None) -> None:
         self._app, self._queue, self._ids = app, queue, ids
+
+    def __repr__(self) -> str:
+        return (
+            f"<oq.Batch of {len(self)} tasks in {self._queue}: "
+            f"{self.accepted} accepted, {self.existing} existing>"
+        )
 
     @property
     def accepted(self) -> int:
         """How many were accepted; those that were there already under their key are not counted."""
-        return self._ids.accepted
+        return self._ids.accepted if self._ids else 0
 
     @property
     def existing(self) -> int:
         """How many were there already, under their key."""
-        return self._ids.existing
+        return self._ids.existing if self._ids else 0
 
     def __len__(self) -> int:
-        return len(self._ids)
+        return len(self._ids) if self._ids else 0
 
     @overload
-    def __getitem__(self, place: int) -> Handle[T]: ...
+    def __getitem__(self, place: int) -> Handle[T_co]: ...
     @overload
-    def __getitem__(self, place: slice) -> Sequence[Handle[T]]: ...
+    def __getitem__(self, place: slice) -> Sequence[Handle[T_co]]: ...
 
-    def __getitem__(self, place: int | slice) -> Handle[T] | Sequence[Handle[T]]:
+    def __getitem__(self, place: int | slice) -> Handle[T_co] | Sequence[Handle[T_co]]:
         if isinstance(place, slice):
             return [self[i] for i in range(*place.indices(len(self)))]
         at = place + len(self) if place < 0 else place
-        if not 0 <= at < len(self):
+        if self._ids is None or not 0 <= at < len(self):
             raise IndexError(place)
         id = self._ids.at(at)
         if id is None:

@@ -11,7 +11,9 @@ __optimised__: bool
 
 class OqError(Exception):
     code: str
+    """The same as in Rust and on the command line; a class of errors has one."""
     ids: Sequence[str]
+    """Of an ``InDoubt``: the tasks that may have been accepted."""
 
 class Invalid(OqError): ...
 class NotFound(OqError): ...
@@ -87,17 +89,25 @@ class Event:
 
     @property
     def what(self) -> str:
-        """completed, failed, cancelled, expired, retried or snoozed."""
+        """completed, failed, cancelled, expired, retried or snoozed (elsewhere: rescheduled)."""
     @property
-    def queue(self) -> str: ...
+    def queue(self) -> str:
+        """The queue of the task."""
     @property
-    def id(self) -> str: ...
+    def id(self) -> str:
+        """The task's id."""
     @property
-    def task(self) -> str: ...
+    def task(self) -> str:
+        """The task's name."""
     @property
-    def kind(self) -> str | None: ...
+    def attempt(self) -> int:
+        """Which attempt it came of, or how many there were once the task is over; 0 of a snooze."""
     @property
-    def message(self) -> str | None: ...
+    def kind(self) -> str | None:
+        """What kind of failure it was, if it was one."""
+    @property
+    def message(self) -> str | None:
+        """Its message, and below it the traceback."""
 
 class Function:
     @staticmethod
@@ -183,4 +193,5 @@ class TestClock:
 def command(args: Sequence[str]) -> int: ...
 def exit_code(code: str) -> int: ...
 def seconds(text: str) -> float: ...
+def check_queue(name: str) -> None: ...
 def states() -> list[tuple[str, bool]]: ...

@@ -1,12 +1,15 @@
 """Functions that run in a process of their own, and may crash or be killed there.
 
-A child is a fresh interpreter that imports the function by its name. What goes between is JSON with
-a length before it; nothing is pickled.
+A child is an interpreter of its own that imports the function by its name; it is kept for the next
+task. What goes between is JSON with a length before it; nothing is pickled. Each message of a child
+tells which call it is about and which process speaks: one that is out of step is not believed, and
+its child is ended.
 """
 
 from __future__ import annotations
 
 import json
+import select
 import signal
 import socket
 import struct
@@ -22,28 +25,41 @@ if TYPE_CHECKING:
 
 _LENGTH = struct.Struct("!Q")
 
+_LONGEST = 1 << 32
+"""No message has more bytes: what says so is no message."""
+
+_LOOK = 500
+"""Milliseconds between two looks whether a silent child is still there."""
+
 
 def send(to: socket.socket, message: dict[str, Any]) -> None:
     body = json.dumps(message, ensure_ascii=False).encode("utf-8", "surrogatepass")
     to.sendall(_LENGTH.pack(len(body)) + body)
 
 
-def receive(end: socket.socket) -> dict[str, Any] | None:
-    """The next message; ``None`` when the other end is gone."""
-    head = _read(end, _LENGTH.size)
-    body = _read(end, _LENGTH.unpack(head)[0]) if head else None
-    if body is None:
+def receive(end: socket.socket, is_over: Callable[[], bool] | None = None) -> Any:
+    """The next message; ``None`` when the other end is gone, which ``is_over`` may know as well.
+
+    Raises ``ValueError`` for what is no message.
+    """
+    head = _read(end, _LENGTH.size, is_over)
+    if head is None:
         return None
-    message: dict[str, Any] = json.loads(body.decode("utf-8", "surrogatepass"))
-    return message
+    length = _LENGTH.unpack(head)[0]
+    if length > _LONGEST:
+        raise ValueError(f"a message of {length} bytes")
+    body = _read(end, length, is_over)
+    return None if body is None else json.loads(body.decode("utf-8", "surrogatepass"))
 
 
-def _read(end: socket.socket, size: int) -> bytes | None:
+def _read(end: socket.socket, size: int, is_over: Callable[[], bool] | None) -> bytes | None:
     parts = bytearray()
     while len(parts) < size:
         try:
+            if is_over is not None and not _wait(end, is_over):
+                return None
             part = end.recv(min(size - len(parts), 1 << 20))
-        except ConnectionError:
+        except OSError:
             return None
         if not part:
             return None
@@ -51,32 +67,61 @@ def _read(end: socket.socket, size: int) -> bytes | None:
     return bytes(parts)
 
 
+def _wait(end: socket.socket, is_over: Callable[[], bool]) -> bool:
+    """Whether there is something to read before it is over.
+
+    A process that a task started may hold the other end after the child has died, so that nothing
+    tells its end.
+    """
+    poll = select.poll()
+    poll.register(end, select.POLLIN)
+    while not poll.poll(_LOOK):
+        if is_over():
+            return bool(poll.poll(0))
+    return True
+
+
 class _Child:
     def __init__(self) -> None:
         self._end, other = socket.socketpair()
         with other:
+            # A session of its own: Ctrl-C goes to all processes of a terminal, and is for the worker
+            # alone, which lets its tasks end.
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "oq._child", str(other.fileno())],
                 pass_fds=[other.fileno()],
                 stdin=subprocess.DEVNULL,
+                start_new_session=True,
             )
+        self._call = 0
+        self._wrong: str | None = None
         send(self._end, {"path": sys.path, "main": _main()})
 
     def run(self, task: Task[..., Any, Any], job: Job) -> bool:
-        """Whether it is still there afterwards."""
+        """Whether it is still there, and in step, afterwards."""
+        self._call += 1
         try:
-            send(self._end, _start(task, job))
+            send(self._end, {"call": self._call, **_start(task, job)})
         except OSError:
             pass  # how it ended is told below
         while True:
-            said = receive(self._end)
-            if said is None:
+            try:
+                said = receive(self._end, self.is_over)
+                if said is None:
+                    return False
+                if _heard(job, said, (self._process.pid, self._call)):
+                    return True
+            except Exception as e:
+                self._wrong = f"its process was not understood: {e}"
                 return False
-            if _heard(job, said):
-                return True
+
+    def is_over(self) -> bool:
+        return self._process.poll() is not None
 
     def end(self) -> str:
         """Ends it, and says how it ended."""
+        if self._wrong is not None:
+            self.kill()
         try:
             # One that closed its end is on its way out: its own exit code says more than a kill.
             code = self._process.wait(1)
@@ -84,6 +129,8 @@ class _Child:
             self.kill()
             code = self._process.wait()
         self._end.close()
+        if self._wrong is not None:
+            return self._wrong
         if code >= 0:
             return f"its process ended with exit code {code}"
         return f"its process was ended by {signal.Signals(-code).name}"
@@ -117,11 +164,20 @@ def _start(task: Task[..., Any, Any], job: Job) -> dict[str, Any]:
     }
 
 
-def _heard(job: Job, said: dict[str, Any]) -> bool:
+_SPOKEN = ("progress", "save", "flush", "extend")
+_ANSWERS = ("complete", "fail", "snooze")
+
+
+def _heard(job: Job, said: dict[str, Any], expected: tuple[int, int]) -> bool:
     """Passes on what a child said; whether that was its answer."""
+    came = said["from"], said["call"]
+    if came != expected:
+        raise ValueError(f"process and call {came} answered instead of {expected}")
     what, given = said["what"], said["given"]
+    if what not in _SPOKEN and what not in _ANSWERS:
+        raise ValueError(f"it said {what!r}")
     getattr(job, what)(*given)
-    return what in ("complete", "fail", "snooze")
+    return what in _ANSWERS
 
 
 class Processes:
@@ -148,6 +204,9 @@ class Processes:
     def _run(self, task: Task[..., Any, Any], job: Job) -> None:
         with self._lock:
             child = self._free.pop() if self._free else None
+        if child is not None and child.is_over():  # it died since its last task
+            child.end()
+            child = None
         child = child or _Child()
         with self._lock:
             self._busy[job.number] = child

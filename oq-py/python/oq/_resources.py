@@ -61,11 +61,17 @@ class Resources:
         await self._stack.aclose()
 
     def find(self, task: str, name: str, kind: Any) -> Any:
-        """The newest that is of this kind."""
+        """The one that is of this kind; one of just this class is meant before its subclasses."""
         kind = getattr(kind, "__origin__", kind)
-        for given in reversed(self._given):
-            if isinstance(kind, type) and isinstance(given, kind):
-                return given
+        fit = [g for g in self._given if isinstance(kind, type) and isinstance(g, kind)]
+        exact = [g for g in fit if type(g) is kind]
+        if len(exact or fit) == 1:
+            return (exact or fit)[0]
+        if fit:
+            raise Unusable(
+                f"{task}: several @app.on_start functions give a {kind.__name__} for {name}: "
+                "give each a class of its own"
+            )
         wanted = getattr(kind, "__name__", str(kind))
         raise Unusable(
             f"{task}: nothing is there for {name}: "

@@ -1,8 +1,9 @@
-"""The threads in which plain functions run."""
+"""The threads in which plain functions run: tasks at once, hooks one after the other."""
 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
 
@@ -47,3 +48,31 @@ class Threads:
             work()
             with self._lock:
                 self._free += 1
+
+
+class Line:
+    """Work that is done in the order in which it came, by one thread at a time."""
+
+    def __init__(self, threads: Threads) -> None:
+        self._threads = threads
+        self._lock = threading.Lock()
+        self._waiting: deque[Callable[[], None]] = deque()
+        self._busy = False
+
+    def submit(self, work: Callable[[], None]) -> None:
+        """Has it done after what was submitted before. It must not raise."""
+        with self._lock:
+            self._waiting.append(work)
+            if self._busy:
+                return
+            self._busy = True
+        self._threads.submit(self._run)
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                if not self._waiting:
+                    self._busy = False
+                    return
+                work = self._waiting.popleft()
+            work()

@@ -7,8 +7,16 @@ import inspect
 import logging
 import os
 import signal
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Mapping,
+    Sequence,
+)
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import (
     TYPE_CHECKING,
@@ -19,10 +27,11 @@ from typing import (
 from . import _answer
 from ._bridge import answer
 from ._context import Context, running
+from ._options import queue_name, text, whole
 from ._forks import Steps, end
 from ._process import Processes
 from ._resources import Resources
-from ._threads import Threads
+from ._threads import Line, Threads
 from .errors import Invalid
 
 if TYPE_CHECKING:
@@ -69,13 +78,17 @@ class Attempts:
         self._asked: set[int] = set()
         self._threads = Threads()
         self._processes = Processes()
-        self._hooks: set[asyncio.Task[None]] = set()
+        self._hooks: dict[asyncio.Task[None], str] = {}
+        self._told: set[str] = set()
+        """The hooks that ended since the letters were read last."""
+        self._line = Line(self._threads)
 
     def read(self, worker: Worker) -> None:
         """Starts, cancels and stops what there is to; everything that came since the last time."""
         letters = worker.letters()
         if letters.waited > _BLOCKED:
             self._report_block(letters.waited, letters.meanwhile)
+        self._told.clear()
         for job in letters.jobs:
             task = self._app.tasks[job.task]
             if task.is_async:
@@ -103,7 +116,7 @@ class Attempts:
             try:
                 args, kwargs = task._schema.decode(job.input)
             except Invalid as e:
-                job.fail("input", str(e), True)
+                _answer.unread(job, e)
                 return
             result = await task.function(*args, **kwargs, **self._resources[task.name])
         except asyncio.CancelledError as e:
@@ -137,6 +150,7 @@ class Attempts:
 
     def _report_block(self, waited: float, names: Sequence[str]) -> None:
         here = [name for name in names if not self._app.tasks[name].process]
+        here += [f"the hook {name}" for name in sorted(self._told.union(self._hooks.values()))]
         log.warning(
             "the event loop did not run for %.1f s, and no task could start; what ran was %s: "
             "a handler that waits or computes without await belongs into a plain function, "
@@ -146,10 +160,13 @@ class Attempts:
         )
 
     def _tell(self, event: Event) -> None:
+        if event.what in _FAILED:
+            _log_failure(event)
         for hook in self._app._hooks.get(event.what, ()):
-            told = self._loop.create_task(_called(hook, event))
-            self._hooks.add(told)
-            told.add_done_callback(self._hooks.discard)
+            name = getattr(hook, "__name__", repr(hook))
+            told = self._loop.create_task(_Hook(hook, name, event)(self._line))
+            self._hooks[told] = name
+            told.add_done_callback(lambda told: self._told.add(self._hooks.pop(told)))
 
     async def told(self, limit: float) -> None:
         """Waits until hooks have come to their end."""
@@ -195,7 +212,7 @@ class _InThread:
             try:
                 args, kwargs = task._schema.decode(job.input)
             except Invalid as e:
-                job.fail("input", str(e), True)
+                _answer.unread(job, e)
                 return
             result = task.function(*args, **kwargs, **self._resources)
         except BaseException as e:  # sys.exit() ends the task, not the thread
@@ -206,13 +223,72 @@ class _InThread:
             running.reset(token)
 
 
-async def _called(hook: Callable[[Event], Any], event: Event) -> None:
-    try:
-        said = hook(event)
-        if inspect.isawaitable(said):
-            await said
-    except Exception:
-        log.exception("the hook %s failed for %s", getattr(hook, "__name__", hook), event.id)
+_FAILED = ("failed", "retried")
+
+
+def _log_failure(event: Event) -> None:
+    """A failed attempt, which is tried again, or the end of a task that failed."""
+    final = event.what == "failed"
+    message = event.message or ""
+    log.log(
+        logging.ERROR if final else logging.WARNING,
+        "%s %s failed %s %d: %s: %s",
+        event.task,
+        event.id,
+        "for good at attempt" if final else "and is tried again after attempt",
+        event.attempt,
+        event.kind,
+        message if final else message.partition("\n")[0],
+        extra={"oq_task": event.task, "oq_id": event.id, "oq_attempt": event.attempt},
+    )
+
+
+class _Hook:
+    """One hook that is told of one event. A plain one runs in a thread, after those before it."""
+
+    def __init__(self, hook: Callable[[Event], Any], name: str, event: Event) -> None:
+        self._hook, self._name, self._event = hook, name, event
+        self._process = os.getpid()
+
+    async def __call__(self, line: Line) -> None:
+        try:
+            if inspect.iscoroutinefunction(self._hook):
+                said = self._hook(self._event)
+            else:
+                said = await self._in_thread(line)
+            if inspect.isawaitable(said):
+                await said
+        except asyncio.CancelledError:
+            raise
+        except BaseException:  # sys.exit() ends the hook, not the worker
+            log.exception("the hook %s failed for %s", self._name, self._event.id)
+
+    async def _in_thread(self, line: Line) -> Any:
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[tuple[Any, BaseException | None]] = loop.create_future()
+
+        def work() -> None:
+            said: Any = None
+            failed: BaseException | None = None
+            try:
+                said = self._hook(self._event)
+            except BaseException as e:
+                failed = e
+            if os.getpid() != self._process:
+                end(f"the hook {self._name}")
+            with suppress(RuntimeError):  # the loop is gone
+                loop.call_soon_threadsafe(_settle, done, (said, failed))
+
+        line.submit(work)
+        said, failed = await done
+        if failed is not None:
+            raise failed
+        return said
+
+
+def _settle(future: asyncio.Future[T], value: T) -> None:
+    if not future.done():
+        future.set_result(value)
 
 
 async def serve(app: App, options: WorkerOptions, use: Callable[[Worker], Awaitable[T]]) -> T:
@@ -259,6 +335,17 @@ async def until_cancelled(worker: Worker) -> None:
         raise
 
 
+async def until_drained(worker: Worker, within: float | None) -> str:
+    """Runs what is due. Cancelled once, the worker lets its tasks end; cancelled twice, they are left."""
+    drained = asyncio.ensure_future(answer(worker.drain(within)))
+    try:
+        return await asyncio.shield(drained)
+    except asyncio.CancelledError:
+        worker.stop()
+        await drained
+        raise
+
+
 def read_queues(queues: Queues, app: App) -> list[tuple[str, int]]:
     """Names and weights."""
     if not app.tasks:
@@ -266,14 +353,19 @@ def read_queues(queues: Queues, app: App) -> list[tuple[str, int]]:
     if queues is None:
         return [(name, 1) for name in sorted({task.queue for task in app.tasks.values()})]
     if isinstance(queues, Mapping):
-        return list(queues.items())
-    names = queues.split(",") if isinstance(queues, str) else list(queues)
+        return [
+            (queue_name(name, "queues"), whole(weight, f"queues: {name}"))
+            for name, weight in queues.items()
+        ]
+    if not isinstance(queues, Iterable):
+        raise Invalid(f"queues: expected names or a dict of weights, got {queues!r}")
     weighted = []
-    for name in names:
-        queue, colon, weight = name.strip().partition(":")
+    for name in queues.split(",") if isinstance(queues, str) else queues:
+        queue, colon, weight = text(name, "queues").strip().partition(":")
         if colon and not weight.isdecimal():
             raise Invalid(f"queues: {name!r}: write NAME or NAME:WEIGHT")
-        weighted.append((queue, int(weight) if colon else 1))
+        turns = whole(int(weight), f"queues: {queue}") if colon else 1
+        weighted.append((queue_name(queue, "queues"), turns))
     return weighted
 
 

@@ -18,7 +18,7 @@ from typing import Any, Generic, TypeVar
 
 from . import _oq
 from ._app import App
-from ._bridge import answer, wait
+from ._bridge import answer, refuse_in_loop, wait
 from ._context import running
 from ._options import Duration, to_seconds
 from ._task import Task
@@ -38,9 +38,13 @@ class Called:
     """One call of a task by the worker."""
 
     task: str
+    """The task's name."""
     args: tuple[Any, ...]
+    """Arguments by place: those that cannot be named, and what goes to ``*args``."""
     kwargs: Mapping[str, Any]
+    """Arguments by name, without resources."""
     attempt: int
+    """Which attempt it was, from 1."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ class Harness:
 
     def __init__(self, app: App) -> None:
         self.app: App = app
+        """The app under test."""
         self.calls: list[Called] = []
         """What the worker called so far."""
         self._before = app._opened
@@ -84,6 +89,7 @@ class Harness:
 
     def run(self) -> Mapping[str, Any]:
         """Runs everything that is due, and what that enqueued; returns what was done."""
+        refuse_in_loop("run()", "await run_async()")
         return asyncio.run(self.run_async())
 
     async def run_async(self) -> Mapping[str, Any]:
@@ -92,6 +98,7 @@ class Harness:
 
     def advance(self, by: Duration) -> None:
         """Moves the clock, and runs each task when it becomes due on the way."""
+        refuse_in_loop("advance()", "await advance_async()")
         asyncio.run(self.advance_async(by))
 
     async def advance_async(self, by: Duration) -> None:
@@ -130,6 +137,7 @@ class Harness:
         Each time the worker that runs what the scenario enqueued dies at another of its writes, and
         another worker goes on. What is asserted then holds whenever a worker crashes.
         """
+        refuse_in_loop("crash_at_every_write()", "use it in a test without async")
         write = 1
         while True:
             for written in (False, True):

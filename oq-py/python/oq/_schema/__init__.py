@@ -4,6 +4,6 @@
 ``signature`` puts a function's together.
 """
 
-from .signature import Schema
+from .signature import Schema, Unknown
 
-__all__ = ["Schema"]
+__all__ = ["Schema", "Unknown"]

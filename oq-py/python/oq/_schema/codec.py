@@ -13,9 +13,11 @@ Kind = Literal["null", "bool", "integer", "number", "string", "array", "object",
 class Fault(Exception):
     """A value that does not fit. The path grows from the inside out."""
 
-    def __init__(self, why: str) -> None:
+    def __init__(self, why: str, *, unknown: bool = False) -> None:
         super().__init__(why)
         self.why = why
+        self.unknown = unknown
+        """Whether it is a name that is not known here, and may be to newer code."""
         self.path = ""
 
     def inside(self, step: str) -> Fault:

@@ -181,7 +181,10 @@ def _span_back(value: Any) -> datetime.timedelta:
 def _span(value: Any) -> float:
     if not isinstance(value, datetime.timedelta):
         raise expected("timedelta", value)
-    return value.total_seconds()
+    span = value.total_seconds()
+    if datetime.timedelta(seconds=span) != value:
+        raise Fault("a timedelta this long has no microseconds as a number: round it to seconds")
+    return span
 
 
 ANY = Codec(any_json, _same, _of("any"))

@@ -134,7 +134,7 @@ def record(
         for field, item in given.items():
             known = fields.get(field)
             if known is None:
-                raise Fault(f"{name} has no {field!r}")
+                raise Fault(f"{name} has no {field!r}", unknown=True)
             try:
                 coded[field] = getattr(known.codec, way)(item)
             except Fault as fault:
@@ -202,7 +202,7 @@ def pydantic(annotation: Any) -> Codec:
     def fault(e: Any) -> Fault:
         first = e.errors()[0]
         path = ".".join(str(step) for step in first["loc"])
-        told = Fault(first["msg"])
+        told = Fault(first["msg"], unknown=first["type"] == "extra_forbidden")
         return told.inside(path) if path else told
 
     def encode(value: Any) -> Any:
@@ -211,6 +211,8 @@ def pydantic(annotation: Any) -> Codec:
             return adapter.dump_python(checked, mode="json")
         except invalid as e:
             raise fault(e) from None
+        except Exception as e:  # bytes that are no UTF-8, a serializer of the model's own
+            raise Fault(f"pydantic cannot write it as JSON: {e}") from None
 
     def decode(value: Any) -> Any:
         try:

@@ -18,6 +18,10 @@ from .shapes import each
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
+class Unknown(Invalid):
+    """Input that names what this code does not know."""
+
+
 class Schema:
     """How a function's arguments and its result become JSON.
 
@@ -115,7 +119,7 @@ class Schema:
         given = json.loads(text)
         if type(given) is list:
             if len(given) > len(self._positional):
-                raise Invalid(f"{self._name}: {len(given)} arguments are too many")
+                raise Unknown(f"{self._name}: {len(given)} arguments are too many")
             given = dict(zip(self._positional, given))
         elif type(given) is not dict:
             given = dict(zip(self._positional, [given] if given is not None else []))
@@ -127,7 +131,7 @@ class Schema:
             for name, value in given.items():
                 codec = self._fields.get(name)
                 if codec is None:
-                    raise Fault("there is no such parameter")
+                    raise Fault("there is no such parameter", unknown=True)
                 if name == self._spread:
                     rest = [codec.decode(item) for item in value]
                 elif name == self._spread_names:
@@ -138,7 +142,8 @@ class Schema:
                 if name not in named:
                     raise Fault("it is missing")
         except Fault as fault:
-            raise Invalid(f"{self._name}: {fault.inside(name)}") from None
+            kind = Unknown if fault.unknown else Invalid
+            raise kind(f"{self._name}: {fault.inside(name)}") from None
         # By name, but for what cannot be named or stands before *args.
         leading = self._positional if rest else self._positional_only
         args = [named.pop(name) for name in leading if name in named]

@@ -269,7 +269,7 @@ fn moment(said: &str, name: &str) -> f64 {
 /// What `python oq-py/bench` prints, in the environment of `tests/run python`: rows of who, how,
 /// enqueued and run a second.
 fn python() -> Result<Vec<Peer>, String> {
-    const BUILD: &str = "build it with `maturin develop --profile sim` in `oq-py`, in the \
+    const BUILD: &str = "build it with `maturin develop --release` in `oq-py`, in the \
                          environment of `tests/run python`";
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let python = target().join("venv-python/bin/python");
