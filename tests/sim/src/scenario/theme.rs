@@ -5,7 +5,7 @@ use std::time::Duration;
 use oq_core::testing::sim_entropy::Dice;
 use oq_core::testing::sim_store::{Fault, Plan};
 
-use super::{Event, Kind, MS, S, Scenario, Theme, Who};
+use super::{Event, Kind, MS, S, Scenario, Script, Submission, Theme, Who};
 
 impl Theme {
     /// Half of the seeds are mixed.
@@ -193,6 +193,34 @@ impl Scenario {
             if submission.delay.is_some() {
                 submission.priority = d.below(16) as u8;
             }
+        }
+        if !shrinks && d.chance(0.2) {
+            self.submit_more_than_a_ring_names(settled, d);
+        }
+    }
+
+    /// So many tasks at once, each with an object of its own, that their ring names none: the shard is
+    /// listed, over several pages of what is not due yet.
+    fn submit_more_than_a_ring_names(&mut self, settled: Duration, d: &mut Dice) {
+        let at = settled + d.between(S, 60 * S);
+        let priority = d.below(16) as u8;
+        for _ in 0..d.range(70, 100) {
+            let tasks = self.scripts.len()..self.scripts.len() + 1;
+            self.scripts.push(Script {
+                run: d.between(MS, 100 * MS),
+                ..Script::default()
+            });
+            self.events
+                .push((at, Event::Submit(self.submissions.len())));
+            self.submissions.push(Submission {
+                tasks,
+                delay: Some(d.between(5 * S, 29 * S)),
+                priority,
+                queue: 0,
+                key: None,
+                expires_in: None,
+                ..self.submissions[0].clone()
+            });
         }
     }
 
