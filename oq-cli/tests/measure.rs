@@ -33,25 +33,25 @@ fn file(folder: &Path) -> String {
 fn the_demo_shows_every_fate_and_what_it_costs() {
     // What the environment says of a store is not for the demo.
     let shown = json(&oq("s3://nobody", &["demo", "--latency", "none"]));
-    let became: Vec<(&str, &str)> = shown["tasks"]
+    let became: Vec<(&str, u64)> = shown["tasks"]
         .as_array()
         .unwrap()
         .iter()
         .map(|line| {
             (
                 line["became"].as_str().unwrap(),
-                line["attempts"].as_str().unwrap(),
+                line["attempts"].as_u64().unwrap(),
             )
         })
         .collect();
     let all = [
-        ("completed", "1"),
-        ("completed", "1"),
-        ("completed", "1"),
-        ("completed", "3"),
-        ("completed", "1"),
-        ("failed", "2"),
-        ("cancelled", "0"),
+        ("completed", 1),
+        ("completed", 1),
+        ("completed", 1),
+        ("completed", 3),
+        ("completed", 1),
+        ("failed", 2),
+        ("cancelled", 0),
     ];
     assert_eq!(became, all);
     assert_eq!(fates(&shown), fates_of_readme());
