@@ -177,3 +177,9 @@ def test_django_uses_the_twins_and_awaits_in_async_views(tmp_path):
     wrong, results = done.stdout.splitlines() or [done.stderr, ""]
     assert "await the call without _sync" in wrong
     assert results == "[42, 42, 42, 42]"
+
+
+def test_the_import_leaves_asyncio_to_who_needs_it() -> None:
+    """It takes as long as all else together."""
+    code = "import sys, oq; sys.exit('asyncio' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
