@@ -45,7 +45,7 @@ pub(super) fn open(path: &Path, create: bool) -> Result<Connection, StoreError> 
         return Err(refused(path, NO_STORE));
     }
     let mut db = connect(path)?;
-    if !create && !recognise(path, &db)? {
+    if !create && !look(path, &db)? {
         return Err(refused(path, NO_STORE));
     }
     prepare(path, &mut db)?;
@@ -139,7 +139,7 @@ fn wait_a_turn(attempt: i32) -> bool {
 }
 
 fn prepare(path: &Path, db: &mut Connection) -> Result<(), StoreError> {
-    let fresh = !recognise(path, db)?;
+    let fresh = !look(path, db)?;
     let mode = in_wal_mode(db).map_err(|e| unusable(path, &e))?;
     if mode != "wal" {
         return Err(refused(
@@ -165,6 +165,12 @@ fn prepare(path: &Path, db: &mut Connection) -> Result<(), StoreError> {
         .and_then(|()| tx.pragma_update(None, "user_version", FORMAT))
         .and_then(|()| tx.commit())
         .map_err(|e| unusable(path, &e))
+}
+
+/// [`recognise`] as of one moment: another process may be making the tables.
+fn look(path: &Path, db: &Connection) -> Result<bool, StoreError> {
+    let tx = db.unchecked_transaction();
+    recognise(path, &*tx.map_err(|e| unusable(path, &e))?)
 }
 
 /// Whether this is a store of ours; false for an empty file, an error for anybody else's.

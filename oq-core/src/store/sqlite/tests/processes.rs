@@ -13,48 +13,10 @@ struct InTurn {
     turn: AtomicUsize,
 }
 
-impl InTurn {
-    fn next(&self) -> &dyn Store {
+impl crate::store::Passing for InTurn {
+    fn to(&self) -> &dyn Store {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         &*self.stores[turn % self.stores.len()]
-    }
-}
-
-#[async_trait]
-impl Store for InTurn {
-    fn abilities(&self) -> Abilities {
-        self.next().abilities()
-    }
-    async fn get(&self, key: &StoreKey) -> Result<Dated<Option<Object>>, StoreError> {
-        self.next().get(key).await
-    }
-    async fn get_if_changed(
-        &self,
-        key: &StoreKey,
-        seen: &Etag,
-    ) -> Result<Dated<Changed>, StoreError> {
-        self.next().get_if_changed(key, seen).await
-    }
-    async fn create(&self, key: &StoreKey, body: Bytes) -> Result<Write, StoreError> {
-        self.next().create(key, body).await
-    }
-    async fn update(&self, key: &StoreKey, body: Bytes, seen: &Etag) -> Result<Write, StoreError> {
-        self.next().update(key, body, seen).await
-    }
-    async fn delete(&self, key: &StoreKey) -> Result<Dated<()>, StoreError> {
-        self.next().delete(key).await
-    }
-    async fn delete_many(
-        &self,
-        keys: &[StoreKey],
-    ) -> Result<Dated<Vec<(StoreKey, StoreError)>>, StoreError> {
-        self.next().delete_many(keys).await
-    }
-    async fn delete_if(&self, key: &StoreKey, seen: &Etag) -> Result<Write, StoreError> {
-        self.next().delete_if(key, seen).await
-    }
-    async fn list(&self, list: &List) -> Result<Dated<Page>, StoreError> {
-        self.next().list(list).await
     }
 }
 
@@ -138,6 +100,19 @@ async fn racer() {
         let process = std::process::id();
         println!("life {process} {life} begins {}", first.as_str());
         println!("life {process} {life} goes on {}", etag.as_str());
+    }
+}
+
+#[test]
+fn a_new_file_is_ours_to_all_who_open_it_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    for round in 0..100 {
+        let path = folder.path().join(format!("{round}.db"));
+        std::thread::scope(|all| {
+            for _ in 0..4 {
+                all.spawn(|| open(&path));
+            }
+        });
     }
 }
 
