@@ -126,29 +126,9 @@ impl Deadly {
 }
 
 #[async_trait]
-impl Store for Deadly {
-    fn abilities(&self) -> Abilities {
-        self.0.abilities()
-    }
-
-    async fn get(&self, key: &StoreKey) -> Result<Dated<Option<Object>>, StoreError> {
-        self.0.get(key).await
-    }
-
-    async fn get_if_changed(
-        &self,
-        key: &StoreKey,
-        seen: &Etag,
-    ) -> Result<Dated<Changed>, StoreError> {
-        self.0.get_if_changed(key, seen).await
-    }
-
-    async fn create(&self, key: &StoreKey, body: Bytes) -> Result<Write, StoreError> {
-        self.0.create(key, body).await
-    }
-
-    async fn update(&self, key: &StoreKey, body: Bytes, seen: &Etag) -> Result<Write, StoreError> {
-        self.0.update(key, body, seen).await
+impl oq_core::store::Passing for Deadly {
+    fn to(&self) -> &dyn Store {
+        &*self.0
     }
 
     async fn delete(&self, key: &StoreKey) -> Result<Dated<()>, StoreError> {
@@ -164,14 +144,6 @@ impl Store for Deadly {
             self.meet(key).await;
         }
         self.0.delete_many(keys).await
-    }
-
-    async fn delete_if(&self, key: &StoreKey, seen: &Etag) -> Result<Write, StoreError> {
-        self.0.delete_if(key, seen).await
-    }
-
-    async fn list(&self, list: &List) -> Result<Dated<Page>, StoreError> {
-        self.0.list(list).await
     }
 }
 

@@ -23,8 +23,7 @@ use crate::state::record_outcome;
 use crate::state::run::{Verdict, settle};
 use crate::state::submit::{Draft, pending};
 use crate::store::{
-    Abilities, Changed, Dated, Etag, List, MemoryStore, Object, Page, Store, StoreError, StoreKey,
-    Write,
+    Changed, Dated, Etag, List, MemoryStore, Object, Page, Store, StoreError, StoreKey, Write,
 };
 #[cfg(feature = "testing")]
 use crate::testing::sim_clock::SimHost;
@@ -109,9 +108,9 @@ impl Scripted {
 }
 
 #[async_trait]
-impl Store for Scripted {
-    fn abilities(&self) -> Abilities {
-        self.inner.abilities()
+impl crate::store::Passing for Scripted {
+    fn to(&self) -> &dyn Store {
+        &self.inner
     }
 
     fn attempt_timeout(&self) -> Option<Duration> {
@@ -141,21 +140,6 @@ impl Store for Scripted {
 
     async fn update(&self, key: &StoreKey, body: Bytes, seen: &Etag) -> Result<Write, StoreError> {
         self.write(key, self.inner.update(key, body, seen)).await
-    }
-
-    async fn delete(&self, key: &StoreKey) -> Result<Dated<()>, StoreError> {
-        self.inner.delete(key).await
-    }
-
-    async fn delete_many(
-        &self,
-        keys: &[StoreKey],
-    ) -> Result<Dated<Vec<(StoreKey, StoreError)>>, StoreError> {
-        self.inner.delete_many(keys).await
-    }
-
-    async fn delete_if(&self, key: &StoreKey, seen: &Etag) -> Result<Write, StoreError> {
-        self.inner.delete_if(key, seen).await
     }
 
     async fn list(&self, list: &List) -> Result<Dated<Page>, StoreError> {

@@ -26,6 +26,7 @@ mod memory;
 mod meter;
 mod open;
 mod paging;
+mod passing;
 pub mod probe;
 mod rule;
 mod served;
@@ -38,6 +39,7 @@ pub use latency::{Delayed, Latency};
 pub use memory::{MemoryStore, TimeSource};
 pub use meter::{Meter, Metered, Outcome, Prices, Requests, Verb};
 pub use open::{open, open_existing, open_served};
+pub use passing::Passing;
 pub use rule::{Filter, Rule};
 pub use served::Served;
 #[cfg(feature = "sqlite")]
@@ -264,7 +266,8 @@ pub struct Place {
 
 /// An object store: put-if-absent, put-if-match, get, get-if-changed, delete, ordered list.
 ///
-/// Implementations do not retry conditional writes, and bound the time of every request.
+/// Implementations do not retry conditional writes, and bound the time of every request. One that
+/// stands before another is [`Passing`].
 /// Keys are relative to the root that the store was opened with.
 #[async_trait]
 pub trait Store: fmt::Debug + Send + Sync + 'static {

@@ -6,9 +6,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bytes::Bytes;
 use oq_core::record::{Live, LiveState};
-use oq_core::store::{
-    Abilities, Changed, Dated, Etag, List, Object, Page, Store, StoreError, StoreKey, Write,
-};
+use oq_core::store::{Etag, Store, StoreError, StoreKey, Write};
 
 /// One claim that was sent.
 #[derive(Debug)]
@@ -47,25 +45,9 @@ impl Witness {
 }
 
 #[async_trait]
-impl Store for Witness {
-    fn abilities(&self) -> Abilities {
-        self.inner.abilities()
-    }
-
-    async fn get(&self, key: &StoreKey) -> Result<Dated<Option<Object>>, StoreError> {
-        self.inner.get(key).await
-    }
-
-    async fn get_if_changed(
-        &self,
-        key: &StoreKey,
-        seen: &Etag,
-    ) -> Result<Dated<Changed>, StoreError> {
-        self.inner.get_if_changed(key, seen).await
-    }
-
-    async fn create(&self, key: &StoreKey, body: Bytes) -> Result<Write, StoreError> {
-        self.inner.create(key, body).await
+impl oq_core::store::Passing for Witness {
+    fn to(&self) -> &dyn Store {
+        &*self.inner
     }
 
     async fn update(&self, key: &StoreKey, body: Bytes, seen: &Etag) -> Result<Write, StoreError> {
@@ -89,25 +71,6 @@ impl Store for Witness {
             claims.entry(token).and_modify(|claim| claim.heard += 1);
         }
         answer
-    }
-
-    async fn delete(&self, key: &StoreKey) -> Result<Dated<()>, StoreError> {
-        self.inner.delete(key).await
-    }
-
-    async fn delete_many(
-        &self,
-        keys: &[StoreKey],
-    ) -> Result<Dated<Vec<(StoreKey, StoreError)>>, StoreError> {
-        self.inner.delete_many(keys).await
-    }
-
-    async fn delete_if(&self, key: &StoreKey, seen: &Etag) -> Result<Write, StoreError> {
-        self.inner.delete_if(key, seen).await
-    }
-
-    async fn list(&self, list: &List) -> Result<Dated<Page>, StoreError> {
-        self.inner.list(list).await
     }
 }
 

@@ -6,9 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use oq_core::StoreTime;
-use oq_core::store::{
-    Abilities, Changed, Dated, Etag, List, Object, Page, Place, Store, StoreError, StoreKey, Write,
-};
+use oq_core::store::{Etag, Place, Store, StoreError, StoreKey, Write};
 use serde_json::json;
 
 /// A store that keeps an event document for every write of a live object, as a bucket with the
@@ -79,29 +77,13 @@ const KEPT: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUMERIC
     .remove(b'*');
 
 #[async_trait]
-impl Store for Bucket {
-    fn abilities(&self) -> Abilities {
-        self.inner.abilities()
+impl oq_core::store::Passing for Bucket {
+    fn to(&self) -> &dyn Store {
+        &*self.inner
     }
 
     fn place(&self) -> Option<Place> {
         Some(self.place.clone())
-    }
-
-    fn reconnect(&self) {
-        self.inner.reconnect();
-    }
-
-    async fn get(&self, key: &StoreKey) -> Result<Dated<Option<Object>>, StoreError> {
-        self.inner.get(key).await
-    }
-
-    async fn get_if_changed(
-        &self,
-        key: &StoreKey,
-        seen: &Etag,
-    ) -> Result<Dated<Changed>, StoreError> {
-        self.inner.get_if_changed(key, seen).await
     }
 
     async fn create(&self, key: &StoreKey, body: Bytes) -> Result<Write, StoreError> {
@@ -116,24 +98,5 @@ impl Store for Bucket {
         let write = self.inner.update(key, body, seen).await?;
         self.tell(key, size, &write);
         Ok(write)
-    }
-
-    async fn delete(&self, key: &StoreKey) -> Result<Dated<()>, StoreError> {
-        self.inner.delete(key).await
-    }
-
-    async fn delete_many(
-        &self,
-        keys: &[StoreKey],
-    ) -> Result<Dated<Vec<(StoreKey, StoreError)>>, StoreError> {
-        self.inner.delete_many(keys).await
-    }
-
-    async fn delete_if(&self, key: &StoreKey, seen: &Etag) -> Result<Write, StoreError> {
-        self.inner.delete_if(key, seen).await
-    }
-
-    async fn list(&self, list: &List) -> Result<Dated<Page>, StoreError> {
-        self.inner.list(list).await
     }
 }

@@ -6,9 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use oq_core::record::Key;
-use oq_core::store::{
-    Abilities, Changed, Dated, Etag, List, Object, Page, Store, StoreError, StoreKey, Write,
-};
+use oq_core::store::{Etag, Store, StoreError, StoreKey, Write};
 use serde_json::{Map, Value};
 
 /// The field.
@@ -53,21 +51,9 @@ fn add(object: &mut Map<String, Value>) {
 }
 
 #[async_trait]
-impl Store for Newer {
-    fn abilities(&self) -> Abilities {
-        self.0.abilities()
-    }
-
-    async fn get(&self, key: &StoreKey) -> Result<Dated<Option<Object>>, StoreError> {
-        self.0.get(key).await
-    }
-
-    async fn get_if_changed(
-        &self,
-        key: &StoreKey,
-        seen: &Etag,
-    ) -> Result<Dated<Changed>, StoreError> {
-        self.0.get_if_changed(key, seen).await
+impl oq_core::store::Passing for Newer {
+    fn to(&self) -> &dyn Store {
+        &*self.0
     }
 
     async fn create(&self, key: &StoreKey, body: Bytes) -> Result<Write, StoreError> {
@@ -76,25 +62,6 @@ impl Store for Newer {
 
     async fn update(&self, key: &StoreKey, body: Bytes, seen: &Etag) -> Result<Write, StoreError> {
         self.0.update(key, written(key, body), seen).await
-    }
-
-    async fn delete(&self, key: &StoreKey) -> Result<Dated<()>, StoreError> {
-        self.0.delete(key).await
-    }
-
-    async fn delete_many(
-        &self,
-        keys: &[StoreKey],
-    ) -> Result<Dated<Vec<(StoreKey, StoreError)>>, StoreError> {
-        self.0.delete_many(keys).await
-    }
-
-    async fn delete_if(&self, key: &StoreKey, seen: &Etag) -> Result<Write, StoreError> {
-        self.0.delete_if(key, seen).await
-    }
-
-    async fn list(&self, list: &List) -> Result<Dated<Page>, StoreError> {
-        self.0.list(list).await
     }
 }
 

@@ -7,7 +7,7 @@ use crate::protocol::write::{Settled, create};
 use crate::record::{
     Data, Done, DoneTask, Ending, Json, Options, Outcome, Priority, TaskType, Token, V1, WriteId,
 };
-use crate::store::{Abilities, Changed, Dated, Etag, MemoryStore, Object, Page, Store, StoreError};
+use crate::store::{Dated, MemoryStore, Page, Store, StoreError};
 
 const DAY: u64 = 86_400_000;
 
@@ -252,49 +252,9 @@ struct Ends {
 }
 
 #[async_trait::async_trait]
-impl Store for Ends {
-    fn abilities(&self) -> Abilities {
-        self.inner.abilities()
-    }
-
-    async fn get(&self, key: &StoreKey) -> Result<Dated<Option<Object>>, StoreError> {
-        self.inner.get(key).await
-    }
-
-    async fn get_if_changed(
-        &self,
-        key: &StoreKey,
-        seen: &Etag,
-    ) -> Result<Dated<Changed>, StoreError> {
-        self.inner.get_if_changed(key, seen).await
-    }
-
-    async fn create(&self, key: &StoreKey, body: bytes::Bytes) -> Result<Write, StoreError> {
-        self.inner.create(key, body).await
-    }
-
-    async fn update(
-        &self,
-        key: &StoreKey,
-        body: bytes::Bytes,
-        seen: &Etag,
-    ) -> Result<Write, StoreError> {
-        self.inner.update(key, body, seen).await
-    }
-
-    async fn delete(&self, key: &StoreKey) -> Result<Dated<()>, StoreError> {
-        self.inner.delete(key).await
-    }
-
-    async fn delete_many(
-        &self,
-        keys: &[StoreKey],
-    ) -> Result<Dated<Vec<(StoreKey, StoreError)>>, StoreError> {
-        self.inner.delete_many(keys).await
-    }
-
-    async fn delete_if(&self, key: &StoreKey, seen: &Etag) -> Result<Write, StoreError> {
-        self.inner.delete_if(key, seen).await
+impl crate::store::Passing for Ends {
+    fn to(&self) -> &dyn Store {
+        &self.inner
     }
 
     async fn list(&self, list: &List) -> Result<Dated<Page>, StoreError> {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::*;
-use crate::store::{Abilities, Changed, Dated, Etag, Object, Page, StoreError, StoreKey, Write};
+use crate::store::{StoreError, StoreKey, Write};
 
 /// What becomes of a create below `live/`.
 #[derive(Debug, Clone, Copy)]
@@ -27,21 +27,9 @@ struct Scripted {
 }
 
 #[async_trait]
-impl Store for Scripted {
-    fn abilities(&self) -> Abilities {
-        self.inner.abilities()
-    }
-
-    async fn get(&self, key: &StoreKey) -> Result<Dated<Option<Object>>, StoreError> {
-        self.inner.get(key).await
-    }
-
-    async fn get_if_changed(
-        &self,
-        key: &StoreKey,
-        seen: &Etag,
-    ) -> Result<Dated<Changed>, StoreError> {
-        self.inner.get_if_changed(key, seen).await
+impl crate::store::Passing for Scripted {
+    fn to(&self) -> &dyn Store {
+        &*self.inner
     }
 
     async fn create(&self, key: &StoreKey, body: Bytes) -> Result<Write, StoreError> {
@@ -63,29 +51,6 @@ impl Store for Scripted {
             }
             Some(Fate::Denied) => Err(StoreError::Denied("no".into())),
         }
-    }
-
-    async fn update(&self, key: &StoreKey, body: Bytes, seen: &Etag) -> Result<Write, StoreError> {
-        self.inner.update(key, body, seen).await
-    }
-
-    async fn delete(&self, key: &StoreKey) -> Result<Dated<()>, StoreError> {
-        self.inner.delete(key).await
-    }
-
-    async fn delete_many(
-        &self,
-        keys: &[StoreKey],
-    ) -> Result<Dated<Vec<(StoreKey, StoreError)>>, StoreError> {
-        self.inner.delete_many(keys).await
-    }
-
-    async fn delete_if(&self, key: &StoreKey, seen: &Etag) -> Result<Write, StoreError> {
-        self.inner.delete_if(key, seen).await
-    }
-
-    async fn list(&self, list: &List) -> Result<Dated<Page>, StoreError> {
-        self.inner.list(list).await
     }
 }
 

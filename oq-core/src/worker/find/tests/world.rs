@@ -10,8 +10,7 @@ use super::super::*;
 use crate::env::{BoxFuture, Clock, Entropy, Env, Mono};
 use crate::record::{Key, Priority, Shard};
 use crate::store::{
-    Abilities, Changed, Dated, Etag, List, MemoryStore, Object, Page, Store, StoreError, StoreKey,
-    Write,
+    Changed, Dated, Etag, List, MemoryStore, Object, Page, Store, StoreError, StoreKey, Write,
 };
 
 pub const EPOCH: u64 = 1_700_000_000_000;
@@ -69,38 +68,31 @@ impl Counting {
 }
 
 #[async_trait]
-impl Store for Counting {
-    fn abilities(&self) -> Abilities {
-        self.inner.abilities()
+impl crate::store::Passing for Counting {
+    fn to(&self) -> &dyn Store {
+        &self.inner
     }
+
     async fn get(&self, key: &StoreKey) -> Result<Dated<Option<Object>>, StoreError> {
         self.request(&self.counts.gets).await?;
         self.inner.get(key).await
     }
+
     async fn get_if_changed(&self, k: &StoreKey, e: &Etag) -> Result<Dated<Changed>, StoreError> {
         self.request(&self.counts.gets).await?;
         self.inner.get_if_changed(k, e).await
     }
+
     async fn create(&self, key: &StoreKey, body: Bytes) -> Result<Write, StoreError> {
         self.request(&self.counts.puts).await?;
         self.inner.create(key, body).await
     }
+
     async fn update(&self, k: &StoreKey, b: Bytes, e: &Etag) -> Result<Write, StoreError> {
         self.request(&self.counts.puts).await?;
         self.inner.update(k, b, e).await
     }
-    async fn delete(&self, key: &StoreKey) -> Result<Dated<()>, StoreError> {
-        self.inner.delete(key).await
-    }
-    async fn delete_many(
-        &self,
-        keys: &[StoreKey],
-    ) -> Result<Dated<Vec<(StoreKey, StoreError)>>, StoreError> {
-        self.inner.delete_many(keys).await
-    }
-    async fn delete_if(&self, key: &StoreKey, seen: &Etag) -> Result<Write, StoreError> {
-        self.inner.delete_if(key, seen).await
-    }
+
     async fn list(&self, list: &List) -> Result<Dated<Page>, StoreError> {
         self.request(&self.counts.lists).await?;
         self.inner.list(list).await
