@@ -13,7 +13,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use super::{MAX_OUTPUT, Tail};
-use crate::record::{Failure, Json};
+use crate::record::{Failure, Json, quoted};
 use crate::{TaskError, span};
 
 const LATER: i32 = 75;
@@ -33,8 +33,8 @@ pub fn of(
         (Some(0), _) => output(stdout),
         (Some(LATER), _) => Err(TaskError::later(wanted(&stdout).unwrap_or_else(|| {
             if !stdout.trim_ascii().is_empty() {
-                let text: String = String::from_utf8_lossy(&stdout).chars().take(60).collect();
-                tracing::warn!(stdout = ?text.trim(), "it ended with 75 and what it wrote is no time such as 5m");
+                let text = quoted(String::from_utf8_lossy(&stdout).trim());
+                tracing::warn!(stdout = %text, "it ended with 75 and what it wrote is no time such as 5m");
             }
             later
         }))),

@@ -92,19 +92,18 @@ impl Pending {
         self.shards.extend(named.into_iter().map(ObjectId::shard));
     }
 
-    /// This is to be rung as well.
-    fn merge(&mut self, other: Pending) {
-        self.shards.extend(other.shards);
-        other.named.into_iter().for_each(|id| self.add(id));
-        self.help = self.help.or(other.help);
+    /// A lost ring is to be rung as well. Where so many ring, a listing that any of them asks for finds
+    /// what all have written: so it names nothing any more.
+    fn take_on(&mut self, mut lost: Pending) {
+        lost.unname();
+        self.shards.extend(lost.shards);
+        self.named.retain(|id| !self.shards.contains(&id.shard()));
+        self.help = self.help.or(lost.help);
     }
 
     fn ring(&self, bell: &mut Bell) {
         self.shards.iter().for_each(|shard| bell.ring(*shard));
-        let named = self.named.iter();
-        named
-            .filter(|id| !self.shards.contains(&id.shard()))
-            .for_each(|id| bell.name(*id));
+        self.named.iter().for_each(|id| bell.name(*id));
         if let Some(shard) = self.help {
             bell.call_for_help(shard);
         }
@@ -191,7 +190,7 @@ impl Shared {
 
     /// This is to be rung once more, with whatever has come meanwhile.
     fn again(&self, lost: Pending) {
-        self.pending().merge(lost);
+        self.pending().take_on(lost);
         self.rung.notify_one();
     }
 
@@ -210,7 +209,7 @@ impl Shared {
         let early = slowest.map_or(INTERVAL, |_| Duration::ZERO);
         let due = sent.next.unwrap_or_default();
         env.sleep((due - early).since(env.now())).await;
-        let mut pending = std::mem::take(&mut *self.pending());
+        let pending = std::mem::take(&mut *self.pending());
         sent.next = Some(due.max(env.now()) + interval);
         let change = |bell: &mut Bell| pending.ring(bell);
         // Whoever rang after the bell was first read has rung for us too, unless he named what he meant.
@@ -225,8 +224,6 @@ impl Shared {
             Ok(Rung::Yes) => {}
             Ok(Rung::Lost) => {
                 tracing::debug!(queue = %self.queue, "a ring was lost to others'; it follows with the next");
-                // Where so many ring, a listing that any of them asks for finds what all have written.
-                pending.unname();
                 self.again(pending);
                 return true;
             }
@@ -326,6 +323,8 @@ mod tests {
     use super::*;
     use crate::env::SystemEntropy;
     use crate::record::Priority;
+    use crate::store::{Delayed, Latency, MemoryStore};
+    use crate::testing::sim_clock::SimHost;
     use crate::time::StoreTime;
 
     fn ids(range: std::ops::Range<u64>) -> impl Iterator<Item = ObjectId> {
@@ -359,9 +358,8 @@ mod tests {
     fn a_ring_that_follows_tells_of_each_shard_in_one_way() {
         let [mut lost, mut next] = [Pending::default(), Pending::default()];
         ids(0..4).for_each(|id| lost.add(id));
-        lost.unname();
         ids(18..22).for_each(|id| next.add(id));
-        next.merge(lost);
+        next.take_on(lost);
         let bell = rung(&next);
         let listed = |n| bell.is_to_be_listed(Shard::new(n).unwrap());
         assert_eq!(
@@ -370,5 +368,30 @@ mod tests {
         );
         assert_eq!(bell.rings.len(), 6);
         assert!(bell.rings.values().all(|rings| *rings == 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_rings_at_once_about_one_shard_none_is_overlooked() {
+        let env = SimHost::new(1, Duration::ZERO, 0).env(1);
+        let slow = Delayed::new(Arc::new(MemoryStore::new()), Latency::S3, env.clone());
+        let root = Root::new(Arc::new(slow), env);
+        let queue = QueueName::new("mail").unwrap();
+        let ringers = [(); 2].map(|()| Ringer::new(root.clone(), queue.clone()));
+        let shard = Shard::new(3).unwrap();
+        let mut rings = 0;
+        for n in 0..20 {
+            let both = [2 * n, 2 * n + 1]
+                .map(|n| ObjectId::from_parts(StoreTime(7), n, Priority::NORMAL, 1, shard));
+            for (ringer, id) in ringers.iter().zip(both) {
+                ringer.announce(id);
+            }
+            tokio::join!(ringers[0].flush(), ringers[1].flush());
+            let key = Key::Bell(queue.clone());
+            let bell = read::<Bell>(&root, &key).await.unwrap().unwrap().record;
+            let told = bell.news(shard, rings).unwrap_or_else(|| both.to_vec());
+            assert!(both.iter().all(|id| told.contains(id)), "{n}: {told:?}");
+            assert!(bell.rings[&shard] > rings);
+            rings = bell.rings[&shard];
+        }
     }
 }

@@ -163,6 +163,14 @@ pub async fn clear(root: &Root, queue: &QueueName, id: ObjectId, done: &Done) ->
     Ok(Finished::Recorded)
 }
 
+/// The same for somebody who has other things to do: whoever meets what could not be cleared away does
+/// it.
+pub(crate) async fn clear_or_leave(root: &Root, queue: &QueueName, id: ObjectId, done: &Done) {
+    if let Err(error) = clear(root, queue, id, done).await {
+        tracing::debug!(%queue, %id, %error, "what is over is left to a worker");
+    }
+}
+
 /// Whether there is a dead letter. One that cannot be read is there, too, and is left as it is.
 async fn is_there(root: &Root, key: &Key) -> Result<bool> {
     match read::<Dead>(root, key).await {

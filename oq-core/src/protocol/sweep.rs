@@ -68,12 +68,16 @@ pub async fn sweep_outcomes(
         next: page.next.clone(),
         ..Swept::default()
     };
-    let there: BTreeSet<ObjectId> = page.entries.iter().filter_map(object_of).collect();
+    let there: BTreeSet<ObjectId> = page
+        .entries
+        .iter()
+        .filter_map(|entry| object_of(&entry.key))
+        .collect();
     let due: Vec<ObjectId> = page
         .entries
         .iter()
         .filter(|entry| is_over(entry, Duration::ZERO, date))
-        .filter_map(object_of)
+        .filter_map(|entry| object_of(&entry.key))
         .collect();
     if due.is_empty() && !thorough {
         return Ok(swept);
@@ -123,10 +127,8 @@ pub async fn sweep_outcomes(
     let (deleted, stayed) = delete_all(root, outcomes.collect()).await?;
     swept.outcomes = deleted;
     // What an outcome refers to stays as long as the outcome.
-    payloads.retain(|key| {
-        let id = payload_of(key);
-        !id.is_some_and(|id| stayed.contains(&Key::Done(queue.clone(), id).store_key()))
-    });
+    let stayed: BTreeSet<ObjectId> = stayed.iter().filter_map(object_of).collect();
+    payloads.retain(|key| object_of(key).is_none_or(|id| !stayed.contains(&id)));
     if !mutated(Mutant::PayloadsNeverSwept) {
         swept.payloads = delete(root, payloads).await?;
     }
@@ -203,7 +205,7 @@ async fn keep_needed(
     gone: &BTreeSet<ObjectId>,
     payloads: &mut Vec<StoreKey>,
 ) -> Result<()> {
-    let orphans: BTreeSet<ObjectId> = payloads.iter().filter_map(payload_of).collect();
+    let orphans: BTreeSet<ObjectId> = payloads.iter().filter_map(object_of).collect();
     let mut needed = BTreeSet::new();
     for id in orphans.difference(gone) {
         match lookup(root, queue, *id).await {
@@ -213,23 +215,15 @@ async fn keep_needed(
         }
         needed.insert(*id);
     }
-    payloads.retain(|key| payload_of(key).is_none_or(|id| !needed.contains(&id)));
+    payloads.retain(|key| object_of(key).is_none_or(|id| !needed.contains(&id)));
     Ok(())
-}
-
-/// The object that a payload is of.
-fn payload_of(key: &StoreKey) -> Option<ObjectId> {
-    match Key::parse(key.as_str()) {
-        Some(Key::Payload(_, id, ..)) => Some(id),
-        _ => None,
-    }
 }
 
 async fn live_objects(root: &Root, queue: &QueueName, shard: Shard) -> Result<BTreeSet<ObjectId>> {
     let mut live = BTreeSet::new();
     let mut pages = Pages::new(root, prefix::live_shard(queue, shard));
     while let Some(page) = pages.next().await? {
-        live.extend(page.value.iter().filter_map(object_of));
+        live.extend(page.value.iter().filter_map(|entry| object_of(&entry.key)));
     }
     Ok(live)
 }
@@ -267,7 +261,7 @@ async fn within(
     let mut keys = Vec::new();
     while let Some(page) = pages.next().await? {
         for entry in page.value {
-            let Some(id) = object_of(&entry) else {
+            let Some(id) = object_of(&entry.key) else {
                 continue;
             };
             if range.until.is_some_and(|until| id > until) {
@@ -282,8 +276,8 @@ async fn within(
 }
 
 /// The object that a key belongs to.
-fn object_of(entry: &Listed) -> Option<ObjectId> {
-    match Key::parse(entry.key.as_str())? {
+fn object_of(key: &StoreKey) -> Option<ObjectId> {
+    match Key::parse(key.as_str())? {
         Key::Live(_, id) | Key::Done(_, id) | Key::Payload(_, id, ..) => Some(id),
         Key::Dead(_, task) => Some(task.object()),
         _ => None,

@@ -10,11 +10,11 @@ use std::time::Duration;
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::Queue;
-use super::stats::{PAGES_LIVE, Stats, count_live};
+use super::stats::{Stats, count_live};
 use crate::error::{Error, Result};
 use crate::protocol::finish;
 use crate::protocol::lookup::{Found, lookup};
-use crate::record::{Hint, Key, LiveState, ObjectId, prefix};
+use crate::record::{Hint, LiveState, ObjectId, prefix};
 use crate::state::claim::{LEFT_BEHIND, TAKE_OVER_MARGIN, take_over_at};
 use crate::store::{Etag, Listed};
 use crate::time::StoreTime;
@@ -102,15 +102,8 @@ impl Draining {
         let mut held = Vec::new();
         let live = prefix::live(self.queue.name());
         self.queue
-            .each(live, PAGES_LIVE, |now, entry| {
-                count_live(&mut stats, now, entry, purged);
-                let runs = matches!(
-                    Hint::of_size(entry.size),
-                    Hint::Running(_) | Hint::Terminal(_)
-                );
-                if let Some(Key::Live(_, id)) = Key::parse(entry.key.as_str())
-                    && runs
-                {
+            .each(live, usize::MAX, |now, entry| {
+                if let Some((id, _)) = count_live(&mut stats, now, entry, purged) {
                     held.push((id, entry.clone(), now));
                 }
             })
@@ -164,15 +157,16 @@ async fn examine(queue: &Queue, id: ObjectId, entry: &Listed, now: StoreTime) ->
     let (root, name) = (queue.root(), queue.name());
     match lookup(root, name, id).await {
         Ok(Some(Found::Done { done, .. })) => {
-            clear(queue, id, finish::clear(root, name, id, &done.record).await);
+            finish::clear_or_leave(root, name, id, &done.record).await;
             Ok(stands(Stands::Over, now))
         }
         Ok(Some(Found::Live { live, .. })) if live.etag != entry.etag => Ok(held(now)),
         Ok(Some(Found::Live { live, seal })) => match live.record.state {
             LiveState::Terminal if age >= LEFT_BEHIND => {
                 let seal = seal.map(|seal| *seal);
-                let recorded = finish::terminal(root, name, id, &live.record, seal).await;
-                clear(queue, id, recorded);
+                if let Err(error) = finish::terminal(root, name, id, &live.record, seal).await {
+                    tracing::debug!(queue = %name, %id, %error, "an outcome could not be recorded");
+                }
                 Ok(held(now))
             }
             LiveState::Running => match take_over_at(&live.record, entry.last_modified) {
@@ -190,12 +184,5 @@ async fn examine(queue: &Queue, id: ObjectId, entry: &Listed, now: StoreTime) ->
         // Who may not read objects knows no more than their lengths say.
         Err(Error::Denied(_)) => Ok(held(StoreTime::MAX)),
         Err(e) => Err(e),
-    }
-}
-
-/// Its outcome is recorded; what is left to be cleared away may be left to others.
-fn clear(queue: &Queue, id: ObjectId, cleared: Result<finish::Finished>) {
-    if let Err(error) = cleared {
-        tracing::debug!(queue = %queue.name(), %id, %error, "what is over could not be cleared away");
     }
 }

@@ -17,7 +17,7 @@ use crate::time::StoreTime;
 const PAGES_OVER: usize = 10;
 
 /// How many live objects are counted at most: a million.
-pub(super) const PAGES_LIVE: usize = 1000;
+const PAGES_LIVE: usize = 1000;
 
 /// How full a queue is. States are judged by the lengths of objects, so they are close and not
 /// exact; a pack counts as all its tasks, in the state of the pack.
@@ -119,7 +119,9 @@ impl Queue {
         let live = prefix::live(self.name());
         let more = self
             .each(live, pages, |now, entry| {
-                running.extend(count_live(stats, now, entry, purged));
+                if let Some((id, Hint::Running(_))) = count_live(stats, now, entry, purged) {
+                    running.insert(id);
+                }
             })
             .await?;
         stats.more |= more;
@@ -144,30 +146,32 @@ impl Queue {
     }
 }
 
-/// Counts an object; returns it if it runs. `purged`: what was submitted before then was purged.
+/// Counts an object; returns it if it looks as if it ran or were just over. `purged`: what was
+/// submitted before then was purged, and is not started any more.
 pub(super) fn count_live(
     stats: &mut Stats,
     now: StoreTime,
     entry: &Listed,
     purged: Option<StoreTime>,
-) -> Option<ObjectId> {
+) -> Option<(ObjectId, Hint)> {
     let Some(Key::Live(_, id)) = Key::parse(entry.key.as_str()) else {
         stats.foreign += 1;
         return None;
     };
     stats.live_bytes += entry.size;
     let tasks = id.count() as u64;
-    if purged.is_some_and(|before| is_older(entry, before)) {
-        stats.purged += tasks;
-        return None;
-    }
-    match Hint::of_size(entry.size) {
+    let hint = Hint::of_size(entry.size);
+    match hint {
         Hint::Running(_) => {
             stats.running += tasks;
-            return Some(id);
+            return Some((id, hint));
         }
-        Hint::Terminal(_) => stats.finishing += tasks,
-        hint @ (Hint::Waiting(_) | Hint::Runnable) => match (hint, due(id, entry, hint)) {
+        Hint::Terminal(_) => {
+            stats.finishing += tasks;
+            return Some((id, hint));
+        }
+        _ if purged.is_some_and(|before| is_older(entry, before)) => stats.purged += tasks,
+        Hint::Waiting(_) | Hint::Runnable => match (hint, due(id, entry, hint)) {
             (Hint::Waiting(_), due) if due > now => stats.waiting += tasks,
             (_, due) => {
                 stats.runnable += tasks;
@@ -194,6 +198,8 @@ fn in_millis<S: serde::Serializer>(
     span: &Option<Duration>,
     serializer: S,
 ) -> std::result::Result<S::Ok, S::Error> {
-    let millis = span.map(|span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX));
-    millis.serialize(serializer)
+    match span {
+        Some(span) => crate::time::millis::serialize(span, serializer),
+        None => serializer.serialize_none(),
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::future::{BoxFuture, FutureExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::record::Data;
@@ -16,6 +17,9 @@ pub(super) struct Budget {
     all: u32,
     free: Arc<Semaphore>,
 }
+
+/// A turn to take a share.
+pub(super) type Turn = BoxFuture<'static, Option<OwnedSemaphorePermit>>;
 
 /// What one task takes of it.
 #[derive(Debug, Clone, Copy)]
@@ -44,9 +48,10 @@ impl Budget {
         self.free.clone().try_acquire_many_owned(share.0).ok()
     }
 
-    /// Waits for a share, in turn.
-    pub async fn take(&self, share: Share) -> Option<OwnedSemaphorePermit> {
-        self.free.clone().acquire_many_owned(share.0).await.ok()
+    /// Waits for a share, in turn: whoever drops what is returned loses the turn.
+    pub fn take(&self, share: Share) -> Turn {
+        let free = self.free.clone();
+        async move { free.acquire_many_owned(share.0).await.ok() }.boxed()
     }
 
     /// Whether anything is free. While it is not, nothing is to be claimed.

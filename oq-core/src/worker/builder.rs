@@ -251,7 +251,7 @@ impl WorkerBuilder {
 
     /// Tells a function of everything that happens.
     pub fn on_event(mut self, hook: impl Fn(&Event) + Send + Sync + 'static) -> WorkerBuilder {
-        self.worker.hooks.0.push(Arc::new(hook));
+        self.worker = self.worker.on_event(hook);
         self
     }
 
@@ -284,14 +284,6 @@ impl WorkerBuilder {
 
     fn fail(&mut self, mistake: Error) {
         self.mistake.get_or_insert(mistake);
-    }
-}
-
-impl Worker {
-    /// Tells a function of everything that happens, beside those that the builder was given.
-    pub fn on_event(mut self, hook: impl Fn(&Event) + Send + Sync + 'static) -> Worker {
-        self.hooks.0.push(Arc::new(hook));
-        self
     }
 }
 

@@ -54,8 +54,7 @@ impl Dispatcher {
             let Ok(slot) = slots.clone().acquire_owned().await else {
                 return;
             };
-            let room = slots.available_permits() + 1;
-            let (source, candidate) = self.next(room).await;
+            let (source, candidate) = self.next().await;
             self.runs
                 .spawn(try_one(self.shared.clone(), source, candidate, slot));
         }
@@ -65,13 +64,14 @@ impl Dispatcher {
         self.sources.iter().for_each(|s| s.finder.set_room(room));
     }
 
-    async fn next(&mut self, room: usize) -> (Arc<Source>, Candidate) {
+    /// The next candidate, for a slot that is held.
+    async fn next(&mut self) -> (Arc<Source>, Candidate) {
         loop {
             if !self.shared.budget.has_room() {
                 self.set_room(0);
                 self.shared.budget.room().await;
             }
-            self.set_room(room);
+            self.set_room(self.shared.slots.available_permits() + 1);
             for i in self.turns.order() {
                 let source = &self.sources[i];
                 if let Some(candidate) = source.finder.take() {

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::protocol::Root;
 use crate::protocol::claim::{Claimed, Claiming, claim, is_young};
 use crate::protocol::hold::Hold;
-use crate::record::{Key, ObjectId, QueueName, Step, TaskType, Token};
+use crate::record::{Key, ObjectId, QueueName, Step, Token};
 use crate::state::claim::Claimant;
 use crate::store::Etag;
 use crate::time::StoreTime;
@@ -52,8 +52,6 @@ pub(super) struct Tried {
     pub repaired: bool,
     /// Whether it is suspected of a crash, and too many of its kind run here.
     pub crowded: bool,
-    /// Its type, if there is no handler for it here.
-    pub foreign: Option<TaskType>,
     /// What kept it from being claimed.
     pub error: Option<Error>,
 }
@@ -102,7 +100,6 @@ impl Lane {
             claimed: false,
             repaired: false,
             crowded: false,
-            foreign: None,
             error: None,
         };
         let written = target.last_modified.unwrap_or(id.due());
@@ -120,9 +117,6 @@ impl Lane {
                     shared.hooks.tell_finished(&self.queue, id, live, |_| None);
                 }
                 tried.crowded = matches!(other, Claimed::Crowded { .. });
-                if let Claimed::Foreign { task_type, .. } = &other {
-                    tried.foreign = Some(task_type.clone());
-                }
                 tried.news = self.not_ours(shared, other);
             }
             Err(error) => {
@@ -191,7 +185,7 @@ impl Lane {
                 self.meters.lost_races.increment(1);
                 News::LostRace
             }
-            Claimed::Foreign { etag, .. } => News::Foreign { etag },
+            Claimed::Foreign { etag, task_type } => News::Foreign { etag, task_type },
             Claimed::Crowded { etag } => News::Waiting {
                 until: self.root.now().plus(CROWDED),
                 etag: Some(etag),

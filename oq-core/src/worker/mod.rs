@@ -154,6 +154,12 @@ impl Shared {
 }
 
 impl Worker {
+    /// Tells a function of everything that happens, beside those that were given before.
+    pub fn on_event(mut self, hook: impl Fn(&Event) + Send + Sync + 'static) -> Worker {
+        self.hooks.0.push(Arc::new(hook));
+        self
+    }
+
     /// The queues it takes tasks from.
     pub fn queues(&self) -> impl Iterator<Item = &Queue> {
         self.queues.iter().map(|(queue, _)| queue)

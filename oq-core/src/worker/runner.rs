@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 pub(super) use self::end::Ended;
 use super::Shared;
 use super::attempt::{self, Work};
+use super::budget::Turn;
 use super::context::{Attempt, Said};
 use super::hooks::Event;
 use super::meters::Meters;
@@ -37,6 +38,8 @@ pub(super) struct Runner {
     slots: Vec<OwnedSemaphorePermit>,
     /// Memory for the input of the task that is the next to start.
     memory: Option<OwnedSemaphorePermit>,
+    /// Its turn to get that. Kept while leases are renewed: who queues anew each time may wait for ever.
+    turn: Option<Turn>,
     waiting: VecDeque<usize>,
     running: JoinSet<(usize, Verdict, Duration)>,
     attempts: BTreeMap<usize, Arc<Attempt>>,
@@ -70,6 +73,7 @@ impl Runner {
             hold,
             slots: vec![slot],
             memory: None,
+            turn: None,
             waiting,
             running: JoinSet::new(),
             attempts: BTreeMap::new(),
@@ -113,16 +117,16 @@ impl Runner {
             let slot = &self.hold.live().tasks[index];
             if slot.cancel_requested || self.shared.releasing() {
                 self.waiting.pop_front();
-                self.memory = None;
+                (self.memory, self.turn) = (None, None);
                 self.settle(index, Verdict::Released);
                 continue;
             }
             let budget = &self.shared.budget;
-            let Some(memory) = self
-                .memory
-                .take()
-                .or_else(|| budget.try_take(budget.share(&slot.input)))
-            else {
+            let memory = match (self.memory.take(), &self.turn) {
+                (None, None) => budget.try_take(budget.share(&slot.input)),
+                (memory, _) => memory,
+            };
+            let Some(memory) = memory else {
                 break;
             };
             if self.running.len() >= self.slots.len() {
@@ -214,10 +218,15 @@ impl Runner {
         // One that runs already comes here again when a task of it ends.
         let shared = self.shared.clone();
         let next = self.waiting.front().filter(|_| self.running.is_empty());
-        let share = next.map(|index| shared.budget.share(&self.hold.live().tasks[*index].input));
+        if let Some(index) = next
+            && self.turn.is_none()
+        {
+            let share = shared.budget.share(&self.hold.live().tasks[*index].input);
+            self.turn = Some(shared.budget.take(share));
+        }
         let memory = async {
-            match share {
-                Some(share) => shared.budget.take(share).await,
+            match &mut self.turn {
+                Some(turn) => turn.await,
                 None => std::future::pending().await,
             }
         };
@@ -226,7 +235,7 @@ impl Runner {
             () = shared.release.cancelled(), if !(self.running.is_empty() && self.waiting.is_empty()) => {
                 self.stop_all().await;
             }
-            Some(memory) = memory => self.memory = Some(memory),
+            memory = memory => (self.memory, self.turn) = (memory, None),
             Some(ended) = self.running.join_next() => {
                 self.ended(ended);
                 while let Some(ended) = self.running.try_join_next() {

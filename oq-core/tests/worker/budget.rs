@@ -115,6 +115,31 @@ async fn a_task_larger_than_all_memory_runs_alone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_large_task_keeps_its_turn_while_small_ones_keep_coming() {
+    let world = World::new();
+    let queue = world.queue().await;
+    let crowd = Crowd::default();
+    let worker = start(crowd.worker(&world.queue().await, 100 * KIB));
+    let mut small = Vec::new();
+    let mut large = None;
+    for n in 0..40 {
+        if n == 6 {
+            large = Some(queue.submit(read(90 * KIB)).await.unwrap().id);
+        }
+        small.push(queue.submit(read(20 * KIB)).await.unwrap().id);
+        pause(4.0).await;
+        if n == 25 {
+            // What ran when it came has ended long since, and so has it.
+            let view = queue.get(large.unwrap()).await.unwrap();
+            assert_eq!(view.state, TaskState::Completed);
+        }
+    }
+    all_complete(&queue, &small).await;
+    worker.stop().await;
+    world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_has_no_memory_left_leaves_what_comes_to_others() {
     let world = World::new();
     let queue = world.queue().await;

@@ -254,8 +254,14 @@ async fn a_deadline_stops_claims_in_time_and_gives_back_what_runs() {
 async fn a_deadline_too_short_for_a_lease_is_refused() {
     let world = World::new();
     let worker = worker(&world.queue().await).build().unwrap();
-    let error = worker.drain(Drain::all().within(14 * S)).await.unwrap_err();
-    assert!(matches!(error, Error::Invalid { .. }), "{error}");
+    for within in [14 * S, 15 * S, Drain::LEAST - Duration::from_millis(1)] {
+        let error = worker.drain(Drain::all().within(within)).await;
+        assert!(matches!(error, Err(Error::Invalid { .. })), "{error:?}");
+    }
+    let least = world.queue().await;
+    least.submit(sleep(0)).await.unwrap();
+    let how = Drain::all().within(Drain::LEAST);
+    assert_eq!(worker.drain(how).await.unwrap().completed, 1);
 }
 
 #[tokio::test(start_paused = true)]

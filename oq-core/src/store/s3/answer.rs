@@ -20,6 +20,8 @@ use crate::store::{StoreError, Write};
 /// How the SDK begins when the service that tells a machine's role does not answer.
 const NO_ROLE: &str = "IMDS";
 
+const NO_MESSAGE: &str = "no message";
+
 /// How a request failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum How {
@@ -67,9 +69,13 @@ impl Failure {
     {
         if let Some(response) = error.raw_response() {
             // What the SDK says of an answer without a message is a picture of its own memory.
-            let why = error.message().unwrap_or("no message").to_owned();
             let code = error.code().map(str::to_owned);
-            Failure::answer(response.status().as_u16(), code, seen.after, &why)
+            Failure::answer(
+                response.status().as_u16(),
+                code,
+                seen.after,
+                error.message(),
+            )
         } else if let SdkError::ConstructionFailure(_) = error {
             Failure::unmade(error)
         } else if !seen.sent {
@@ -82,18 +88,22 @@ impl Failure {
     /// A refusal with this body.
     pub fn answered(status: u16, after: Option<Duration>, body: &[u8]) -> Failure {
         let (code, message) = words(body).unwrap_or_default();
-        let why = message.unwrap_or_else(|| "no message".into());
-        Failure::answer(status, code, after, &why)
+        Failure::answer(status, code, after, message.as_deref())
     }
 
     /// An error that stands in the body of an answer which said success before.
     pub fn within_success(status: u16, body: &[u8]) -> Option<Failure> {
         let (code, message) = words(body)?;
-        let why = message.unwrap_or_else(|| "no message".into());
-        Some(Failure::answer(status, code, None, &why))
+        Some(Failure::answer(status, code, None, message.as_deref()))
     }
 
-    fn answer(status: u16, code: Option<String>, after: Option<Duration>, why: &str) -> Failure {
+    fn answer(
+        status: u16,
+        code: Option<String>,
+        after: Option<Duration>,
+        message: Option<&str>,
+    ) -> Failure {
+        let why = message.unwrap_or(NO_MESSAGE);
         let named = code.as_deref().unwrap_or("without an S3 error code");
         Failure {
             said: format!("{status} {named}: {why}"),
@@ -265,7 +275,7 @@ impl Failure {
 /// The failure that one key of a batch deletion had; `None` if the key is gone all the same.
 pub(super) fn of_batch(code: Option<&str>, message: Option<&str>) -> Option<StoreError> {
     let code = code.unwrap_or("no S3 error code");
-    let said = format!("{code}: {}", message.unwrap_or("no message"));
+    let said = format!("{code}: {}", message.unwrap_or(NO_MESSAGE));
     match code {
         code if no_such_key(code) => None,
         "AccessDenied" => Some(StoreError::Denied(said)),

@@ -51,7 +51,7 @@ impl fmt::Debug for Lean {
         // Credentials come from what is left out.
         f.debug_struct("Lean")
             .field("bucket", &self.bucket)
-            .field("scope", self.signer.scope())
+            .field("region", &self.signer.region())
             .finish_non_exhaustive()
     }
 }
@@ -160,12 +160,12 @@ fn base<'a>(uri: &'a str, key: &str) -> Option<&'a str> {
 /// What an answer gives, or its refusal in the store's words.
 async fn given(verb: Verb, response: HttpResponse, seen: &Seen) -> Result<Given, Failure> {
     let status = response.status();
-    if status.is_success() && verb == Verb::Get {
-        let given = Given::read(response.headers());
-        return Ok(given.with(ByteStream::new(response.into_body())));
-    }
     let given = Given::read(response.headers());
-    let body = start(ByteStream::new(response.into_body())).await;
+    let body = ByteStream::new(response.into_body());
+    if status.is_success() && verb == Verb::Get {
+        return Ok(Given { body, ..given });
+    }
+    let body = start(body).await;
     if !status.is_success() {
         // What is missing of it can only make the refusal less certain.
         let body = body.unwrap_or_default();

@@ -2,8 +2,8 @@
 //!
 //! This module sends one request for each verb and says what its answer means; it never repeats
 //! one. `url` reads the URL, `connect` makes the client, `request` sends what is about one object:
-//! through the SDK, or past most of it as in `lean`, signed by `signer`. `witness` sees what the SDK hides, `answer`
-//! judges failures and `list` turns listings into pages. Everything but the sending is pure.
+//! through the SDK, or past most of it as in `lean`, signed by `signer`. `witness` sees what the SDK
+//! hides, `answer` judges failures and `list` turns listings into pages. Everything but the sending is pure.
 //!
 //! ETags go out as they came in, quotes and all. (Hetzner compares `If-Match` without quotes, so
 //! every update is lost there, and its conditional deletion deletes regardless.)

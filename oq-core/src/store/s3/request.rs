@@ -102,10 +102,6 @@ impl Given {
             body: ByteStream::default(),
         }
     }
-
-    pub fn with(self, body: ByteStream) -> Given {
-        Given { body, ..self }
-    }
 }
 
 impl From<GetObjectOutput> for Given {

@@ -31,6 +31,8 @@ const USUAL: [&str; 4] = [
     "x-amz-user-agent",
 ];
 
+const SERVICE: &str = "s3";
+
 /// By this Lambda finds functions that start themselves without end.
 const TRACE: &str = "x-amzn-trace-id";
 
@@ -40,7 +42,7 @@ pub(super) struct Signer {
     whose: SharedIdentityResolver,
     /// What decides how long the source of credentials may take.
     config: ConfigBag,
-    scope: Scope,
+    region: String,
     settings: SigningSettings,
     agent: String,
     in_lambda: bool,
@@ -60,7 +62,7 @@ impl Signer {
         if headers.iter().any(|(name, _)| unusual(name)) {
             return None;
         }
-        let scope = Scope::read(headers.get("authorization")?)?;
+        let region = region_of(headers.get("authorization")?)?;
         let scheme = components.auth_scheme(AuthSchemeId::from("sigv4"))?;
         let mut limits = Layer::new("oq");
         limits.store_put(RetryConfig::disabled());
@@ -70,7 +72,7 @@ impl Signer {
             whose: scheme.identity_resolver(components)?,
             components: components.clone(),
             config: ConfigBag::of_layers([limits]),
-            scope,
+            region,
             settings: settings(),
             agent: agent(headers.get("user-agent").unwrap_or_default()),
             in_lambda: std::env::var_os("AWS_LAMBDA_FUNCTION_NAME").is_some(),
@@ -78,8 +80,8 @@ impl Signer {
         })
     }
 
-    pub fn scope(&self) -> &Scope {
-        &self.scope
+    pub fn region(&self) -> &str {
+        &self.region
     }
 
     /// The credentials, from the SDK's cache.
@@ -98,8 +100,8 @@ impl Signer {
     ) -> Result<(), BoxError> {
         let params = SigningParams::builder()
             .identity(identity)
-            .region(&self.scope.region)
-            .name(&self.scope.service)
+            .region(&self.region)
+            .name(SERVICE)
             .time(self.skew.applied(self.now()?))
             .settings(self.settings.clone())
             .build()?
@@ -146,25 +148,13 @@ impl Signer {
     }
 }
 
-/// Who is asked, as a signature names it.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Scope {
-    region: String,
-    service: String,
-}
-
-impl Scope {
-    /// From `AWS4-HMAC-SHA256 Credential=KEY/DATE/REGION/SERVICE/aws4_request, …`.
-    fn read(authorization: &str) -> Option<Scope> {
-        let rest = authorization.strip_prefix("AWS4-HMAC-SHA256 Credential=")?;
-        let mut words = rest.split(',').next()?.rsplit('/');
-        let (last, service, region) = (words.next()?, words.next()?, words.next()?);
-        // Others have credentials of their own.
-        (last == "aws4_request" && service == "s3").then(|| Scope {
-            region: region.to_owned(),
-            service: service.to_owned(),
-        })
-    }
+/// The region of a signature `AWS4-HMAC-SHA256 Credential=KEY/DATE/REGION/s3/aws4_request, …`. Other
+/// services have credentials of their own.
+fn region_of(authorization: &str) -> Option<String> {
+    let rest = authorization.strip_prefix("AWS4-HMAC-SHA256 Credential=")?;
+    let mut words = rest.split(',').next()?.rsplit('/');
+    let (last, service, region) = (words.next()?, words.next()?, words.next()?);
+    (last == "aws4_request" && service == SERVICE).then(|| region.to_owned())
 }
 
 /// How far the store's clock is ahead of this machine's, in milliseconds.
@@ -213,11 +203,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scopes_of_s3_only() {
-        let read = |credential: &str| {
-            let scope = Scope::read(&format!("{credential}, SignedHeaders=host, Signature=0"))?;
-            Some(scope.region)
-        };
+    fn regions_of_s3_only() {
+        let read =
+            |credential: &str| region_of(&format!("{credential}, SignedHeaders=host, Signature=0"));
         let v4 = "AWS4-HMAC-SHA256 Credential=";
         let table = [
             (

@@ -87,15 +87,13 @@ pub enum LeadEnd {
 impl LeadEnd {
     /// What a try came to.
     pub(super) fn of(tried: &Tried) -> LeadEnd {
-        if let Some(task_type) = &tried.foreign {
-            return LeadEnd::NoHandler(task_type.clone());
-        }
         match &tried.news {
             _ if tried.claimed => LeadEnd::Ran,
             News::Waiting { until, .. } => LeadEnd::Waits(*until),
             News::Running { until, .. } => LeadEnd::Held(*until),
             News::LostRace => LeadEnd::Lost,
-            News::Claimed | News::Released | News::Gone | News::Foreign { .. } => LeadEnd::Over,
+            News::Foreign { task_type, .. } => LeadEnd::NoHandler(task_type.clone()),
+            News::Claimed | News::Released | News::Gone => LeadEnd::Over,
             News::Unreadable { .. } | News::Failed => match &tried.error {
                 Some(e @ Error::Unreadable { .. }) => LeadEnd::Unreadable(e.to_string()),
                 Some(e) => LeadEnd::Failed(e.to_string()),

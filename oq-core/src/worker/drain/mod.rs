@@ -9,6 +9,7 @@ mod pass;
 mod report;
 mod run;
 mod sweep;
+mod tries;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -54,6 +55,10 @@ pub struct Drain {
 }
 
 impl Drain {
+    /// The shortest time for [`within`](Drain::within): a lease lasts 15 s at least, and nothing is
+    /// claimed whose lease would not be over in time. The rest is for claiming.
+    pub const LEAST: Duration = MIN_LEASE.saturating_add(Duration::from_secs(5));
+
     /// Everything that is due: also what a dead worker left, and what was not written down to its
     /// end. One LIST shows a small queue; a large one takes one for each thousand objects.
     pub fn all() -> Drain {
@@ -94,7 +99,7 @@ impl Drain {
     /// Must be over by then, counted from the call. No lease is asked for that lasts longer, so
     /// nothing is claimed in the last 15 s; what still runs shortly before the end is stopped and
     /// given back. That is not charged, unless the task ran for two thirds of the time and saved
-    /// nothing: it would come back for ever. At least 15 s.
+    /// nothing: it would come back for ever. At least [`Drain::LEAST`], 20 s.
     pub fn within(mut self, time: Duration) -> Drain {
         self.within = Some(time);
         self
@@ -144,10 +149,11 @@ impl Drain {
             ));
         }
         match self.within {
-            Some(time) if time < MIN_LEASE => Err(Error::invalid(
+            Some(time) if time < Drain::LEAST => Err(Error::invalid(
                 format!("a drain within {}", span::exact(time)),
                 format!(
-                    "use {} or more: no lease is shorter, so nothing could be run",
+                    "use {} or more: nothing is claimed in the last {}, so nothing could be run",
+                    span::exact(Drain::LEAST),
                     span::exact(MIN_LEASE)
                 ),
             )),

@@ -9,18 +9,17 @@ use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 
-use super::super::find::News;
-use super::super::lane::{Lane, Target, Tried};
+use super::super::lane::{Lane, Tried};
 use super::super::turns::Turns;
 use super::super::{LAST, Shared};
 use super::pass::{Left, Line, Pass};
 use super::report::{count, lock};
+use super::tries::Try;
 use super::{Drain, Drained, Lead, LeadEnd, Stopped};
 use crate::env::{Env, Mono};
 use crate::error::Error;
 use crate::queue::Queue;
-use crate::record::{MIN_LEASE, ObjectId, Shard};
-use crate::store::Etag;
+use crate::record::{MIN_LEASE, Shard};
 use crate::testing::mutant::{Mutant, mutated};
 use crate::time::StoreTime;
 use crate::worker::Worker;
@@ -30,9 +29,6 @@ const SETTINGS: Duration = Duration::from_secs(60);
 
 /// While tasks run and nothing else is due, a look for more comes after this time.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
-
-/// For so long after its end an object of ours may still be listed.
-const SETTLED: Duration = Duration::from_secs(5);
 
 /// Without a deadline.
 const FOREVER: Duration = Duration::from_secs(10 * 365 * 86_400);
@@ -190,27 +186,27 @@ impl Times {
 pub(super) struct Source {
     pub lane: Arc<Lane>,
     pub queue: Queue,
-    left: Left,
+    pub left: Left,
     pub paused: bool,
-    purged_before: Option<StoreTime>,
+    pub purged_before: Option<StoreTime>,
     pub shards: u16,
 }
 
 pub(super) struct Drainer {
     pub env: Env,
-    shared: Arc<Shared>,
+    pub shared: Arc<Shared>,
     pub sources: Vec<Source>,
     turns: Turns,
     pub runs: JoinSet<(Try, Tried)>,
     stop_at: Option<Mono>,
     /// How many more may be claimed, what is being tried taken for claimed.
-    tasks_left: u64,
-    failures: u32,
-    error: Option<Error>,
+    pub tasks_left: u64,
+    pub failures: u32,
+    pub error: Option<Error>,
     pub leads: Vec<(Lead, LeadEnd)>,
     next: Option<StoreTime>,
-    beaten: BTreeSet<(usize, Shard)>,
-    report: Arc<Mutex<Drained>>,
+    pub beaten: BTreeSet<(usize, Shard)>,
+    pub report: Arc<Mutex<Drained>>,
 }
 
 /// What was submitted just now may seem to be due only this much later: of dates without fractions
@@ -219,14 +215,6 @@ const CLOCKS: Duration = Duration::from_millis(1500);
 
 /// What becomes due one after the other is looked for together: each look is a LIST.
 const TOGETHER: Duration = Duration::from_millis(250);
-
-/// What is being tried.
-pub(super) struct Try {
-    source: usize,
-    id: ObjectId,
-    etag: Option<Etag>,
-    lead: Option<usize>,
-}
 
 impl Drainer {
     /// Claims until there is a reason to stop; what was claimed may still run then.
@@ -369,91 +357,6 @@ impl Drainer {
             if let Some(ended) = ended {
                 self.ended(ended);
             }
-        }
-    }
-
-    pub fn spawn(
-        &mut self,
-        source: usize,
-        id: ObjectId,
-        etag: Option<Etag>,
-        lead: Option<usize>,
-        slot: OwnedSemaphorePermit,
-    ) {
-        self.tasks_left = self.tasks_left.saturating_sub(id.count() as u64);
-        let (shared, lane) = (self.shared.clone(), self.sources[source].lane.clone());
-        let target = Target {
-            id,
-            etag: etag.clone(),
-            last_modified: None,
-            purged_before: self.sources[source].purged_before,
-        };
-        let about = Try {
-            source,
-            id,
-            etag,
-            lead,
-        };
-        self.runs.spawn(async move {
-            let tried = lane.attempt(&shared, target, slot, || ()).await;
-            (about, tried)
-        });
-    }
-
-    pub async fn idle(&mut self) {
-        while let Some(ended) = self.runs.join_next().await {
-            self.ended(ended);
-        }
-    }
-
-    /// Takes note of what a try came to.
-    pub fn ended(&mut self, ended: Result<(Try, Tried), tokio::task::JoinError>) {
-        let Ok((about, tried)) = ended else {
-            return;
-        };
-        if !tried.claimed {
-            self.tasks_left = self.tasks_left.saturating_add(about.id.count() as u64);
-        }
-        if let Some(lead) = about.lead {
-            self.leads[lead].1 = LeadEnd::of(&tried);
-        }
-        let taken = matches!(
-            tried.news,
-            News::Running { .. } | News::LostRace | News::Gone
-        );
-        if taken && !tried.claimed && !tried.repaired && about.etag.is_some() {
-            self.beaten.insert((about.source, about.id.shard()));
-        }
-        let source = &mut self.sources[about.source];
-        let leave = match tried.news {
-            // It may run as soon as others of its kind have ended.
-            _ if tried.crowded => None,
-            News::Waiting { until, etag } | News::Running { until, etag } => {
-                Some((etag, until, true))
-            }
-            News::Foreign { etag } => Some((Some(etag), StoreTime::MAX, false)),
-            News::Unreadable { etag } => Some((etag, StoreTime::MAX, false)),
-            News::Failed => Some((about.etag, StoreTime::MAX, false)),
-            News::LostRace => None,
-            News::Claimed | News::Released | News::Gone => {
-                Some((None, source.lane.root.now().plus(SETTLED), false))
-            }
-        };
-        if let Some((etag, until, look_again)) = leave {
-            source.left.leave(about.id, etag, until, look_again);
-        }
-        lock(&self.report).repaired += u64::from(tried.repaired);
-        if let Some(task_type) = tried.foreign {
-            *lock(&self.report).no_handler.entry(task_type).or_default() += 1;
-        }
-        match tried.error {
-            Some(Error::Unreadable { .. }) => {}
-            Some(error) => {
-                self.failures += 1;
-                self.error = Some(error);
-                lock(&self.report).errors += 1;
-            }
-            None => self.failures = 0,
         }
     }
 }

@@ -183,6 +183,21 @@ mod tests {
     }
 
     #[test]
+    fn a_ring_about_what_is_over_takes_nothing() {
+        let shard = Shard::new(3).unwrap();
+        let mut state = State::new(QueueName::new("mail").unwrap());
+        state.set_settings(Arc::new(Settings::initial(rung().write)));
+        state.adopt(BTreeSet::from([shard]), NOW.0);
+        let mut bell = rung();
+        state.hear(bell.clone(), NOW);
+        let id = ObjectId::from_parts(StoreTime(900), 1, Priority::NORMAL, 1, shard);
+        state.report(id, News::Gone, Duration::ZERO, NOW);
+        bell.name(id);
+        state.hear(bell, NOW);
+        assert!(state.take(NOW.0, NOW.1, None).is_none());
+    }
+
+    #[test]
     fn a_ring_about_what_is_in_hand_takes_nothing() {
         let shard = Shard::new(3).unwrap();
         let mut state = State::new(QueueName::new("mail").unwrap());

@@ -84,7 +84,7 @@ impl Memory {
         }
     }
 
-    /// Whether it was seen to be over, or somebody else's, a moment ago.
+    /// Whether it was seen to be over a moment ago, or to be somebody else's within the last minute.
     pub fn is_settled(&self, id: ObjectId) -> bool {
         self.known
             .get(&id)

@@ -42,7 +42,7 @@ use self::fleet::Fleet;
 use self::state::State;
 use crate::protocol::Root;
 use crate::protocol::bell::Ringer;
-use crate::record::{Hint, ObjectId, QueueName, Settings, Shard, Stamp, WorkerId};
+use crate::record::{Hint, ObjectId, QueueName, Settings, Shard, Stamp, TaskType, WorkerId};
 use crate::store::Etag;
 use crate::time::StoreTime;
 
@@ -116,7 +116,7 @@ pub(crate) enum News {
         etag: Option<Etag>,
     },
     /// There is no handler for it here: leave this version alone.
-    Foreign { etag: Etag },
+    Foreign { etag: Etag, task_type: TaskType },
     /// It cannot be understood: leave this version alone, or the one that is listed next.
     Unreadable { etag: Option<Etag> },
     /// We finished it or gave it back.

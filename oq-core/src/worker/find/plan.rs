@@ -30,7 +30,8 @@ const WIDE_FROM: usize = 3;
 /// One listing in so many is of a foreign shard.
 const FOREIGN_EVERY: u64 = 16;
 
-/// Having taken so many, as quickly as in half a second, a worker that runs dry looks for others that it could help.
+/// Having taken so many, as quickly as in half a second, a worker that runs dry looks for others that
+/// it could help.
 const STREAK: u32 = 16;
 
 /// One shard to list.

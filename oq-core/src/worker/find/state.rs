@@ -288,7 +288,7 @@ impl State {
                 etag,
                 then: then(Why::MaybeExpired, true, Hint::Running(Duration::ZERO)),
             },
-            News::Foreign { etag } => {
+            News::Foreign { etag, .. } => {
                 self.buffer.remove(id);
                 return self.memory.never(id, &etag);
             }
