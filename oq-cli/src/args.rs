@@ -144,6 +144,7 @@ impl Command {
     pub fn minds_interrupts(&self) -> bool {
         match self {
             Command::Bench(_) | Command::Demo(_) | Command::Dev(_) | Command::Top(_) => true,
+            Command::Queue(queue) => queue.is_purge(),
             Command::Worker(worker) => worker.is_run(),
             Command::Submit(submit) => submit.is_bulk(),
             _ => false,

@@ -48,10 +48,10 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args = match Args::try_parse_from(args) {
         Ok(args) => args,
         Err(wrong) if wrong.use_stderr() && !failed::is_help(&wrong) => {
-            let failed = match python_app(&command, &words) {
+            let failed = match python_app(&words) {
                 Some(app) => Failed::usage(
                     format!("{app} names an app of a Python program, and this oq runs programs"),
-                    "the oq of the Python package runs it (pip install it and call that one); here: \
+                    "the oq of the Python package runs it (built by maturin in oq-py); here: \
                      oq worker --task NAME='program args'",
                 ),
                 None => Failed::said_wrongly(&wrong, command),
@@ -84,21 +84,19 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     exit.into()
 }
 
-/// The `module:app` of somebody who means the worker of the Python package.
-fn python_app<'a>(command: &str, words: &'a [String]) -> Option<&'a str> {
+/// The `module:app` of somebody who means the worker of the Python package: `oq worker module:app`.
+fn python_app(words: &[String]) -> Option<&str> {
     let is_name = |name: &str| {
-        !name.is_empty()
-            && name
-                .chars()
-                .all(|c| c.is_alphanumeric() || "_.".contains(c))
+        let may = |c: char| c.is_alphanumeric() || "_.".contains(c);
+        !name.is_empty() && name.chars().all(may)
     };
-    let app = words.iter().skip(2).find(|word| {
-        word.split_once(':')
-            .is_some_and(|(module, app)| is_name(module) && is_name(app))
-    });
-    app.filter(|_| command == "oq worker" && words.get(1).is_some_and(|word| word == "worker"))
-        .map(String::as_str)
-        .filter(|app| words.get(2).is_some_and(|word| word == app))
+    match words {
+        [_, worker, app, ..] if worker == "worker" => {
+            let (module, name) = app.split_once(':')?;
+            (is_name(module) && is_name(name)).then_some(app)
+        }
+        _ => None,
+    }
 }
 
 /// The exit code of a command that meets an error of the core with this code.

@@ -2,15 +2,13 @@
 
 use std::fmt::{Debug, Write};
 
+use oq_core::words;
 use tokio::sync::mpsc;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 use crate::failed::Failed;
-
-/// The variable that says how much is logged.
-const VARIABLE: &str = "OQ_LOG";
 
 /// One thing that was logged.
 #[derive(Debug, Clone)]
@@ -25,13 +23,8 @@ pub struct Entry {
 
 /// Sends what is logged from now on; what does not fit is dropped.
 pub fn to(sender: mpsc::Sender<Entry>) -> Result<(), Failed> {
-    let least = match std::env::var(VARIABLE) {
-        Ok(text) if !text.is_empty() => text.parse::<Level>().map_err(|_| {
-            Failed::usage(
-                format!("{VARIABLE}={text}"),
-                "use error, warn, info, debug or trace",
-            )
-        })?,
+    let least = match std::env::var(words::LOG) {
+        Ok(text) if !text.is_empty() => words::level(&text)?,
         _ => Level::WARN,
     };
     let layer = Sender { least, sender };

@@ -5,7 +5,7 @@ use clap::{Arg, Command, CommandFactory};
 use expect_test::expect_file;
 
 use crate::args::Args;
-use crate::config::SETTINGS;
+use crate::config::{PROFILE, SETTINGS};
 use crate::exit::Exit;
 
 const MADE: &str = "<!-- Made from the code. After a change: UPDATE_EXPECT=1 cargo test -p oq-cli --lib manual -->\n";
@@ -44,7 +44,7 @@ fn the_manual_of_settings_is_up_to_date() {
          (`~/.config/oq/config.toml`). `oq config show --origin` says where each value comes from.\n\n\
          | setting | flag | variable | unless set | meaning |\n|---|---|---|---|---|\n"
     );
-    for setting in &SETTINGS {
+    for setting in SETTINGS.iter().chain([&PROFILE]) {
         let default = match setting.default {
             "" => String::new(),
             default => format!("`{default}`"),
@@ -55,8 +55,7 @@ fn the_manual_of_settings_is_up_to_date() {
         ));
     }
     text.push_str(
-        "| `profile` | `--profile` | `OQ_PROFILE` |  | Which profile of the files to use. |\n\
-         \n## Profiles\n\n\
+        "\n## Profiles\n\n\
          ```toml\n\
          queue = \"mail\"\n\
          profile = \"dev\"             # unless --profile or OQ_PROFILE says otherwise\n\n\

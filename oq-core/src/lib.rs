@@ -22,6 +22,7 @@ pub mod state;
 pub mod store;
 pub mod testing;
 mod time;
+pub mod words;
 pub mod worker;
 
 pub use error::{Error, Result};

@@ -37,11 +37,8 @@ pub fn parse(text: &str) -> Result<Duration> {
         return Err(wrong(&why));
     }
     // No unit has so many digits, and the reader would only say that it cannot read them.
-    let digits = text
-        .split(|c: char| !c.is_ascii_digit())
-        .map(str::len)
-        .max();
-    if digits.is_some_and(|digits| digits > 16) {
+    let mut numbers = text.split(|c: char| !c.is_ascii_digit());
+    if numbers.any(|digits| digits.len() > 16) {
         return Err(wrong("it is longer than any that can be waited for"));
     }
     let span: jiff::Span = text.parse().map_err(|_| wrong(FORM))?;

@@ -6,6 +6,7 @@ use oq_core::Error;
 use oq_core::worker::{Drained, LeadEnd};
 use serde::Serialize;
 
+use crate::function::LEAST;
 use crate::http::Reply;
 use crate::leads::Ignored;
 use crate::submit::Accepted;
@@ -94,8 +95,9 @@ pub enum Failed {
     Event(String),
     /// The function has too little time to run anything.
     #[error(
-        "only {0} s are left for this event, and no task can be run in less than 15 s: \
-         set the function's timeout to 60 s or more"
+        "only {0} s are left for this event, and no task can be run in less than {least} s: \
+         set the function's timeout to 60 s or more",
+        least = LEAST.as_secs_f64()
     )]
     TooShort(u64),
     /// The function was built without handlers.

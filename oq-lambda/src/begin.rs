@@ -4,14 +4,13 @@ use std::fmt;
 
 use lambda_runtime::tracing::subscriber::EnvFilter;
 use lambda_runtime::tracing::subscriber::fmt as lines;
-use oq_core::{Error, Result};
+use oq_core::words::{self, LOG};
+use oq_core::{Error, Result, explain};
+use tracing::Level;
 
 use crate::settings::said;
 
-/// How much is logged.
-const LOG: &str = "OQ_LOG";
-
-/// What else says it: Lambda's own setting, and Rust's.
+/// What says how much is logged beside [`LOG`]: Lambda's own setting, and Rust's.
 const LEVEL: &str = "AWS_LAMBDA_LOG_LEVEL";
 const RUST: &str = "RUST_LOG";
 
@@ -39,19 +38,11 @@ pub fn log() -> Result<()> {
 
 fn directives(oq: Option<&str>, lambda: Option<&str>, rust: Option<String>) -> Result<String> {
     if let Some(text) = oq {
-        let level = text.to_ascii_lowercase();
+        let level = words::level(text)?;
         // Other crates would bury it.
-        let others = match level.as_str() {
-            "error" | "warn" | "info" => level.as_str(),
-            "debug" | "trace" => "info",
-            _ => {
-                return Err(Error::Invalid {
-                    what: format!("{LOG}={text}"),
-                    why: "use error, warn, info, debug or trace".into(),
-                });
-            }
-        };
-        return Ok(format!("{others},oq_core={level},oq_lambda={level}"));
+        let others = level.min(Level::INFO);
+        let directives = format!("{others},oq_core={level},oq_lambda={level}");
+        return Ok(directives.to_ascii_lowercase());
     }
     match lambda {
         Some(level) if level.eq_ignore_ascii_case("fatal") => Ok("error".into()),
@@ -84,8 +75,7 @@ impl From<Error> for CannotRun {
                 "see what the function's role may do in this bucket: oq iam --role worker, --role producer"
             }
             Error::Unavailable(_) => "Lambda tries again; see that the function reaches the store",
-            Error::Unreadable { .. } => "use a newer oq, or see who else writes this bucket",
-            _ => "check OQ_URL: oq doctor --url URL",
+            other => explain::find(other.code()).map_or("", |code| code.next),
         };
         CannotRun(format!("{}: {error}\nnext: {next}", error.code()))
     }

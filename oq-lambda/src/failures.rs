@@ -47,6 +47,6 @@ pub fn log(event: &Event) {
 
 fn said(failure: Option<&Failure>) -> (&str, String) {
     let (kind, message) = failure.map_or(("", ""), |f| (f.kind.as_str(), f.message.as_str()));
-    let line = message.trim_start().lines().next().unwrap_or_default();
+    let line = Failure::first_line(message);
     (kind, line.chars().take(SHOWN).collect())
 }

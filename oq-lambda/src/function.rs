@@ -19,6 +19,9 @@ use crate::watch::Watch;
 /// Kept back for the answer.
 const RESERVE: Duration = Duration::from_millis(500);
 
+/// With less nothing could be run.
+pub const LEAST: Duration = Drain::LEAST.saturating_add(RESERVE);
+
 /// A task whose event came later than this was not alone: there may be more to find.
 const LATE: Duration = Duration::from_secs(10);
 
@@ -223,11 +226,10 @@ impl Function {
     /// Runs a drain that ends in time.
     async fn drain(&self, how: Drain, left: Duration) -> Result<Drained, Failed> {
         let worker = self.worker.as_ref().ok_or(Failed::NoHandlers)?;
-        let within = left.saturating_sub(RESERVE);
-        if within < MIN_LEASE {
+        if left < LEAST {
             return Err(Failed::TooShort(left.as_secs()));
         }
-        let drained = worker.drain(how.within(within)).await?;
+        let drained = worker.drain(how.within(left - RESERVE)).await?;
         tell_passed_over(&drained);
         Ok(drained)
     }

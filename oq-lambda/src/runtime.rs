@@ -8,15 +8,7 @@ use serde_json::value::RawValue;
 use crate::answer::Failed;
 use crate::begin::log;
 use crate::function::Function;
-use crate::settings::said;
-
-/// What Lambda sets for a function, and its runtime needs.
-const LAMBDA: [&str; 4] = [
-    "AWS_LAMBDA_RUNTIME_API",
-    "AWS_LAMBDA_FUNCTION_NAME",
-    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
-    "AWS_LAMBDA_FUNCTION_VERSION",
-];
+use crate::settings::{LAMBDA, said};
 
 impl From<Failed> for Diagnostic {
     fn from(failed: Failed) -> Diagnostic {

@@ -4,7 +4,7 @@
 use std::num::NonZero;
 use std::path::PathBuf;
 
-use oq_core::{Error, Result};
+use oq_core::{Error, Result, words};
 
 /// A folder of programs, or [`NONE`].
 pub const HANDLERS: &str = "OQ_HANDLERS";
@@ -24,6 +24,15 @@ pub const CONCURRENCY: &str = "OQ_CONCURRENCY";
 /// How much memory Lambda gives, in MB.
 const MEMORY: &str = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE";
 
+/// What Lambda sets for a function, and its runtime needs.
+#[cfg(any(feature = "runtime", feature = "emulator"))]
+pub(crate) const LAMBDA: [&str; 4] = [
+    "AWS_LAMBDA_RUNTIME_API",
+    "AWS_LAMBDA_FUNCTION_NAME",
+    MEMORY,
+    "AWS_LAMBDA_FUNCTION_VERSION",
+];
+
 /// A program at once for each so many MB, unless set.
 const MB_A_PROGRAM: usize = 128;
 
@@ -42,11 +51,7 @@ pub fn switch(name: &str) -> Result<Option<bool>> {
 }
 
 fn truth(name: &str, text: &str) -> Result<bool> {
-    match text.to_ascii_lowercase().as_str() {
-        "on" | "true" | "yes" | "1" => Ok(true),
-        "off" | "false" | "no" | "0" => Ok(false),
-        _ => Err(wrong(name, text, "write on or off")),
-    }
+    words::switch(text).ok_or_else(|| wrong(name, text, "write on or off"))
 }
 
 /// How many tasks run at once, if that is set.

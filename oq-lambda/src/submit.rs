@@ -43,36 +43,34 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
 }
 
 impl Submit {
-    /// Reads the JSON of a task: the members of [`TaskSpec`], and `queue`. `delay_s` and `timeout_s`
-    /// are other names of `delay` and `timeout`.
+    /// Reads the JSON of a task: the members of [`TaskSpec`], and `queue`.
     ///
     /// # Errors
     ///
     /// [`Error::Invalid`] for what is no task, with what is wrong.
     pub fn parse(json: &str) -> Result<Submit> {
+        let Ok(Members(members)) = serde_json::from_str(json) else {
+            // The core says what is wrong with it.
+            return Ok(Submit {
+                task: TaskSpec::parse(json)?,
+                queue: None,
+            });
+        };
         let wrong = |why: String| Error::Invalid {
             what: "task".into(),
             why,
         };
-        if !json.trim_start().starts_with('{') {
-            let why = r#"it is not a JSON object: write it as {"type": "resize", "input": …}"#;
-            return Err(wrong(why.into()));
-        }
-        let read = serde_json::from_str(json);
-        let Members(members) = read.map_err(|e| wrong(format!("it is not valid JSON: {e}")))?;
         let (mut queue, mut rest) = (None, String::from("{"));
         for (name, value) in members {
-            let name = match name.as_str() {
+            match name.as_str() {
                 "queue" if queue.is_some() => return Err(wrong("duplicate field `queue`".into())),
                 "queue" => {
                     let read = serde_json::from_str::<Option<QueueName>>(value.get());
                     queue = Some(read.map_err(|e| wrong(format!("its queue: {e}")))?);
                     continue;
                 }
-                "delay_s" => "delay",
-                "timeout_s" => "timeout",
-                other => other,
-            };
+                _ => {}
+            }
             if rest.len() > 1 {
                 rest.push(',');
             }

@@ -3,16 +3,13 @@
 use std::sync::OnceLock;
 use std::time::{Duration, UNIX_EPOCH};
 
-use crate::function::Time;
+use crate::function::{LEAST, Time};
 
 /// The machine's clock, which is read for one thing only: deadlines are times of day. Right after a
 /// freeze it may be behind; no invocation has more time than the first one had whose time could be
 /// true. A clock that is wrong at the start must not bound all that come after.
 #[derive(Debug, Default)]
 pub struct Watch(OnceLock<Duration>);
-
-/// A function with less time claims nothing and says so, whatever this process remembers.
-const LEAST: Duration = Duration::from_millis(15_500);
 
 /// What Lambda grants at most.
 const MOST: Duration = Duration::from_secs(15 * 60);

@@ -107,6 +107,23 @@ pub fn tasks(n: usize) -> String {
     }
 }
 
+/// Whether it is to be done; else says what `--dry-run` would do, or that there is nothing.
+pub fn is_meant(
+    oq: &Session<'_>,
+    queue: &Queue,
+    args: &BulkArgs,
+    found: &[TaskId],
+    (noun, would): (&str, String),
+) -> bool {
+    if args.dry_run {
+        oq.print.note(&format!("would {would}"));
+    } else if found.is_empty() {
+        oq.print
+            .note(&format!("no such {noun} in the queue {}", queue.name()));
+    }
+    !args.dry_run && !found.is_empty()
+}
+
 /// Does something to each task and prints what became of it.
 pub async fn each<F, Fut>(
     oq: &Session<'_>,

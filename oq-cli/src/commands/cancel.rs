@@ -49,9 +49,8 @@ impl Cancel {
             return self.filtered(oq, &queue).await;
         }
         let found = ids(&self.ids, &queue).await?;
-        if self.bulk.dry_run {
-            oq.print
-                .note(&format!("would cancel {}", bulk::tasks(found.len())));
+        let what = ("task", format!("cancel {}", bulk::tasks(found.len())));
+        if !bulk::is_meant(oq, &queue, &self.bulk, &found, what) {
             return Ok(Exit::Ok);
         }
         let queue = &queue;
@@ -80,11 +79,8 @@ impl Cancel {
         let live = |view: &oq_core::queue::TaskView| !view.state.is_over();
         let found = bulk::matching(oq, queue, filter.clone(), live, self.bulk.dry_run).await?;
         let many = bulk::tasks(found.len());
-        if found.is_empty() || self.bulk.dry_run {
-            oq.print.note(&match self.bulk.dry_run {
-                true => format!("would cancel {many}"),
-                false => format!("no such task in the queue {}", queue.name()),
-            });
+        let what = ("task", format!("cancel {many}"));
+        if !bulk::is_meant(oq, queue, &self.bulk, &found, what) {
             return Ok(Exit::Ok);
         }
         let question = format!("Cancel {many} of the queue {}?", queue.name());

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use serde::Serialize;
 
-use crate::config::{Layers, SETTINGS, misspelt};
+use crate::config::{Layers, PROFILE, SETTINGS, misspelt};
 use crate::exit::Exit;
 use crate::failed::Failed;
 use crate::print::Row;
@@ -86,7 +86,7 @@ impl Config {
 
 fn list(oq: &Session<'_>) -> Result<Exit, Failed> {
     let mut rows = oq.print.rows();
-    for setting in &SETTINGS {
+    for setting in SETTINGS.iter().chain([&PROFILE]) {
         rows.push(&Known {
             name: setting.name,
             env: setting.env,
@@ -94,12 +94,6 @@ fn list(oq: &Session<'_>) -> Result<Exit, Failed> {
             what: setting.what,
         })?;
     }
-    rows.push(&Known {
-        name: "profile",
-        env: "OQ_PROFILE",
-        default: "",
-        what: "Which profile of the files to use.",
-    })?;
     rows.end()?;
     Ok(Exit::Ok)
 }
@@ -109,7 +103,7 @@ fn show(oq: &Session<'_>, origin: bool) -> Result<Exit, Failed> {
     let from = |text: String| origin.then_some(text);
     let mut rows = oq.print.rows();
     rows.push(&SettingRow {
-        name: "profile",
+        name: PROFILE.name,
         value: layers.profile.as_ref().map(|value| value.text.clone()),
         origin: from(match &layers.profile {
             Some(value) => value.origin.to_string(),

@@ -2,10 +2,10 @@
 
 use oq_core::StoreTime;
 use oq_core::queue::TaskView;
-use oq_core::record::{Event, TaskId, WorkerId};
+use oq_core::record::{Event, Failure, TaskId, WorkerId};
 use serde::Serialize;
 
-use super::shown::{first_line, step};
+use super::shown::step;
 use crate::exit::Exit;
 use crate::failed::Failed;
 use crate::print::Row;
@@ -74,7 +74,7 @@ impl Row for EventRow {
                 .as_ref()
                 .map(|w| w.to_string())
                 .unwrap_or_default(),
-            first_line(self.reason.as_deref().unwrap_or_default()).to_owned(),
+            Failure::first_line(self.reason.as_deref().unwrap_or_default()).to_owned(),
         ]
     }
 

@@ -62,11 +62,8 @@ pub async fn again(
     ask: bool,
 ) -> Result<Exit, Failed> {
     let many = bulk::tasks(found.len());
-    if found.is_empty() || args.dry_run {
-        oq.print.note(&match args.dry_run {
-            true => format!("would try {many} again"),
-            false => format!("no such task in the queue {}", queue.name()),
-        });
+    let what = ("task", format!("try {many} again"));
+    if !bulk::is_meant(oq, queue, args, &found, what) {
         return Ok(Exit::Ok);
     }
     let question = format!("Try {many} of the queue {} again?", queue.name());

@@ -2,7 +2,7 @@
 
 use oq_core::StoreTime;
 use oq_core::queue::{TaskView, WhyWaits};
-use oq_core::record::{Event, Json};
+use oq_core::record::{Event, Failure, Json};
 use oq_core::span;
 use serde::Serialize;
 
@@ -82,19 +82,12 @@ fn remark(view: &TaskView, now: StoreTime) -> String {
     }
     match &view.failure {
         Some(failure) => {
-            let message = shortened(first_line(&failure.message));
+            let message = shortened(Failure::first_line(&failure.message));
             format!("{}: {message}", failure.kind)
         }
         None if view.cancel_requested => "cancel requested".to_owned(),
         None => String::new(),
     }
-}
-
-/// The first line that says something.
-pub fn first_line(text: &str) -> &str {
-    text.lines()
-        .find(|l| !l.trim().is_empty())
-        .unwrap_or_default()
 }
 
 /// How long ago something was.

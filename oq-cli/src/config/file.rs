@@ -3,25 +3,20 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use toml::Table;
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
 
 use super::layers::{Origin, Value};
-use super::{SETTINGS, nearest, secret};
+use super::{PROFILE, SETTINGS, nearest, secret};
 use crate::failed::Failed;
 
 /// A file of settings is not longer than this.
 const LONGEST: u64 = 1 << 20;
 
-/// How a complaint about a key begins that is no setting.
-const UNKNOWN: &str = "there is no setting ";
-
-/// The number of the line that sets this key.
-fn line_of(text: &str, key: &str) -> Option<usize> {
-    let sets = |line: &str| {
-        let rest = line.trim_start().strip_prefix(key);
-        rest.is_some_and(|rest| rest.trim_start().starts_with('='))
-    };
-    text.lines().position(sets).map(|at| at + 1)
+/// What is wrong, and at which byte.
+struct Wrong {
+    at: usize,
+    why: String,
 }
 
 /// What a file says.
@@ -51,50 +46,46 @@ impl File {
             return Err(wrong(format!("it has {length} bytes")));
         }
         let text = std::fs::read_to_string(path).map_err(|e| wrong(e.to_string()))?;
-        // Of what the reader says only what is wrong and where: its picture repeats the line, which
-        // may hold a secret.
-        let table: Table = toml::from_str(&text).map_err(|e: toml::de::Error| {
-            let line = e.span().map(|s| text[..s.start].matches('\n').count() + 1);
-            let line = line.map_or(String::new(), |n| format!("line {n}: "));
-            wrong(format!("{line}{}", e.message()))
-        })?;
-        File::of(path, &table).map(Some).map_err(|why| {
-            // It says which key; where that stands the text tells.
-            let key = why
-                .strip_prefix(UNKNOWN)
-                .and_then(|rest| rest.split(';').next());
-            let key = key.and_then(|key| key.rsplit('.').next());
-            let line = key.and_then(|key| line_of(&text, key));
-            let line = line.map_or(String::new(), |n| format!("line {n}: "));
-            wrong(format!("{line}{why}"))
+        let table = DeTable::parse(&text).map_err(|e| Wrong {
+            at: e.span().map_or(0, |span| span.start),
+            // Its picture would repeat the line, which may hold a secret.
+            why: e.message().to_owned(),
+        });
+        let read = table.and_then(|table| File::of(path, table.get_ref()));
+        read.map(Some).map_err(|Wrong { at, why }| {
+            let line = text[..at].matches('\n').count() + 1;
+            wrong(format!("line {line}: {why}"))
         })
     }
 
-    fn of(path: &Path, table: &Table) -> Result<File, String> {
+    fn of(path: &Path, table: &DeTable<'_>) -> Result<File, Wrong> {
         let mut file = File {
             path: path.to_owned(),
             plain: BTreeMap::new(),
             profiles: BTreeMap::new(),
         };
-        let top = || SETTINGS.iter().map(|s| s.name).chain(["profile"]);
+        let known = || SETTINGS.iter().map(|s| s.name);
         for (key, value) in table {
-            match value {
-                toml::Value::Table(profiles) if key == "profiles" => {
+            match value.get_ref() {
+                DeValue::Table(profiles) if key.get_ref() == "profiles" => {
                     for (name, profile) in profiles {
-                        let profile = profile
-                            .as_table()
-                            .ok_or_else(|| format!("profiles.{name} is not a table"))?;
+                        let (at, name) = (name.span().start, name.get_ref());
+                        let profile = profile.get_ref().as_table().ok_or_else(|| Wrong {
+                            at,
+                            why: format!("profiles.{name} is not a table"),
+                        })?;
                         let of = format!("profiles.{name}.");
                         let mut values = BTreeMap::new();
                         for (key, value) in profile {
-                            let known = SETTINGS.iter().map(|s| s.name);
-                            values.insert(key.clone(), said(&of, key, value, known)?);
+                            let text = said(&of, key, value.get_ref(), known())?;
+                            values.insert(key.get_ref().to_string(), text);
                         }
-                        file.profiles.insert(name.clone(), values);
+                        file.profiles.insert(name.to_string(), values);
                     }
                 }
                 value => {
-                    file.plain.insert(key.clone(), said("", key, value, top())?);
+                    let text = said("", key, value, known().chain([PROFILE.name]))?;
+                    file.plain.insert(key.get_ref().to_string(), text);
                 }
             }
         }
@@ -121,13 +112,15 @@ impl File {
 
 fn said<'a>(
     of: &str,
-    key: &str,
-    value: &toml::Value,
+    key: &Spanned<DeString<'_>>,
+    value: &DeValue<'_>,
     known: impl Iterator<Item = &'a str> + Clone,
-) -> Result<String, String> {
+) -> Result<String, Wrong> {
+    let (at, key) = (key.span().start, key.get_ref().as_ref());
+    let wrong = |why| Err(Wrong { at, why });
     if !known.clone().any(|name| name == key) {
         if secret::is_secret_name(key) {
-            return Err(format!(
+            return wrong(format!(
                 "{of}{key}: secrets do not belong in this file; put credentials where the AWS \
                  tools look for them"
             ));
@@ -137,11 +130,11 @@ fn said<'a>(
             Some(near) => format!("did you mean {near}?"),
             None => format!("these are known: {}", known.join(", ")),
         };
-        return Err(format!("{UNKNOWN}{of}{key}; {hint}"));
+        return wrong(format!("there is no setting {of}{key}; {hint}"));
     }
     match value {
-        toml::Value::String(text) => Ok(text.clone()),
-        toml::Value::Boolean(truth) => Ok(truth.to_string()),
-        other => Err(format!("{of}{key} is a {}, not a text", other.type_str())),
+        DeValue::String(text) => Ok(text.to_string()),
+        DeValue::Boolean(truth) => Ok(truth.to_string()),
+        other => wrong(format!("{of}{key} is a {}, not a text", other.type_str())),
     }
 }

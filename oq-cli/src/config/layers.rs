@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::file::File;
-use super::{SETTINGS, Setting, nearest, secret};
+use super::{PROFILE, SETTINGS, Setting, nearest, secret};
 use crate::args::GlobalArgs;
 use crate::failed::Failed;
 
@@ -177,13 +177,13 @@ fn profile(
 ) -> Result<Option<Value>, Failed> {
     let flag = args.profile.clone().map(|text| Value {
         text,
-        origin: Origin::Flag("profile"),
+        origin: Origin::Flag(PROFILE.name),
     });
     let asked = match flag {
         Some(flag) => Some(flag),
-        None => from_env(machine, "OQ_PROFILE")?,
+        None => from_env(machine, PROFILE.env)?,
     };
-    let asked = asked.or_else(|| files.iter().find_map(|file| file.value("profile", None)));
+    let asked = asked.or_else(|| files.iter().find_map(|file| file.value(PROFILE.name, None)));
     let Some(asked) = asked else { return Ok(None) };
     let known: Vec<&str> = files.iter().flat_map(File::profiles).collect();
     if known.contains(&asked.text.as_str()) {

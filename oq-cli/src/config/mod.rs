@@ -10,6 +10,7 @@ pub mod secret;
 mod tests;
 
 use oq_core::record::QueueName;
+use oq_core::words;
 
 use crate::args::{Command, GlobalArgs};
 use crate::failed::Failed;
@@ -31,7 +32,16 @@ pub struct Setting {
     check: fn(&str) -> Result<(), String>,
 }
 
-/// All settings but `profile`, which chooses among them.
+/// Chooses among the profiles of the files, and so is none of [`SETTINGS`].
+pub const PROFILE: Setting = Setting {
+    name: "profile",
+    env: "OQ_PROFILE",
+    what: "Which profile of the files to use.",
+    default: "",
+    check: |_| Ok(()),
+};
+
+/// All settings but [`PROFILE`].
 pub const SETTINGS: [Setting; 6] = [
     Setting {
         name: "url",
@@ -180,17 +190,13 @@ fn one_of<T: clap::ValueEnum>(text: &str) -> Result<T, String> {
 }
 
 fn truth(text: &str) -> Result<bool, String> {
-    match text {
-        "true" | "1" | "yes" | "on" => Ok(true),
-        "false" | "0" | "no" | "off" => Ok(false),
-        _ => Err("use true or false".to_owned()),
-    }
+    words::switch(text).ok_or_else(|| "use true or false".to_owned())
 }
 
 /// Of these variables those that are no setting and look like one, with the one they look like.
 /// Programs have variables of their own that begin with `OQ_`, so what is far from all is left alone.
 pub fn misspelt(variables: impl Iterator<Item = String>) -> Vec<(String, &'static str)> {
-    let known = || SETTINGS.iter().map(|s| s.env).chain(["OQ_PROFILE"]);
+    let known = || SETTINGS.iter().map(|s| s.env).chain([PROFILE.env]);
     let near = |name: &str| known().find(|env| strsim::damerau_levenshtein(name, env) <= 2);
     let ours = variables.filter(|name| name.starts_with("OQ_") && !known().any(|env| env == name));
     let mut found: Vec<_> = ours

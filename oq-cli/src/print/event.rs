@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use oq_core::record::Failure;
 use oq_core::worker::Event;
 use serde_json::{Map, Value};
 
@@ -111,7 +112,7 @@ impl EventLine {
         self
     }
 
-    fn failed(self, failure: Option<&oq_core::record::Failure>) -> EventLine {
+    fn failed(self, failure: Option<&Failure>) -> EventLine {
         match failure {
             Some(failure) => self
                 .with("error", &failure.kind)
@@ -141,9 +142,12 @@ impl EventLine {
                 Value::String(text) => text.clone(),
                 other => other.to_string(),
             };
-            let mut lines = value.trim().lines();
-            let shown = super::safe(lines.next().unwrap_or_default());
-            let more = lines.next().map_or("", |_| " …");
+            let first = Failure::first_line(&value);
+            let more = match first.len() < value.trim().len() {
+                true => " …",
+                false => "",
+            };
+            let shown = super::safe(first);
             match *name {
                 "id" | "type" | "error" | "message" | "why" | "text" => {
                     text.push_str(&format!("  {}{more}", super::shortened(&shown)))

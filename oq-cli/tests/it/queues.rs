@@ -1,5 +1,8 @@
 //! Queues and workers.
 
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
 use expect_test::expect;
 
 use crate::oq::Oq;
@@ -101,6 +104,41 @@ fn purging_asks_and_deletes() {
     oq.run(&["get", &id]).refused(3, "OQ-NOT-FOUND");
 }
 
+/// Ctrl-C once the purge is written down: it holds, and that is said.
+#[tokio::test]
+async fn an_interrupted_purge_says_that_the_tasks_are_purged() {
+    let oq = Oq::new();
+    let tasks = (0..100).map(|n| format!("{n}\n")).collect::<String>();
+    oq.piped(&["submit", "echo", "--jsonl", "-"], tasks);
+    let purge = oq
+        .command(&["queue", "purge", "--yes"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let url = format!("sqlite:{}", oq.path().join("oq.db").display());
+    let queue = oq_core::Queue::connect(&url).await.unwrap();
+    while queue.settings().await.unwrap().purged_before.is_none() {
+        let env = queue.root().env();
+        env.sleep(Duration::from_millis(5)).await;
+    }
+    let pid = purge.id().to_string();
+    let killed = Command::new("kill").args(["-INT", &pid]).status();
+    assert!(killed.unwrap().success());
+    let ran = oq.end(purge.wait_with_output().unwrap());
+    assert_eq!(ran.code, Some(130), "{ran:?}");
+    assert!(
+        ran.err
+            .contains("interrupted: the tasks are purged all the same"),
+        "{ran:?}"
+    );
+    let ran = oq
+        .run(&["worker", "--drain", "--task", "echo=/bin/cat"])
+        .json();
+    assert_eq!((&ran["completed"], &ran["failed"]), (&0.into(), &0.into()));
+    assert_eq!(queue.stats().await.unwrap().runnable, 0);
+}
+
 #[test]
 fn workers_present_are_listed() {
     let oq = Oq::new();
@@ -141,6 +179,7 @@ fn a_mistyped_queue_or_store_is_told_and_made_of_nothing() {
         &["tail"],
         &["queue", "list"],
         &["queue", "pause"],
+        &["queue", "set"],
         &["top", "--once"],
     ] {
         let ran = oq.run(&[args, &["--url", "sqlite:typo.db"]].concat());

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::task::Task;
@@ -12,7 +14,8 @@ use crate::span;
 use crate::time::StoreTime;
 
 /// A task as a JSON object. Times are spans as text (`"10m"`) or seconds as numbers; moments are
-/// RFC 3339. Unknown and repeated fields are refused; the input is kept byte for byte.
+/// RFC 3339. `delay_s` and `timeout_s` are other names of `delay` and `timeout`. Unknown and repeated
+/// fields are refused; the input is kept byte for byte.
 ///
 /// ```
 /// use oq_core::queue::TaskSpec;
@@ -33,7 +36,7 @@ pub struct TaskSpec {
     #[serde(default = "Json::null")]
     pub input: Json,
     /// Not before so much time has passed.
-    #[serde(default)]
+    #[serde(default, alias = "delay_s")]
     pub delay: Option<Span>,
     /// Not before this moment.
     #[serde(default)]
@@ -42,7 +45,7 @@ pub struct TaskSpec {
     #[serde(default, deserialize_with = "priority")]
     pub priority: Option<Priority>,
     /// How long one attempt may run.
-    #[serde(default)]
+    #[serde(default, alias = "timeout_s")]
     pub timeout: Option<Span>,
     /// How long its worker may be silent.
     #[serde(default)]
@@ -63,7 +66,7 @@ pub struct TaskSpec {
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
     /// When a failed attempt is tried again.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "retry")]
     pub retry: Option<RetrySpec>,
     /// How often its handler may answer "later"; once more ends it as failed.
     #[serde(default)]
@@ -114,11 +117,16 @@ impl RetrySpec {
 impl TaskSpec {
     /// Reads the JSON of one task.
     pub fn parse(json: &str) -> Result<TaskSpec> {
+        let wrong = |e: serde_json::Error| Error::invalid("task", told(&e));
         // An array would be taken for the fields in their order.
-        if json.trim_start().starts_with('[') {
-            return Err(Error::invalid("task", "it is an array, not an object"));
+        if !json.trim_start().starts_with('{') {
+            serde_json::from_str::<IgnoredAny>(json).map_err(wrong)?;
+            return Err(Error::invalid(
+                "task",
+                r#"it is not a JSON object: write it as {"type": "resize", "input": …}"#,
+            ));
         }
-        serde_json::from_str(json).map_err(|e| Error::invalid("task", told(&e)))
+        serde_json::from_str(json).map_err(wrong)
     }
 
     /// The task, checked.
@@ -248,6 +256,27 @@ fn priority<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Priority>, D::Erro
     priority.map(Some).map_err(serde::de::Error::custom)
 }
 
+/// An object or nothing: what is derived takes an array for the fields in their order.
+fn retry<'de, D: Deserializer<'de>>(d: D) -> Result<Option<RetrySpec>, D::Error> {
+    struct Read;
+    impl<'de> Visitor<'de> for Read {
+        type Value = Option<RetrySpec>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<Self::Value, M::Error> {
+            RetrySpec::deserialize(MapAccessDeserializer::new(map)).map(Some)
+        }
+    }
+    d.deserialize_any(Read)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -274,14 +303,31 @@ mod tests {
     }
 
     #[test]
+    fn some_names_say_seconds_and_null_says_nothing() {
+        let spec = TaskSpec::parse(r#"{"type":"t","delay_s":60,"timeout_s":9,"retry":null}"#);
+        let spec = spec.unwrap();
+        let seconds = |s| Some(Span(Duration::from_secs(s)));
+        assert_eq!((spec.delay, spec.timeout), (seconds(60), seconds(9)));
+        assert!(spec.retry.is_none());
+    }
+
+    #[test]
     fn what_is_wrong_is_said() {
         for (json, says) in [
             ("", "not valid JSON"),
             ("{", "not valid JSON"),
-            ("[]", "an array"),
-            ("7", "invalid type: integer `7`, expected an object"),
+            ("[]", "not a JSON object"),
+            ("7", "not a JSON object"),
+            ("null", "not a JSON object"),
             ("nope", "a text has quotes at column 2"),
             (r#"{"type":"t","retry":7}"#, "expected an object"),
+            (r#"{"type":"t","retry":[9]}"#, "expected an object"),
+            (r#"{"type":"t","retry":{"typo":9}}"#, "unknown field `typo`"),
+            (r#"{"type":"t","delay":1,"delay_s":1}"#, "duplicate field"),
+            (
+                r#"{"type":"t","retry":{"base":"2h","cap":"1h"}}"#,
+                "give a larger cap",
+            ),
             (r#"{"input":1}"#, "missing field `type`"),
             (r#"{"type":"a b"}"#, "task type"),
             (r#"{"type":"t","typo":1}"#, "unknown field `typo`"),

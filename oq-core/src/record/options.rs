@@ -214,7 +214,8 @@ impl Retry {
         full.mul_f64(1.0 - self.jitter.clamp(0.0, 1.0) * unit.clamp(0.0, 1.0))
     }
 
-    fn check(&self) -> Result<(), Error> {
+    /// Refuses what cannot work, and what would have no effect.
+    pub fn check(&self) -> Result<(), Error> {
         if !(1..=MAX_ATTEMPTS).contains(&self.attempts) {
             return Err(Error::invalid(
                 format!("{} attempts", self.attempts),
@@ -228,7 +229,25 @@ impl Retry {
             ));
         }
         span("retry base", self.base, Duration::ZERO, MAX_SPAN)?;
-        span("retry cap", self.cap, Duration::ZERO, MAX_SPAN)
+        span("retry cap", self.cap, Duration::ZERO, MAX_SPAN)?;
+        if self.base > self.cap {
+            return Err(Error::invalid(
+                format!("retry base of {}", shown(self.base)),
+                format!(
+                    "no delay is longer than the cap of {}: give a larger cap",
+                    shown(self.cap)
+                ),
+            ));
+        }
+        for (list, kinds) in [("never", &self.never), ("only", &self.only)] {
+            if kinds.iter().any(|kind| kind.trim().is_empty()) {
+                return Err(Error::invalid(
+                    format!("retry {list} without a kind of error"),
+                    "name one, as in ValueError",
+                ));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -276,6 +295,10 @@ mod tests {
         bad(|o| o.retry.attempts = 0);
         bad(|o| o.retry.jitter = f64::NAN);
         bad(|o| o.retry.cap = Duration::MAX);
+        let base = bad(|o| o.retry = Retry::linear(3, Duration::from_secs(1200)));
+        assert!(base.contains("the cap of 10m"), "{base}");
+        bad(|o| o.retry.never.push(" ".into()));
+        bad(|o| o.retry.only.push(String::new()));
         assert!(Options::default().check().is_ok());
     }
 }

@@ -105,6 +105,18 @@ impl Failure {
         format!("{}: {}", self.kind, cut(&line, BRIEF))
     }
 
+    /// The first line of a message that says something, without spaces at its ends.
+    ///
+    /// ```
+    /// use oq_core::record::Failure;
+    ///
+    /// assert_eq!(Failure::first_line("\n  no such customer\n  at line 3"), "no such customer");
+    /// ```
+    pub fn first_line(message: &str) -> &str {
+        let mut lines = message.lines().map(str::trim);
+        lines.find(|line| !line.is_empty()).unwrap_or_default()
+    }
+
     /// Cuts the message to so many bytes, if it is longer.
     pub fn shorten(&mut self, max: usize) {
         if self.message.len() > max {

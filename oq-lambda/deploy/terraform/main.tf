@@ -74,7 +74,7 @@ variable "architecture" {
 variable "timeout" {
   type        = number
   default     = 60
-  description = "Seconds. No task can be run in less than 15, and nothing is begun in the last 15."
+  description = "Seconds. Nothing is begun in the last 15."
   validation {
     condition     = var.timeout >= 30 && var.timeout <= 900
     error_message = "Use 30 to 900 seconds."
@@ -155,6 +155,8 @@ locals {
   mark   = substr(sha1("${local.url}/${var.queue}"), 0, 8)
   name   = "oq-${substr(replace(var.queue, ".", "-"), 0, 40)}-${local.mark}"
   failed = "FailedTasks/${var.bucket}/${var.prefix}/${var.queue}"
+  # Functions that only submit.
+  submitters = var.submit_auth == "off" ? 0 : 1
   environment = {
     OQ_URL   = local.url
     OQ_QUEUE = var.queue
@@ -442,7 +444,7 @@ resource "aws_lambda_function" "worker" {
   depends_on                     = [aws_cloudwatch_log_group.worker]
 
   environment {
-    variables = merge(local.environment, { for n in [var.concurrency] : "OQ_CONCURRENCY" => tostring(n) if n > 0 })
+    variables = merge(local.environment, var.concurrency == 0 ? {} : { OQ_CONCURRENCY = tostring(var.concurrency) })
   }
 }
 
@@ -495,26 +497,26 @@ resource "aws_lambda_permission" "tick" {
 
 # Takes tasks by HTTP, if that is wanted. It only submits.
 resource "aws_iam_role" "submit" {
-  count              = var.submit_auth == "off" ? 0 : 1
+  count              = local.submitters
   name               = "${local.name}-submit"
   assume_role_policy = data.aws_iam_policy_document.lambda.json
 }
 
 resource "aws_iam_role_policy_attachment" "submit" {
-  count      = var.submit_auth == "off" ? 0 : 1
+  count      = local.submitters
   role       = aws_iam_role.submit[0].name
   policy_arn = aws_iam_policy.producer.arn
 }
 
 resource "aws_iam_role_policy" "submit_logs" {
-  count  = var.submit_auth == "off" ? 0 : 1
+  count  = local.submitters
   name   = "logs"
   role   = aws_iam_role.submit[0].id
   policy = data.aws_iam_policy_document.logs.json
 }
 
 resource "aws_lambda_function" "submit" {
-  count            = var.submit_auth == "off" ? 0 : 1
+  count            = local.submitters
   function_name    = "${local.name}-submit"
   description      = "Takes tasks for queue ${var.queue}"
   role             = aws_iam_role.submit[0].arn
@@ -537,7 +539,7 @@ resource "aws_lambda_function" "submit" {
 }
 
 resource "aws_lambda_function_url" "submit" {
-  count              = var.submit_auth == "off" ? 0 : 1
+  count              = local.submitters
   function_name      = aws_lambda_function.submit[0].function_name
   authorization_type = var.submit_auth
 }
@@ -558,7 +560,7 @@ resource "aws_cloudwatch_metric_alarm" "worker" {
   alarm_actions       = var.alarm_topic == "" ? [] : [var.alarm_topic]
   namespace           = each.value.namespace
   metric_name         = each.value.metric
-  dimensions          = { for name in ["FunctionName"] : name => aws_lambda_function.worker.function_name if each.value.namespace != "oq" }
+  dimensions          = each.value.namespace == "oq" ? {} : { FunctionName = aws_lambda_function.worker.function_name }
   statistic           = "Sum"
   period              = 300
   evaluation_periods  = each.value.periods

@@ -15,6 +15,7 @@ use std::time::Duration;
 use oq_core::env::Env;
 use tokio::process::{Child, Command};
 
+use crate::settings::LAMBDA;
 pub use bucket::{Bucket, created};
 pub use routes::Invoked;
 use routes::Shared;
@@ -94,11 +95,9 @@ impl Local {
         timeout: Duration,
     ) -> std::io::Result<Local> {
         let emulator = Emulator::start().await?;
+        let api = emulator.address().to_string();
         let child = Command::new(program)
-            .env("AWS_LAMBDA_RUNTIME_API", emulator.address().to_string())
-            .env("AWS_LAMBDA_FUNCTION_NAME", "local")
-            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
-            .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+            .envs(LAMBDA.into_iter().zip([&api, "local", "256", "$LATEST"]))
             .envs(environment)
             .stdin(Stdio::null())
             .stdout(std::io::stderr())

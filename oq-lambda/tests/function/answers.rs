@@ -206,8 +206,11 @@ async fn too_little_time_is_said_before_anything_is_claimed() {
     let (queue, function) = (world.queue().await, world.function().await);
     queue.submit(sleep(0)).await.unwrap();
     for event in [world.events()[0].as_str(), TICK] {
-        let error = invoke(&function, event, 3).await.unwrap_err();
-        assert!(error.to_string().contains("timeout"), "{error}");
+        for seconds in [3, 16, 20] {
+            let error = invoke(&function, event, seconds).await.unwrap_err();
+            assert!(error.to_string().contains("less than 20.5 s"), "{error}");
+            assert!(error.to_string().contains("timeout"), "{error}");
+        }
     }
     assert_eq!(invoke(&function, TICK, 60).await.unwrap()["completed"], 1);
 }

@@ -135,7 +135,11 @@ async fn programs_run_so_many_at_once_as_is_said() {
         for id in ids {
             seen = seen.max(queue.result::<usize>(id).await.unwrap());
         }
-        assert!(seen >= 1 && seen <= most, "{seen} at once, {slots} allowed");
+        let least = most.min(2);
+        assert!(
+            (least..=most).contains(&seen),
+            "{seen} at once, {slots} allowed"
+        );
     }
 }
 

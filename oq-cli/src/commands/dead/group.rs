@@ -2,9 +2,10 @@
 
 use oq_core::StoreTime;
 use oq_core::queue::{DeadGroup, DeadLetter};
+use oq_core::record::Failure;
 use serde::Serialize;
 
-use crate::commands::shown::{ago, first_line};
+use crate::commands::shown::ago;
 use crate::print::{Row, shortened};
 
 /// A fault.
@@ -28,7 +29,7 @@ impl Row for GroupRow {
             group.task_type.to_string(),
             group.kind.clone(),
             ago(group.last, self.now),
-            shortened(first_line(&group.message)),
+            shortened(Failure::first_line(&group.message)),
         ]
     }
 
@@ -55,7 +56,7 @@ impl Row for LetterRow {
             letter.id.to_string(),
             letter.attempts.to_string(),
             ago(letter.at, self.now),
-            shortened(first_line(&letter.message)),
+            shortened(Failure::first_line(&letter.message)),
         ]
     }
 

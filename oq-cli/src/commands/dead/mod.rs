@@ -213,11 +213,8 @@ async fn purge(
 ) -> Result<Exit, Failed> {
     let found = which.find(oq, queue, args.dry_run).await?;
     let many = format!("{} dead letters", found.len());
-    if found.is_empty() || args.dry_run {
-        oq.print.note(&match args.dry_run {
-            true => format!("would remove {many}"),
-            false => format!("no such dead letter in the queue {}", queue.name()),
-        });
+    let what = ("dead letter", format!("remove {many}"));
+    if !bulk::is_meant(oq, queue, args, &found, what) {
         return Ok(Exit::Ok);
     }
     let question = format!("Remove {many} of the queue {}?", queue.name());

@@ -96,7 +96,12 @@ impl Which {
 impl Queue {
     /// Whether it changes settings, which a new queue may begin with.
     pub fn is_set(&self) -> bool {
-        matches!(self.verb, Verb::Set(_))
+        matches!(&self.verb, Verb::Set(set) if set.asks())
+    }
+
+    /// Whether it deletes, which takes effect before it ends.
+    pub fn is_purge(&self) -> bool {
+        matches!(self.verb, Verb::Purge(_))
     }
 
     pub async fn run(self, oq: &Session<'_>) -> Result<Exit, Failed> {
@@ -155,28 +160,14 @@ async fn list(oq: &Session<'_>, names_only: bool) -> Result<Exit, Failed> {
 
 impl Purge {
     async fn run(self, oq: &Session<'_>) -> Result<Exit, Failed> {
-        let queue = self.which.existing(oq).await?;
-        if !self.again {
-            let stats = queue.stats().await?;
-            let live =
-                stats.runnable + stats.waiting + stats.running + stats.finishing + stats.purged;
-            let more = if stats.more { " or more" } else { "" };
-            let what = format!(
-                "{live} live tasks, {} outcomes and {} dead letters{more} of the queue {}",
-                stats.done,
-                stats.dead,
-                queue.name()
-            );
-            if self.dry_run {
-                oq.print.note(&format!("would delete {what}"));
-                return Ok(Exit::Ok);
-            }
-            let question = format!("Delete {what}? It cannot be taken back.");
-            if !oq.print.agreed(&question, self.yes).await? {
-                oq.print.note("nothing was deleted");
-                return Ok(Exit::Ok);
-            }
-        }
+        let agreed = tokio::select! {
+            biased;
+            agreed = self.agreed(oq) => agreed?,
+            () = interrupted() => return Err(Failed::interrupted()),
+        };
+        let Some(queue) = agreed else {
+            return Ok(Exit::Ok);
+        };
         let began = queue.root().now();
         let purged = tokio::select! {
             biased;
@@ -200,6 +191,33 @@ impl Purge {
                 .note(&format!("next: in an hour, oq queue purge {name} --again"));
         }
         Ok(Exit::Ok)
+    }
+
+    /// The queue, if it is to be purged.
+    async fn agreed(&self, oq: &Session<'_>) -> Result<Option<CoreQueue>, Failed> {
+        let queue = self.which.existing(oq).await?;
+        if !self.again {
+            let stats = queue.stats().await?;
+            let live =
+                stats.runnable + stats.waiting + stats.running + stats.finishing + stats.purged;
+            let more = if stats.more { " or more" } else { "" };
+            let what = format!(
+                "{live} live tasks, {} outcomes and {} dead letters{more} of the queue {}",
+                stats.done,
+                stats.dead,
+                queue.name()
+            );
+            if self.dry_run {
+                oq.print.note(&format!("would delete {what}"));
+                return Ok(None);
+            }
+            let question = format!("Delete {what}? It cannot be taken back.");
+            if !oq.print.agreed(&question, self.yes).await? {
+                oq.print.note("nothing was deleted");
+                return Ok(None);
+            }
+        }
+        Ok(Some(queue))
     }
 
     async fn delete(&self, oq: &Session<'_>, queue: &CoreQueue) -> oq_core::Result<Purged> {

@@ -41,14 +41,18 @@ pub struct Set {
 }
 
 impl Set {
-    pub async fn run(self, oq: &Session<'_>) -> Result<Exit, Failed> {
-        let queue = self.which.open(oq).await?;
-        let asks = self.shards.is_some()
+    /// Whether it changes anything.
+    pub fn asks(&self) -> bool {
+        self.shards.is_some()
             || self.timeout.is_some()
             || self.lease.is_some()
             || self.retention.is_some()
-            || self.attempts.is_some();
-        if !asks {
+            || self.attempts.is_some()
+    }
+
+    pub async fn run(self, oq: &Session<'_>) -> Result<Exit, Failed> {
+        let queue = self.which.open(oq).await?;
+        if !self.asks() {
             said::is_there(&queue).await?;
             return settings(oq, &queue, &queue.settings().await?);
         }

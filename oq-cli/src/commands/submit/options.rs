@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use oq_core::StoreTime;
 use oq_core::queue::Task;
 use oq_core::record::{Growth, Priority, Retry};
-use oq_core::{StoreTime, span};
 
 use crate::failed::Failed;
 use crate::said::{self, Time};
@@ -86,23 +86,8 @@ fn growth(text: &str) -> Result<Growth, String> {
 impl TaskArgs {
     /// What can be wrong whatever the time is.
     pub fn check(&self) -> Result<(), Failed> {
-        if let (Some(base), Some(cap)) = (self.retry_base, self.retry_cap)
-            && base > cap
-        {
-            return Err(Failed::usage(
-                format!(
-                    "--retry-base {} is longer than --retry-cap {}",
-                    span::exact(base),
-                    span::exact(cap)
-                ),
-                "no delay is longer than the cap: give a larger one",
-            ));
-        }
-        if self.never.iter().any(|kind| kind.trim().is_empty()) {
-            return Err(Failed::usage(
-                "--never without a kind of error",
-                "name one, as oq get shows it: --never ValueError",
-            ));
+        if let Some(retry) = self.retry() {
+            retry.check()?;
         }
         said::tags(&self.tags).map(drop)
     }

@@ -1,5 +1,6 @@
 //! How it looks: drawn from the model alone.
 
+use oq_core::record::Failure;
 use oq_core::span;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -172,7 +173,7 @@ fn draw_open(frame: &mut Frame<'_>, queue: &OpenQueue, area: Rect) {
         lines.push(Line::from("  none"));
     }
     lines.extend(queue.dead.iter().map(|letter| {
-        let first = letter.message.lines().next().unwrap_or_default();
+        let first = Failure::first_line(&letter.message);
         let text = format!(
             "  {}  {}  {}: {first}",
             letter.id, letter.task_type, letter.kind

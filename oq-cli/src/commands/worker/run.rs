@@ -24,9 +24,6 @@ use crate::signals::Signals;
 /// What waits to be printed; what comes on top is counted and not printed.
 const WAITING: usize = 10_000;
 
-/// In less nothing could be claimed, or next to nothing: no lease would be over in time.
-const LEAST_WITHIN: Duration = MIN_LEASE.saturating_add(Duration::from_secs(5));
-
 /// How much longer than its programs the core waits at each end.
 const MARGIN: Duration = Duration::from_secs(2);
 
@@ -165,12 +162,12 @@ impl Run {
 
     /// What would keep it from running anything.
     fn check(&self) -> Result<(), Failed> {
-        if let Some(within) = self.within.filter(|within| *within < LEAST_WITHIN) {
+        if let Some(within) = self.within.filter(|within| *within < Drain::LEAST) {
             return Err(Failed::usage(
                 format!("--within {}: nothing could be run", span::exact(within)),
                 format!(
                     "give {} or more: nothing is claimed in the last {}",
-                    span::exact(LEAST_WITHIN),
+                    span::exact(Drain::LEAST),
                     span::exact(MIN_LEASE)
                 ),
             ));
