@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import functools
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,6 +64,7 @@ KINDS = {
 Found = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef | ast.Assign
 
 
+@functools.cache
 def definitions() -> dict[str, tuple[Found, str | None]]:
     """The definitions of the package by name, and the texts below assignments."""
     found: dict[str, tuple[Found, str | None]] = {}
@@ -109,6 +111,9 @@ def signature(node: ast.FunctionDef | ast.AsyncFunctionDef, name: str) -> str:
 
 def parameter(argument: ast.arg, default: ast.expr | None) -> str:
     kind = f": {ast.unparse(argument.annotation)}" if argument.annotation else ""
+    if isinstance(default, ast.Name):  # a constant of the package
+        constant, _ = definitions()[default.id]
+        default = constant.value if isinstance(constant, ast.Assign) else default
     return f"{argument.arg}{kind}" + (f" = {ast.unparse(default)}" if default else "")
 
 

@@ -19,7 +19,6 @@ import json
 import os
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import threading
 import time
@@ -28,11 +27,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import oq
-from oq import _oq
+from oq import _dev, _oq
 
 app = oq.App()
 HERE = Path(__file__).parent
-OQ = Path(sysconfig.get_path("scripts"), "oq")
 
 
 class Left:
@@ -162,21 +160,9 @@ def measure(store: Store, kind: str, how: str, tasks: int, concurrency: int = 10
 @contextlib.contextmanager
 def served(url: str = "memory:") -> Iterator[Store]:
     """An `oq dev` with this store, over HTTP."""
-    flags = ["--listen", "127.0.0.1:0", "--no-worker", "--until-eof", "-o", "jsonl", "--url", url]
-    with subprocess.Popen(
-        [OQ, "dev", *flags], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as server:
-        assert server.stdout is not None
-        ready = json.loads(server.stdout.readline())
-        env = {
-            **os.environ,
-            "OQ_URL": ready["url"],
-            "AWS_ENDPOINT_URL": ready["endpoint"],
-            "AWS_ACCESS_KEY_ID": ready["access_key_id"],
-            "AWS_SECRET_ACCESS_KEY": ready["secret_access_key"],
-            "AWS_REGION": ready["region"],
-        }
-        yield Store(env, server.pid)
+    with _dev.served(url) as server:
+        assert server is not None
+        yield Store({**os.environ, **server.env}, server.process)
 
 
 @contextlib.contextmanager

@@ -27,6 +27,8 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use oq_core::queue::TaskState;
+use oq_core::record::{Failure, MAX_ATTEMPTS, MAX_SPAN};
+use oq_core::worker::Drain;
 use pyo3::exceptions::PyImportError;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -56,10 +58,15 @@ fn _oq(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     // Benchmarks refuse what is not.
     module.add("__optimised__", cfg!(optimised))?;
+    module.add("MAX_ATTEMPTS", MAX_ATTEMPTS)?;
+    module.add("MAX_SPAN", MAX_SPAN.as_secs_f64())?;
+    module.add("LEAST_DRAIN", Drain::LEAST.as_secs_f64())?;
     module.add_function(wrap_pyfunction!(command, module)?)?;
     module.add_function(wrap_pyfunction!(exit_code, module)?)?;
     module.add_function(wrap_pyfunction!(seconds, module)?)?;
+    module.add_function(wrap_pyfunction!(check_seconds, module)?)?;
     module.add_function(wrap_pyfunction!(check_queue, module)?)?;
+    module.add_function(wrap_pyfunction!(first_line, module)?)?;
     module.add_function(wrap_pyfunction!(states, module)?)
 }
 
@@ -91,11 +98,24 @@ fn seconds(py: Python<'_>, text: &str) -> PyResult<f64> {
     Ok(duration.as_secs_f64())
 }
 
+/// Raises `Invalid` unless so many seconds are a duration.
+#[pyfunction]
+fn check_seconds(py: Python<'_>, what: &str, value: f64) -> PyResult<()> {
+    let checked = draft::seconds(what, value);
+    checked.map(drop).map_err(|e| errors::raise(py, e))
+}
+
 /// Raises `Invalid` unless a queue may have this name.
 #[pyfunction]
 fn check_queue(py: Python<'_>, name: &str) -> PyResult<()> {
     let checked = oq_core::record::QueueName::new(name);
     checked.map(drop).map_err(|e| errors::raise(py, e))
+}
+
+/// The first line of a failure's message that says something.
+#[pyfunction]
+fn first_line(message: &str) -> &str {
+    Failure::first_line(message)
 }
 
 /// The words for where a task can stand, and whether it is over then.

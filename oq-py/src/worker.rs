@@ -35,8 +35,8 @@ pub struct WorkerOptions {
     cancel_grace: f64,
     poll: f64,
     fleet: bool,
-    /// Whether Python wants to be told of all that became of tasks, not of failures alone.
-    events: bool,
+    /// What Python wants to be told of that became of tasks.
+    events: Vec<String>,
 }
 
 /// What Python is told.
@@ -194,7 +194,8 @@ impl Worker {
         }))
     }
 
-    /// Runs what is due and returns; the answer is what it did, as a JSON text.
+    /// Runs what is due and returns; the answer is what it did, as a JSON text, and the code of the
+    /// error if the store kept failing.
     #[pyo3(signature = (within=None))]
     fn drain(&self, py: Python<'_>, within: Option<f64>) -> PyResult<Request> {
         let within = within.map(|s| seconds("time to drain", s)).transpose();
@@ -212,8 +213,9 @@ impl Worker {
                 drained = worker.drain_until(how, stop.cancelled_owned()) => drained?,
                 never = shared.watch() => match never {},
             };
-            serde_json::to_string(&drained)
-                .map_err(|e| Error::Unusable(format!("a defect of oq: {e}")))
+            let text = serde_json::to_string(&drained)
+                .map_err(|e| Error::Unusable(format!("a defect of oq: {e}")))?;
+            Ok((text, drained.error.map(|error| error.code())))
         }))
     }
 
@@ -243,9 +245,10 @@ async fn build(
             attempt(shared.clone(), context, input)
         });
     }
-    let (letters, all) = (shared.clone(), options.events);
+    let (letters, wanted) = (shared.clone(), options.events.clone());
     builder = builder.on_event(move |event| {
-        if (all || Event::is_failure(event))
+        let is_wanted = |what: &str| wanted.iter().any(|wanted| wanted == what);
+        if Event::what(event).is_some_and(is_wanted)
             && let Some(event) = Event::of(event)
         {
             letters.letters.put(Letter::Event(event));

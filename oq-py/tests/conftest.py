@@ -5,9 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import json
-import subprocess
-import sysconfig
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +12,7 @@ from typing import Any
 
 import oq
 import pytest
+from oq._dev import served
 
 _names = itertools.count()
 
@@ -22,22 +20,11 @@ _names = itertools.count()
 @pytest.fixture(scope="session")
 def s3() -> Iterator[str]:
     """A bucket of `oq dev`, over HTTP. The server ends when its stdin is closed, by whatever."""
-    oq_command = Path(sysconfig.get_path("scripts"), "oq")
-    flags = ["--listen", "127.0.0.1:0", "--no-worker", "--until-eof", "--output", "jsonl"]
-    with (
-        subprocess.Popen(
-            [oq_command, "dev", *flags, "--url", "memory:"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        ) as dev,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        assert dev.stdout is not None
-        ready = json.loads(dev.stdout.readline())
-        patch.setenv("AWS_ACCESS_KEY_ID", ready["access_key_id"])
-        patch.setenv("AWS_SECRET_ACCESS_KEY", ready["secret_access_key"])
-        patch.setenv("AWS_REGION", ready["region"])
-        yield ready["url"]
+    with served("memory:") as dev, pytest.MonkeyPatch.context() as patch:
+        assert dev is not None
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"):
+            patch.setenv(name, dev.env[name])
+        yield dev.env["OQ_URL"]
 
 
 @pytest.fixture(params=["memory", "sqlite", "s3"])
@@ -58,6 +45,15 @@ def app(url: str) -> oq.App:
 @pytest.fixture
 def memory_app() -> oq.App:
     return oq.App(f"memory:test-{next(_names)}")
+
+
+@pytest.fixture
+def functions() -> Iterator[list[oq.LambdaFunction]]:
+    """Closes what a test opened."""
+    opened: list[oq.LambdaFunction] = []
+    yield opened
+    for function in opened:
+        function.close()
 
 
 @contextlib.contextmanager

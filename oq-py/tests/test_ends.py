@@ -202,13 +202,24 @@ def test_hooks_that_exit_or_raise_end_nothing(memory_app, caplog):
 
 
 def test_plain_hooks_run_in_order_beside_the_loop(memory_app):
-    order, threads, go = [], set(), threading.Event()
+    events, order, threads, go = [], [], set(), threading.Event()
+    at_once, most = 0, 0
+
+    @memory_app.on_success
+    async def told(event: oq.Event) -> None:
+        events.append(event.id)
 
     @memory_app.on_success
     def slow(event: oq.Event) -> None:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
         threads.add(threading.get_ident())
         assert go.wait(10)
+        # The first takes longest: hooks beside one another would end the other way round.
+        time.sleep(0.05 * (5 - len(order)))
         order.append(event.id)
+        at_once -= 1
 
     @memory_app.task
     async def job() -> int:
@@ -219,7 +230,8 @@ def test_plain_hooks_run_in_order_beside_the_loop(memory_app):
         # The hook holds nobody up.
         loop = {handle.result_sync(SOON) for handle in handles}
         go.set()
-    assert len(order) == 5 and set(order) == {handle.id for handle in handles}
+    assert order == events and set(order) == {handle.id for handle in handles}
+    assert (len(order), most) == (5, 1)
     assert not loop & threads
 
 
@@ -242,7 +254,7 @@ def test_an_async_hook_that_blocks_the_loop_is_named(memory_app, caplog):
 def test_failed_attempts_are_logged_and_the_last_as_an_error(memory_app, caplog):
     @memory_app.task(retry=oq.Retry(2, base=0))
     def fails() -> None:
-        raise ValueError("why it failed")
+        raise ValueError("\nwhy it failed")
 
     @memory_app.task(retry=oq.Retry(1), timeout="50ms")
     async def slow() -> None:
@@ -256,7 +268,7 @@ def test_failed_attempts_are_logged_and_the_last_as_an_error(memory_app, caplog)
         for level, attempt in [(logging.WARNING, 1), (logging.ERROR, 2)]
     ]
     assert first.endswith("and is tried again after attempt 1: ValueError: why it failed")
-    assert "failed for good at attempt 2: ValueError: why it failed\nTraceback" in last
+    assert "failed for good at attempt 2: ValueError: \nwhy it failed\nTraceback" in last
     assert "timeout" in told[logging.ERROR, "slow", handles[1].id, 1]
 
 

@@ -56,6 +56,26 @@ def leaves_a_child_behind_and_dies() -> None:
     os._exit(5)
 
 
+@app.task(process=True, retry=oq.Retry(3, base=0))
+def snoozes_into_the_past() -> None:
+    raise oq.Snooze(-1)
+
+
+@app.task(process=True, retry=ONCE)
+def extends_into_the_past() -> list[str]:
+    try:
+        oq.current().extend(-1)
+    except oq.Invalid as e:
+        return [str(e)]
+    return []
+
+
+@app.task(process=True, retry=ONCE)
+def saves_too_much() -> None:
+    oq.current().save("x" * (2 << 20))
+    time.sleep(60)
+
+
 def _socket() -> socket.socket:
     """The socket to the worker, as only code without manners finds it."""
     return socket.socket(fileno=os.dup(int(sys.argv[-1])))
@@ -117,6 +137,26 @@ def test_what_answers_out_of_step_is_not_believed_and_is_ended(how, caplog):
     told = [r.getMessage() for r in caplog.records if handle.id in r.getMessage()]
     assert "crashed: its process was not understood" in told[0], told
     assert [square.enqueue_sync(n).result_sync(SOON) for n in range(5)] == [0, 1, 4, 9, 16]
+
+
+def test_a_snooze_that_is_no_duration_is_final():
+    view = snoozes_into_the_past.enqueue_sync().wait_sync(SOON)
+    assert (view.state, view.failure.kind, view.attempts) == ("failed", "Snooze", 1)
+    assert "-1" in view.failure.message and "negative" in view.failure.message
+
+
+def test_an_extension_that_is_no_duration_is_refused_where_it_is_said():
+    (refused,) = extends_into_the_past.enqueue_sync().result_sync(SOON)
+    assert "extend of -1 s" in refused and "negative" in refused
+
+
+def test_a_state_that_is_refused_fails_as_in_a_thread():
+    in_thread = app.task(name="saves_too_much_in_a_thread", retry=ONCE)(saves_too_much.function)
+    with worker(app, concurrency=1):
+        view, same = [t.enqueue_sync().wait_sync(SOON) for t in (saves_too_much, in_thread)]
+    assert (view.state, view.failure.kind) == (same.state, same.failure.kind) == ("failed", "Invalid")
+    assert "a saved state of" in view.failure.message and "a saved state of" in same.failure.message
+    assert square.enqueue_sync(3).result_sync(SOON) == 9
 
 
 def test_a_process_is_kept_for_the_next_task_and_replaced_if_it_died_meanwhile():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -19,6 +19,7 @@ from . import _many
 from ._bridge import answer, refuse_in_loop, wait
 from ._handle import Batch, Handle
 from ._options import (
+    CONCURRENCY,
     Duration,
     Options,
     Priority,
@@ -33,6 +34,7 @@ from ._task import Call, Task
 from .errors import Invalid, Unusable
 
 if TYPE_CHECKING:
+    from ._oq import Request, Worker
     from ._worker import WorkerOptions
 
 P = ParamSpec("P")
@@ -233,7 +235,7 @@ class App:
         self,
         queues: Queues = None,
         *,
-        concurrency: int = 32,
+        concurrency: int = CONCURRENCY,
         grace: Duration = "30s",
         cancel_grace: Duration = "10s",
         poll: Duration = "2s",
@@ -262,13 +264,13 @@ class App:
         self,
         queues: Queues = None,
         *,
-        concurrency: int = 32,
+        concurrency: int = CONCURRENCY,
         grace: Duration = "30s",
         cancel_grace: Duration = "10s",
         poll: Duration = "2s",
     ) -> None:
         """The same on the running loop, until it is cancelled. It sets no signal handlers."""
-        from ._worker import serve, until_cancelled
+        from ._worker import serve, unless_cancelled
 
         options = self._worker_options(
             queues,
@@ -277,26 +279,26 @@ class App:
             cancel_grace=to_seconds(cancel_grace),
             poll=to_seconds(poll),
         )
-        await serve(self, options, until_cancelled)
+        await serve(self, options, lambda worker: unless_cancelled(worker, worker.run()))
 
     async def drain(
         self,
         queues: Queues = None,
         *,
-        concurrency: int = 32,
+        concurrency: int = CONCURRENCY,
         within: Duration | None = None,
         grace: Duration = "30s",
     ) -> Mapping[str, Any]:
         """Runs what is due and returns what it did; for cron, and functions that start for a while.
 
-        ``within`` says by when it must be over, 15 s at least. Cancelled, it lets what runs end for
+        ``within`` says by when it must be over, 20 s at least. Cancelled, it lets what runs end for
         ``grace``, gives the rest back, and only then ends.
         """
-        from ._worker import serve, until_drained
+        from ._worker import unless_cancelled
 
-        limit = None if within is None else to_seconds(within)
-        options = self._worker_options(queues, concurrency=concurrency, grace=to_seconds(grace))
-        done = await serve(self, options, lambda worker: until_drained(worker, limit))
+        done, _ = await self._drain(
+            unless_cancelled, queues, concurrency=concurrency, within=within, grace=grace
+        )
         drained: Mapping[str, Any] = json.loads(done)
         return drained
 
@@ -304,7 +306,7 @@ class App:
         self,
         queues: Queues = None,
         *,
-        concurrency: int = 32,
+        concurrency: int = CONCURRENCY,
         within: Duration | None = None,
         grace: Duration = "30s",
     ) -> Mapping[str, Any]:
@@ -314,13 +316,31 @@ class App:
         refuse_in_loop("app.drain_sync()", "await app.drain()")
         return asyncio.run(self.drain(queues, concurrency=concurrency, within=within, grace=grace))
 
-    def _worker_options(
-        self, queues: Queues, *, concurrency: int = 32, **settings: Any
-    ) -> WorkerOptions:
-        from ._worker import WorkerOptions, read_queues
+    async def _drain(
+        self,
+        end: Callable[[Worker, Request[tuple[str, str | None]]], Awaitable[T]],
+        queues: Queues,
+        *,
+        concurrency: int,
+        within: Duration | None,
+        grace: Duration,
+    ) -> T:
+        """A drain as JSON and with the code of its error, as ``end`` waits for it."""
+        from ._worker import serve
 
-        settings["concurrency"] = whole(concurrency, "concurrency")
+        limit = None if within is None else to_seconds(within, "within")
+        options = self._worker_options(queues, concurrency=concurrency, grace=to_seconds(grace))
+        return await serve(self, options, lambda worker: end(worker, worker.drain(limit)))
+
+    def _worker_options(
+        self, queues: Queues, *, concurrency: int = CONCURRENCY, **settings: Any
+    ) -> WorkerOptions:
+        from ._worker import FAILURES, WorkerOptions, read_queues
 
         return WorkerOptions(
-            read_queues(queues, self), sorted(self.tasks), bool(self._hooks), **settings
+            read_queues(queues, self),
+            sorted(self.tasks),
+            sorted({*FAILURES, *self._hooks}),
+            whole(concurrency, "concurrency"),
+            **settings,
         )

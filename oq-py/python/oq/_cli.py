@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from . import _oq
+from ._options import CONCURRENCY
 
 if TYPE_CHECKING:
     from ._app import App
@@ -68,7 +69,8 @@ def _plain(words: Sequence[str]) -> list[int]:
     for place, word in enumerate(words):
         if not value and not word.startswith("-"):
             found.append(place)
-        value = not value and _wants_value(word)
+        # An option is no other's value, although one that is not known here may take none.
+        value = _wants_value(word)
     return found
 
 
@@ -112,7 +114,8 @@ def options(command: str) -> argparse.ArgumentParser:
     add("app", metavar="MODULE:APP", help="where the app is")
     names = 'such as "mail:3,default:1"; all that tasks name'
     add("--queues", "--queue", "-q", metavar="QUEUES", help=names)
-    add("--concurrency", "-c", metavar="TASKS", type=int, default=32, help="tasks at once (32)")
+    at_once = f"tasks at once ({CONCURRENCY})"
+    add("--concurrency", "-c", metavar="TASKS", type=int, default=CONCURRENCY, help=at_once)
     grace = "3s" if command == "dev" else "30s"
     ends = f"how long tasks may go on at the end ({grace})"
     add("--grace", metavar="TIME", default=grace, help=ends)
@@ -124,7 +127,8 @@ def options(command: str) -> argparse.ArgumentParser:
     if command == "worker":
         drains = "end when nothing is due any more, and print what was done"
         add("--drain", action="store_true", help=drains)
-        add("--within", metavar="TIME", help="with --drain: end within this time, 15s or more")
+        least = f"with --drain: end within this time, {_oq.LEAST_DRAIN:.0f}s or more"
+        add("--within", metavar="TIME", help=least)
         add("--output", "-o", choices=("table", "json", "jsonl"), help="how --drain prints (jsonl)")
     else:
         add("--watch", action="store_true", help="start again when the code changes")
@@ -137,6 +141,9 @@ def options(command: str) -> argparse.ArgumentParser:
 
 
 _LEVELS = ("debug", "info", "warning", "error")
+
+_INTERRUPTED = 128 + signal.SIGINT
+"""The exit code of what was told twice to end, as a shell has it."""
 
 
 def level(said: argparse.Namespace) -> str:
@@ -158,8 +165,6 @@ def _worker(words: Sequence[str]) -> int:
     log = logging.getLogger("oq")
     log.setLevel(level(said).upper())
     url = said.url or (of_profile(said.profile) if said.profile else None)
-    if isinstance(url, int):
-        return url
     app = find(said.app)
     if app is None:
         return _oq.exit_code(_oq.Invalid.code)
@@ -168,8 +173,9 @@ def _worker(words: Sequence[str]) -> int:
     try:
         if said.drain:
             return _drain(app, said)
-        if said.within:
-            raise _oq.Invalid("--within is for --drain")
+        for name in ("within", "output"):
+            if getattr(said, name):
+                raise _oq.Invalid(f"--{name} is for --drain")
         log.info("%s works on %s", said.app, ", ".join(sorted(app.tasks)) or "nothing")
         app.run(said.queues, concurrency=said.concurrency, grace=said.grace)
     except _oq.OqError as e:
@@ -179,38 +185,43 @@ def _worker(words: Sequence[str]) -> int:
 
 
 def _drain(app: App, said: argparse.Namespace) -> int:
-    """Runs what is due and prints what was done; SIGTERM and Ctrl-C end it early."""
-    from ._worker import run
+    """Runs what is due and prints what was done; SIGTERM and Ctrl-C end it early, twice at once."""
+    from ._worker import run, to_its_end
 
-    done: dict[str, object] = {}
-
-    async def drain() -> None:
-        done.update(
-            await app.drain(
-                said.queues, concurrency=said.concurrency, within=said.within, grace=said.grace
-            )
+    async def drain() -> tuple[str, str | None]:
+        done, _ = await app._drain(
+            to_its_end,
+            said.queues,
+            concurrency=said.concurrency,
+            within=said.within,
+            grace=said.grace,
         )
+        return done
 
-    run(drain())
-    if not done:
-        return told("OQ-INTERRUPTED", "it was told to end; what did not run was given back")
+    ended = run(drain())
+    if ended is None:
+        told("OQ-INTERRUPTED", "it was told twice to end: what ran was left")
+        return _INTERRUPTED
+    text, code = ended
+    done = json.loads(text)
     if said.output == "table":
         for name, value in done.items():
             print(f"{name:<16}{value}")
     else:
         print(json.dumps(done, indent=2 if said.output == "json" else None))
-    return 0
+    return 0 if code is None else told(code, done["error"])
 
 
-def of_profile(name: str) -> str | int:
-    """The store that a profile names, or the exit code when that was told to be wrong."""
+def of_profile(name: str) -> str:
+    """The store that a profile names; where it names none, that of the environment."""
     command = [sys.executable, "-m", "oq._cli", "config", "show", "-o", "json", "--profile", name]
-    env = {key: value for key, value in os.environ.items() if key != "OQ_URL"}
-    shown = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=env)
+    shown = subprocess.run(command, stdout=subprocess.PIPE, text=True)
     if shown.returncode != 0:
-        return shown.returncode
+        sys.exit(shown.returncode)
     url = {field["name"]: field["value"] for field in json.loads(shown.stdout)}.get("url")
-    return str(url) if url else told(_oq.Invalid.code, f"the profile {name} names no url")
+    if not url:
+        sys.exit(told(_oq.Invalid.code, f"the profile {name} names no url, and OQ_URL is not set"))
+    return str(url)
 
 
 def told(code: str, why: str) -> int:

@@ -8,7 +8,8 @@ from contextvars import ContextVar
 from typing import Any, Protocol, TypeVar, overload
 
 from ._json import dumps
-from ._options import LONGEST, Duration, to_seconds, whole
+from ._options import Duration, to_seconds, whole
+from ._oq import MAX_SPAN
 from .errors import Invalid, Unusable
 
 T = TypeVar("T")
@@ -126,9 +127,10 @@ class Context:
 
     def extend(self, more: Duration) -> None:
         """Lets this attempt run for so long from now on, whatever its timeout was."""
-        seconds = to_seconds(more)
-        if seconds > LONGEST:
-            raise Invalid(f"extend: {more!r} is longer than 366 days, which no attempt may last")
+        seconds = to_seconds(more, "extend")
+        if seconds > MAX_SPAN:
+            days = f"{MAX_SPAN / 86_400:.0f} days"
+            raise Invalid(f"extend: {more!r} is longer than {days}, which no attempt may last")
         self._attempt.extend(seconds)
 
 

@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from ._cli import level, of_profile, options
 from ._oq import exit_code
@@ -38,8 +39,6 @@ def dev(words: Sequence[str]) -> int:
     """Runs until Ctrl-C; a second one ends what runs. A store that is S3 is used as it is."""
     said = options("dev").parse_args(words)
     url = said.url or (of_profile(said.profile) if said.profile else os.environ.get("OQ_URL"))
-    if isinstance(url, int):
-        return url
     url = url or "memory:"
     worker = ["worker", said.app, "--concurrency", str(said.concurrency), "--grace", said.grace]
     worker += ["--queues", said.queues] if said.queues else []
@@ -64,6 +63,25 @@ def _store(url: str, listen: str) -> Generator[Mapping[str, str] | None]:
     if url.startswith("s3:"):
         yield {"OQ_URL": url}
         return
+    with served(url, listen) as store:
+        if store is not None:
+            for name, value in store.env.items():
+                print(f"export {name}='{value}'", flush=True)
+        yield store and store.env
+
+
+class Served(NamedTuple):
+    """A store of this machine that is served as S3."""
+
+    env: Mapping[str, str]
+    """The environment of programs that use it."""
+    process: int
+    """The process that serves it."""
+
+
+@contextlib.contextmanager
+def served(url: str, listen: str = "127.0.0.1:0") -> Generator[Served | None]:
+    """A store that is served until the end; none if it cannot be, which the command itself says."""
     command = [*_COMMAND, "dev", "--no-worker", "--until-eof", "-o", "jsonl"]
     # It ends with this process, whose end of the pipe is closed then; Ctrl-C does not reach it.
     with subprocess.Popen(
@@ -85,9 +103,7 @@ def _store(url: str, listen: str) -> Generator[Mapping[str, str] | None]:
             "AWS_SECRET_ACCESS_KEY": ready["secret_access_key"] or "",
             "AWS_REGION": ready["region"],
         }
-        for name, value in env.items():
-            print(f"export {name}='{value}'", flush=True)
-        yield env
+        yield Served(env, store.pid)
 
 
 def _until_change(

@@ -19,7 +19,7 @@ from typing import (
 
 from . import _oq
 from ._bridge import answer, wait
-from ._options import LONGEST, Duration, text, to_seconds
+from ._options import Duration, text, to_seconds
 from .errors import NotFound, TaskFailed
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ class Handle(Generic[T_co]):
             ) from None
 
     def _wait(self, timeout: Duration | None) -> _oq.Request[str]:
-        seconds = LONGEST if timeout is None else to_seconds(timeout)
+        seconds = _oq.MAX_SPAN if timeout is None else to_seconds(timeout)
         return self._app._client.wait(self.queue, self.id, seconds)
 
     def _get(self) -> _oq.Request[str]:

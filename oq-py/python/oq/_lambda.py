@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ._bridge import answer
 from ._oq import Function
-from ._options import Duration, to_seconds
+from ._options import CONCURRENCY, Duration, to_seconds
 from .errors import Invalid, Unusable
 
 if TYPE_CHECKING:
@@ -33,9 +33,6 @@ log = logging.getLogger("oq")
 
 MAX_BODY = 1 << 20
 """How many bytes a request by HTTP may bring unless said."""
-
-CONCURRENCY = 32
-"""How many tasks run at once unless said."""
 
 _ALONE = 60.0
 """The time of an invocation without a context, as in a test."""
@@ -143,7 +140,8 @@ class LambdaFunction:
 
         self._app._client.quiet()
         if options is not None:
-            self._python = await self._stack.enter_async_context(opened(self._app, options))
+            python = opened(self._app, options, logs=False)
+            self._python = await self._stack.enter_async_context(python)
         return await answer(open(self._python and self._python[0]))
 
     async def _answer(self, document: str, deadline: float) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from ._oq import Draft, Invalid, check_queue, seconds
+from ._oq import MAX_ATTEMPTS, Draft, Invalid, check_queue, check_seconds, seconds
 
 Duration = str | float | timedelta
 """``"90s"``, ``"1h30m"``, a number of seconds, or a ``timedelta``."""
@@ -19,8 +19,8 @@ Priority = int | Literal["high", "normal", "low"]
 ErrorKind = type[BaseException] | str
 
 
-LONGEST = 366 * 86_400.0
-"""The longest time that any task may take, in seconds."""
+CONCURRENCY = 32
+"""How many tasks a worker runs at once unless said."""
 
 _MOST = 2**32 - 1
 
@@ -29,15 +29,18 @@ def to_seconds(duration: Duration, what: str = "duration") -> float:
     if isinstance(duration, str):
         return seconds(text(duration, what))
     if isinstance(duration, timedelta):
-        return duration.total_seconds()
-    if isinstance(duration, bool) or not isinstance(duration, (int, float)):
+        number = duration.total_seconds()
+    elif isinstance(duration, bool) or not isinstance(duration, (int, float)):
         raise Invalid(
             f'{what}: expected text such as "1h30m", seconds or a timedelta, got {duration!r}'
         )
-    try:
-        return float(duration)
-    except OverflowError:
-        raise Invalid(f"{what}: so many seconds have no date") from None
+    else:
+        try:
+            number = float(duration)
+        except OverflowError:
+            raise Invalid(f"{what}: so many seconds have no date") from None
+    check_seconds(what, number)
+    return number
 
 
 def text(value: Any, what: str) -> str:
@@ -89,7 +92,7 @@ class Retry:
     """If there are any: the only exceptions that are tried again."""
 
     def __post_init__(self) -> None:
-        whole(self.attempts, "retry: attempts", 1, 1000)
+        whole(self.attempts, "retry: attempts", 1, MAX_ATTEMPTS)
         to_seconds(self.base, "retry: base")
         to_seconds(self.cap, "retry: cap")
         if isinstance(self.jitter, bool) or not isinstance(self.jitter, (int, float)):

@@ -19,6 +19,9 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from . import _answer
+from .errors import Invalid
+
 if TYPE_CHECKING:
     from ._oq import Job
     from ._task import Task
@@ -111,6 +114,11 @@ class _Child:
                     return False
                 if _heard(job, said, (self._process.pid, self._call)):
                     return True
+            except Invalid as e:
+                # What the core refuses ends the attempt as in a thread, where it is raised.
+                _answer.raised(task, job, e.with_traceback(None))
+                self._wrong = str(e)
+                return False
             except Exception as e:
                 self._wrong = f"its process was not understood: {e}"
                 return False

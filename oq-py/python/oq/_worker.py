@@ -27,8 +27,9 @@ from typing import (
 from . import _answer
 from ._bridge import answer
 from ._context import Context, running
-from ._options import queue_name, text, whole
 from ._forks import Steps, end
+from ._oq import first_line
+from ._options import queue_name, text, whole
 from ._process import Processes
 from ._resources import Resources
 from ._threads import Line, Threads
@@ -36,7 +37,7 @@ from .errors import Invalid
 
 if TYPE_CHECKING:
     from ._app import App, Queues
-    from ._oq import Event, Job, Worker
+    from ._oq import Event, Job, Request, Worker
     from ._task import Task
 
 T = TypeVar("T")
@@ -53,8 +54,8 @@ class WorkerOptions:
 
     queues: list[tuple[str, int]]
     tasks: list[str]
-    events: bool
-    concurrency: int = 32
+    events: list[str]
+    concurrency: int
     grace: float = 30.0
     cancel_grace: float = 10.0
     poll: float = 2.0
@@ -64,8 +65,9 @@ class WorkerOptions:
 class Attempts:
     """The attempts of one worker that run now."""
 
-    def __init__(self, app: App, resources: Resources) -> None:
+    def __init__(self, app: App, resources: Resources, logs: bool) -> None:
         self._app = app
+        self._logs = logs
         self._loop = asyncio.get_running_loop()
         self._resources = {
             task.name: {
@@ -160,7 +162,7 @@ class Attempts:
         )
 
     def _tell(self, event: Event) -> None:
-        if event.what in _FAILED:
+        if self._logs and event.what in FAILURES:
             _log_failure(event)
         for hook in self._app._hooks.get(event.what, ()):
             name = getattr(hook, "__name__", repr(hook))
@@ -223,7 +225,8 @@ class _InThread:
             running.reset(token)
 
 
-_FAILED = ("failed", "retried")
+FAILURES = ("failed", "retried")
+"""The events of failed attempts, which are logged."""
 
 
 def _log_failure(event: Event) -> None:
@@ -238,7 +241,7 @@ def _log_failure(event: Event) -> None:
         "for good at attempt" if final else "and is tried again after attempt",
         event.attempt,
         event.kind,
-        message if final else message.partition("\n")[0],
+        message if final else first_line(message),
         extra={"oq_task": event.task, "oq_id": event.id, "oq_attempt": event.attempt},
     )
 
@@ -298,13 +301,18 @@ async def serve(app: App, options: WorkerOptions, use: Callable[[Worker], Awaita
 
 
 @asynccontextmanager
-async def opened(app: App, options: WorkerOptions) -> AsyncGenerator[tuple[Worker, Attempts], None]:
-    """A worker whose attempts run on this loop, and those attempts."""
+async def opened(
+    app: App, options: WorkerOptions, *, logs: bool = True
+) -> AsyncGenerator[tuple[Worker, Attempts], None]:
+    """A worker whose attempts run on this loop, and those attempts.
+
+    ``logs`` says whether their failures are logged here: those of a function are by the core.
+    """
     resources = Resources()
     try:
         for start in app._starts:
             await resources.start(start)
-        attempts = Attempts(app, resources)
+        attempts = Attempts(app, resources, logs)
         worker = app._client.worker(options)
         loop = asyncio.get_running_loop()
         loop.add_reader(worker.fileno(), attempts.read, worker)
@@ -324,26 +332,27 @@ async def opened(app: App, options: WorkerOptions) -> AsyncGenerator[tuple[Worke
             await resources.stop()
 
 
-async def until_cancelled(worker: Worker) -> None:
-    """Works. Cancelled once, the worker lets its tasks end; cancelled twice, they are left."""
-    run = asyncio.ensure_future(answer(worker.run()))
+async def to_its_end(
+    worker: Worker, request: Request[T]
+) -> tuple[T, asyncio.CancelledError | None]:
+    """What the worker's work came to, and the cancellation that ended it early, if one did.
+
+    Cancelled once, the worker lets its tasks end; cancelled twice, they are left.
+    """
+    work = asyncio.ensure_future(answer(request))
     try:
-        await asyncio.shield(run)
-    except asyncio.CancelledError:
+        return await asyncio.shield(work), None
+    except asyncio.CancelledError as e:
         worker.stop()
-        await run
-        raise
+        return await work, e
 
 
-async def until_drained(worker: Worker, within: float | None) -> str:
-    """Runs what is due. Cancelled once, the worker lets its tasks end; cancelled twice, they are left."""
-    drained = asyncio.ensure_future(answer(worker.drain(within)))
-    try:
-        return await asyncio.shield(drained)
-    except asyncio.CancelledError:
-        worker.stop()
-        await drained
-        raise
+async def unless_cancelled(worker: Worker, request: Request[T]) -> T:
+    """The same; what the work came to is lost if it is cancelled."""
+    done, cancelled = await to_its_end(worker, request)
+    if cancelled is not None:
+        raise cancelled
+    return done
 
 
 def read_queues(queues: Queues, app: App) -> list[tuple[str, int]]:
@@ -369,17 +378,18 @@ def read_queues(queues: Queues, app: App) -> list[tuple[str, int]]:
     return weighted
 
 
-def run(work: Coroutine[Any, Any, None]) -> None:
-    """Runs it on a loop of its own, on uvloop if that is there; SIGTERM and Ctrl-C end it."""
+def run(work: Coroutine[Any, Any, T]) -> T | None:
+    """Runs it on a loop of its own, on uvloop if that is there; SIGTERM and Ctrl-C cancel it, and
+    then there may be no result."""
     try:
         import uvloop  # type: ignore[import-not-found, unused-ignore]
     except ImportError:
-        asyncio.run(_until_signal(work))
-    else:
-        uvloop.run(_until_signal(work))
+        return asyncio.run(_until_signal(work))
+    done: T | None = uvloop.run(_until_signal(work))
+    return done
 
 
-async def _until_signal(work: Coroutine[Any, Any, None]) -> None:
+async def _until_signal(work: Coroutine[Any, Any, T]) -> T | None:
     loop = asyncio.get_running_loop()
     task = loop.create_task(work)
     told: signal.Signals | None = None
@@ -392,7 +402,8 @@ async def _until_signal(work: Coroutine[Any, Any, None]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, tell, number)
     try:
-        await task
+        return await task
     except asyncio.CancelledError:
         if told is None:
             raise
+        return None
