@@ -51,15 +51,15 @@ def one_write_at_a_time() -> None:
 
     lock = threading.RLock()
 
-    def alone(write: Callable[[S3Response], object]) -> Callable[[S3Response], object]:
-        def guarded(self: S3Response) -> object:
+    def alone(write: Callable[..., object]) -> Callable[..., object]:
+        def guarded(*args: object, **kwargs: object) -> object:
             with lock:
-                return write(self)
+                return write(*args, **kwargs)
 
         return guarded
 
-    S3Response.put_object = alone(S3Response.put_object)
-    S3Response.delete_object = alone(S3Response.delete_object)
+    for name in ("put_object", "delete_object", "_bucket_response_delete_keys"):
+        setattr(S3Response, name, alone(getattr(S3Response, name)))
 
 
 def main() -> None:

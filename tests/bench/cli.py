@@ -9,8 +9,8 @@ median and the slowest are printed. The bounds are 20 ms for help, 50 ms for a s
 the demonstration, by the median: the script ends with 1 when one is missed.
 """
 
+import json
 import os
-import re
 import statistics
 import subprocess
 import sys
@@ -35,19 +35,23 @@ def measured(name, bound_ms, command, rounds, **options):
 
 
 def served(oq, folder, env):
-    """Starts `oq dev`; the process and the environment that it prints."""
+    """Starts `oq dev`; the process, and the environment for what it says when it is ready."""
     dev = subprocess.Popen(
-        [oq, "dev", "--listen", "127.0.0.1:0", "--until-eof", "-o", "table"],
+        [oq, "dev", "--listen", "127.0.0.1:0", "--until-eof", "-o", "jsonl"],
         cwd=folder, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )
-    said = dict(env)
-    for line in dev.stdout:
-        found = re.match(r"\s*export (\w+)=['\"]?([^'\"\n]+)", line)
-        if found:
-            said[found[1]] = found[2]
-        if "OQ_URL" in said and "AWS_REGION" in said:
-            return dev, said
-    raise SystemExit("oq dev said no OQ_URL")
+    line = dev.stdout.readline()
+    if not line:
+        raise SystemExit("oq dev ended before it was ready")
+    ready = json.loads(line)
+    return dev, dict(
+        env,
+        OQ_URL=ready["url"],
+        AWS_ENDPOINT_URL=ready["endpoint"],
+        AWS_ACCESS_KEY_ID=ready["access_key_id"],
+        AWS_SECRET_ACCESS_KEY=ready["secret_access_key"],
+        AWS_REGION=ready["region"],
+    )
 
 
 def main():

@@ -84,22 +84,12 @@ class Template:
     """A Terraform template, read, and what is wrong with it by the provider's schema."""
 
     def __init__(self, text: str) -> None:
-        self.read = read = _plainly(hcl2.loads(text))
+        read = _plainly(hcl2.loads(text))
         self.text = text
-        self.resources = {
-            f"{kind}.{name}": body
-            for block in read["resource"]
-            for kind, named in block.items()
-            for name, body in named.items()
-        }
-        self.data = {
-            f"data.{kind}.{name}": body
-            for block in read["data"]
-            for kind, named in block.items()
-            for name, body in named.items()
-        }
-        self.variables = {name for block in read["variable"] for name in block}
-        self.locals = {name for block in read["locals"] for name in block}
+        self.resources = _addressed("", read["resource"])
+        self.data = _addressed("data.", read["data"])
+        self.variables = _merged(read["variable"])
+        self.locals = _merged(read["locals"])
 
     def wrong(self) -> "list[str]":
         schema = json.loads(SCHEMA.read_text())
@@ -147,6 +137,17 @@ class Template:
                 schema[("data_" if data else "") + kind]["attributes"]
             ):
                 yield f"{kind}.{name} has no {attribute}"
+
+
+def _merged(blocks: "list[dict[str, Any]]") -> dict[str, Any]:
+    """What several blocks say, by name."""
+    return {name: body for block in blocks for name, body in block.items()}
+
+
+def _addressed(before: str, blocks: "list[dict[str, Any]]") -> dict[str, Any]:
+    """What has a kind and a name, by its address."""
+    kinds = [(kind, named) for block in blocks for kind, named in block.items()]
+    return {f"{before}{kind}.{name}": body for kind, named in kinds for name, body in named.items()}
 
 
 class Block(dict[str, Any]):
@@ -380,8 +381,7 @@ def pattern(name: str) -> "tuple[str, str]":
     """What a parameter may be, in both templates."""
     sam_name, *_ = (n for n in yaml.load(SAM.read_text(), _Functions)["Parameters"] if n.lower() == name)
     read = yaml.load(SAM.read_text(), _Functions)["Parameters"][sam_name]["AllowedPattern"]
-    variables = {k: v for block in terraform().read["variable"] for k, v in block.items()}
-    condition = variables[name]["validation"][0]["condition"]
+    condition = terraform().variables[name]["validation"][0]["condition"]
     return f"^({read})$", re.search(r'regex\("([^"]+)"', condition)[1]
 
 
@@ -400,8 +400,8 @@ def test_names_that_would_never_match_are_refused(name, good, bad):
 
 def test_only_runtimes_on_which_the_wheel_can_run_are_allowed():
     read = yaml.load(SAM.read_text(), _Functions)["Parameters"]["Runtime"]["AllowedValues"]
-    variables = {k: v for block in terraform().read["variable"] for k, v in block.items()}
-    one = re.search(r'regex\("([^"]+)"', variables["runtime"]["validation"][0]["condition"])[1]
+    condition = terraform().variables["runtime"]["validation"][0]["condition"]
+    one = re.search(r'regex\("([^"]+)"', condition)[1]
     assert "provided.al2023" in read and "python3.12" in read
     assert all(re.search(one, runtime) for runtime in read)
     assert not any(re.search(one, old) for old in ["python3.11", "python3.9", "provided.al2"])
@@ -409,7 +409,7 @@ def test_only_runtimes_on_which_the_wheel_can_run_are_allowed():
 
 
 def test_names_of_two_stores_in_one_account_differ_and_are_short_enough():
-    values = {k: v for block in terraform().read["locals"] for k, v in block.items()}
+    values = terraform().locals
     assert values["mark"] == '${substr(sha1("${local.url}/${var.queue}"), 0, 8)}'
     assert values["name"] == 'oq-${substr(replace(var.queue, ".", "-"), 0, 40)}-${local.mark}'
     longest = len("oq-") + 40 + len("-") + 8
@@ -422,6 +422,6 @@ def test_functions_are_built_for_arm_or_x86():
     read = yaml.load(SAM.read_text(), _Functions)
     assert read["Parameters"]["Architecture"]["AllowedValues"] == ["arm64", "x86_64"]
     assert read["Parameters"]["Runtime"]["Default"] == "provided.al2023"
-    variables = {k: v for block in terraform().read["variable"] for k, v in block.items()}
+    variables = terraform().variables
     assert variables["runtime"]["default"] == "provided.al2023"
     assert 'contains(["arm64", "x86_64"]' in variables["architecture"]["validation"][0]["condition"]

@@ -12,10 +12,14 @@ pub fn described() -> String {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let kernel = first_line("uname", &["-sr"]).unwrap_or_else(|| std::env::consts::OS.into());
     let rust = first_line("rustc", &["--version"]).unwrap_or_else(|| "rustc unknown".into());
+    let profile = match cfg!(debug_assertions) {
+        true => "with debug assertions",
+        false => "release",
+    };
     let commit = first_line("git", &["rev-parse", "--short", "HEAD"]);
     let commit = commit.map_or_else(String::new, |c| format!(", oq at {c}"));
     format!(
-        "Measured on {cores} cores of {model}, {kernel} {}, {rust}{commit}.",
+        "Measured on {cores} cores of {model}, {kernel} {}, {rust}, {profile}{commit}.",
         std::env::consts::ARCH
     )
 }

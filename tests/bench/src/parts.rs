@@ -3,9 +3,9 @@
 use clap::{Subcommand, ValueEnum};
 use oq_core::Result;
 
-use crate::document::{self, Part};
+use crate::document::Part;
 #[cfg(feature = "real")]
-use crate::{endpoint, real};
+use crate::{document, endpoint, real};
 use crate::{machine, recorder, simulated};
 
 #[derive(Subcommand)]
@@ -152,6 +152,8 @@ impl What {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(not(feature = "real"))]
+    use crate::document;
 
     #[test]
     fn every_part_has_its_section() {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use oq_core::queue::TaskState;
 
 use crate::effects::{Did, Effect, by_task};
+use crate::play::SLOTS;
 
 /// What the clients of a run were told.
 #[derive(Debug, Clone, Default)]
@@ -13,17 +14,24 @@ pub struct Told {
     pub accepted: BTreeSet<String>,
     /// Tasks whose submission was answered as in doubt.
     pub doubtful: BTreeSet<String>,
-    pub refused: u64,
     /// Tasks that somebody tried to cancel.
     pub asked: BTreeSet<String>,
-    /// When it was answered that a task is cancelled, or will be asked.
-    pub cancelled: BTreeMap<String, f64>,
+    /// What was answered to that.
+    pub cancelled: BTreeMap<String, Cancel>,
     /// How often two submissions under one key were both answered with an id.
     pub pairs: usize,
-    /// How often those ids were two.
-    pub split: usize,
+    /// For each key, the tasks that whoever submitted under it was told of, in doubt or not.
+    pub keys: BTreeMap<String, BTreeSet<String>>,
     /// When each outcome was first read, what it was, and what the handler returned.
     pub over: BTreeMap<String, Over>,
+}
+
+/// A request to cancel that was answered.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Cancel {
+    pub at: f64,
+    /// The task is cancelled; else whoever holds it will be asked to stop.
+    pub over: bool,
 }
 
 /// An outcome that was read.
@@ -48,6 +56,29 @@ impl Told {
         self.open_ones().len()
     }
 
+    /// How many tasks ended as cancelled whose holders were asked to stop.
+    pub fn stopped(&self) -> usize {
+        let asked = self.cancelled.iter().filter(|(_, cancel)| !cancel.over);
+        let over = asked.filter_map(|(id, _)| self.over.get(id));
+        over.filter(|over| over.state == TaskState::Cancelled)
+            .count()
+    }
+
+    /// Since when it was known of a task that it is over.
+    fn over_since(&self, task: &str) -> Option<f64> {
+        let told = self.cancelled.get(task).filter(|cancel| cancel.over);
+        let read = self.over.get(task).map(|over| over.at);
+        let times = read.into_iter().chain(told.map(|cancel| cancel.at));
+        times.min_by(f64::total_cmp)
+    }
+
+    /// Of how many keys more than one task was accepted or ran.
+    fn split_keys(&self, ran: impl Fn(&str) -> bool) -> usize {
+        let there = |id: &&String| self.accepted.contains(*id) || ran(id);
+        let several = |ids: &&BTreeSet<String>| ids.iter().filter(there).count() > 1;
+        self.keys.values().filter(several).count()
+    }
+
     /// Whether every accepted task has an outcome.
     pub fn all_over(&self) -> bool {
         self.accepted.iter().all(|id| self.over.contains_key(id))
@@ -66,9 +97,11 @@ pub struct Counts {
     pub after_cancel: usize,
     /// Failed or expired, or were cancelled though nobody asked for it.
     pub other_outcome: usize,
+    /// It was answered that they are cancelled, and they ended otherwise.
+    pub not_cancelled: usize,
     /// Ran although nobody had been told that they might exist.
     pub unasked: usize,
-    /// Two tasks for one key.
+    /// Keys under which more than one task was accepted or ran.
     pub split_key: usize,
     /// Two tokens for one delivery.
     pub shared_delivery: usize,
@@ -76,8 +109,8 @@ pub struct Counts {
     pub wrong_result: usize,
     /// The recorded result came under a token, and a newer one had started.
     pub stale_result: usize,
-    /// Started under an older token than one that had started before, and its worker had not been
-    /// stopped until a moment before.
+    /// Started under an older token than one that had started before, and not among the first that
+    /// its worker started when it went on after a stop.
     pub stale_start: usize,
     /// Ended more than once: at least once is what is promised.
     pub again: usize,
@@ -93,6 +126,10 @@ impl Counts {
             ("started after an outcome", self.after_outcome),
             ("claimed and started after a cancel", self.after_cancel),
             ("ended as nobody asked for", self.other_outcome),
+            (
+                "ended otherwise than a cancel was answered",
+                self.not_cancelled,
+            ),
             ("ran unasked", self.unasked),
             ("two tasks for one key", self.split_key),
             ("two tokens for one delivery", self.shared_delivery),
@@ -104,12 +141,22 @@ impl Counts {
     }
 }
 
-/// When each worker went on that had been stopped. If that was between its last look at its lease and
-/// the start of a handler, it cannot know that others went on meanwhile.
+/// When each worker went on that had been stopped.
 pub type Woken = BTreeMap<usize, Vec<f64>>;
 
-/// So many seconds after it went on, what a worker starts may be what it was about to start before.
-const DROWSY: f64 = 5.0;
+/// What each worker started first when it went on, as many tasks as it runs at once. If it was stopped
+/// between its last look at a lease and the start of a handler, it cannot know that others went on
+/// meanwhile.
+fn drowsy<'a>(effects: &'a [Effect], woken: &Woken) -> BTreeSet<(&'a str, u32)> {
+    let moments = woken
+        .iter()
+        .flat_map(|(worker, moments)| moments.iter().map(move |at| (*worker, *at)));
+    let first = moments.flat_map(|(worker, at)| {
+        let mine = move |e: &&Effect| e.did == Did::Start && e.worker == worker && e.at >= at;
+        effects.iter().filter(mine).take(SLOTS)
+    });
+    first.map(|e| (e.task.as_str(), e.delivery)).collect()
+}
 
 /// Counts.
 pub fn judge(effects: &[Effect], told: &Told, woken: &Woken) -> Counts {
@@ -119,25 +166,35 @@ pub fn judge(effects: &[Effect], told: &Told, woken: &Woken) -> Counts {
             .iter()
             .filter(|id| !told.over.contains_key(*id))
             .count(),
-        split_key: told.split,
         ..Counts::default()
     };
     let by_task = by_task(effects);
+    counts.split_key = told.split_keys(|id| by_task.contains_key(id));
+    let drowsy = drowsy(effects, woken);
     for (task, effects) in &by_task {
-        of_task(&mut counts, task, effects, told, woken);
+        of_task(&mut counts, task, effects, told, &drowsy);
     }
     for (task, over) in &told.over {
         let effects = by_task.get(task.as_str()).map_or(&[][..], Vec::as_slice);
         of_outcome(&mut counts, over, effects, told.asked.contains(task));
+        let cancelled = told.cancelled.get(task).is_some_and(|cancel| cancel.over);
+        counts.not_cancelled += usize::from(cancelled && over.state != TaskState::Cancelled);
     }
     counts
 }
 
-fn of_task(counts: &mut Counts, task: &str, effects: &[&Effect], told: &Told, woken: &Woken) {
+fn of_task(
+    counts: &mut Counts,
+    task: &str,
+    effects: &[&Effect],
+    told: &Told,
+    drowsy: &BTreeSet<(&str, u32)>,
+) {
     counts.unasked += usize::from(!told.accepted.contains(task) && !told.doubtful.contains(task));
     let mut tokens: BTreeMap<u32, BTreeSet<&str>> = BTreeMap::new();
     let mut cancelled: BTreeSet<u32> = BTreeSet::new();
     let (mut highest, mut ends) = (0, 0);
+    let over = told.over_since(task);
     for effect in effects {
         let token = effect.token.as_str();
         tokens.entry(effect.delivery).or_default().insert(token);
@@ -146,10 +203,11 @@ fn of_task(counts: &mut Counts, task: &str, effects: &[&Effect], told: &Told, wo
         counts.late += usize::from(stale);
         ends += usize::from(effect.did == Did::End);
         if effect.did == Did::Start {
-            let over = told.over.get(task).is_some_and(|over| over.at < effect.at);
+            let over = over.is_some_and(|at| at < effect.at);
             counts.after_outcome += usize::from(over);
-            counts.stale_start += usize::from(stale && !drowsy(effect, woken));
-            if told.cancelled.get(task).is_some_and(|at| *at < effect.at) {
+            let may = drowsy.contains(&(task, effect.delivery));
+            counts.stale_start += usize::from(stale && !may);
+            if told.cancelled.get(task).is_some_and(|c| c.at < effect.at) {
                 cancelled.insert(effect.delivery);
             }
         }
@@ -157,11 +215,6 @@ fn of_task(counts: &mut Counts, task: &str, effects: &[&Effect], told: &Told, wo
     counts.after_cancel += usize::from(cancelled.len() > 1);
     counts.shared_delivery += tokens.values().filter(|tokens| tokens.len() > 1).count();
     counts.again += usize::from(ends > 1);
-}
-
-fn drowsy(effect: &Effect, woken: &Woken) -> bool {
-    let mut woken = woken.get(&effect.worker).into_iter().flatten();
-    woken.any(|at| (0.0..DROWSY).contains(&(effect.at - at)))
 }
 
 fn of_outcome(counts: &mut Counts, over: &Over, effects: &[&Effect], asked: bool) {
@@ -232,9 +285,21 @@ mod tests {
             effect(1.0, Did::Start, 1, "U"),
         ];
         assert_eq!(judged(&shared, &told(None)).shared_delivery, 1);
-        let mut split = told(None);
-        split.split = 1;
-        assert_eq!(judged(&good, &split).split_key, 1);
+    }
+
+    #[test]
+    fn a_key_is_split_whose_two_tasks_were_accepted_or_ran() {
+        let ids = |ids: &[&str]| ids.iter().map(ToString::to_string).collect();
+        let mut told = told(Some((3.0, "T")));
+        told.doubtful = ids(&["b"]);
+        told.keys.insert("key".into(), ids(&["a", "b"]));
+        let one = effect(1.0, Did::Start, 1, "T");
+        let mut other = one.clone();
+        other.task = "b".into();
+        assert_eq!(judged(std::slice::from_ref(&one), &told).split_key, 0);
+        assert_eq!(judged(&[one.clone(), other], &told).split_key, 1);
+        told.accepted = ids(&["a", "b"]);
+        assert_eq!(judged(&[one], &told).split_key, 1);
     }
 
     #[test]
@@ -259,9 +324,15 @@ mod tests {
         assert_eq!(judged(&stale, &told).stale_start, 1);
         let woken = |at| Woken::from([(0, vec![at])]);
         assert!(judge(&stale, &told, &woken(1.5)).wrong().is_empty());
-        for other in [2.5, -9.0] {
-            assert_eq!(judge(&stale, &told, &woken(other)).stale_start, 1);
-        }
+        assert_eq!(judge(&stale, &told, &woken(2.5)).stale_start, 1);
+        // As many as it runs at once were started before it.
+        let mut others = vec![effect(1.6, Did::Start, 1, "V"); SLOTS];
+        others.iter_mut().for_each(|e| e.task = "b".into());
+        others.splice(0..0, [stale[0].clone()]);
+        others.extend_from_slice(&stale[1..]);
+        assert_eq!(judge(&others, &told, &woken(1.5)).stale_start, 1);
+        others.remove(1);
+        assert_eq!(judge(&others, &told, &woken(1.5)).stale_start, 0);
     }
 
     #[test]
@@ -272,9 +343,30 @@ mod tests {
         let first = [effect(2.0, Did::Start, 1, "T")];
         assert_eq!(judged(&first, &told).other_outcome, 1);
         told.asked.insert("a".into());
-        told.cancelled.insert("a".into(), 1.0);
+        let cancelled = |over| {
+            let mut told = told.clone();
+            told.cancelled.insert("a".into(), Cancel { at: 1.0, over });
+            told
+        };
+        let told = cancelled(false);
         assert!(judged(&first, &told).wrong().is_empty());
+        assert_eq!(told.stopped(), 1);
         let second = [first[0].clone(), effect(3.0, Did::Start, 2, "U")];
         assert_eq!(judged(&second, &told).after_cancel, 1);
+    }
+
+    #[test]
+    fn what_is_answered_as_cancelled_starts_no_more_and_ends_so() {
+        let mut told = told(Some((9.0, "T")));
+        told.asked.insert("a".into());
+        let (at, over) = (1.5, true);
+        told.cancelled.insert("a".into(), Cancel { at, over });
+        let ran = [
+            effect(2.0, Did::Start, 1, "T"),
+            effect(3.0, Did::End, 1, "T"),
+        ];
+        let counts = judged(&ran, &told);
+        assert_eq!((counts.not_cancelled, counts.after_outcome), (1, 1));
+        assert_eq!(told.stopped(), 0);
     }
 }

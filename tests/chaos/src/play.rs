@@ -9,7 +9,7 @@ use oq_core::env::{Env, Mono};
 use oq_core::queue::Queue;
 use oq_core::testing::sim_entropy::Dice;
 
-use crate::effects::{Did, Effect, read, wall};
+use crate::effects::{Did, Effect, by_task, read, wall};
 use crate::judge::{Counts, Woken, judge};
 use crate::program::connect;
 use crate::relay::{self, Fault, Relay};
@@ -23,6 +23,9 @@ const MS: Duration = Duration::from_millis(1);
 
 /// The lease of every task here: the shortest there is.
 pub const LEASE: Duration = Duration::from_secs(15);
+
+/// How many tasks a worker runs at once.
+pub const SLOTS: usize = 4;
 
 /// What is stopped stays so for longer than a lease and its margin.
 const STOP: Duration = Duration::from_secs(15 + 8);
@@ -45,8 +48,10 @@ pub struct Ended {
     pub starts: usize,
     pub kills: usize,
     pub stops: usize,
+    /// Requests to cancel that were answered.
     pub cancels: usize,
-    pub requests: u64,
+    /// Tasks that ended so whose holders were asked to stop.
+    pub stopped: usize,
     pub faults: relay::Counts,
     /// What was planned and did not happen.
     pub missing: Vec<String>,
@@ -88,6 +93,8 @@ struct Play<'a> {
     kills: usize,
     woken: Woken,
     stops: usize,
+    /// How many of these were done to a worker that was running something.
+    struck: usize,
     deaths: usize,
 }
 
@@ -108,7 +115,7 @@ pub async fn play(
         folder: folder.to_owned(),
         url: server.url(&prefix, &relay.endpoint()),
         python,
-        concurrency: 4,
+        slots: SLOTS,
         again: None,
     };
     place.prepare().map_err(said)?;
@@ -136,6 +143,7 @@ pub async fn play(
         kills: 0,
         woken: Woken::new(),
         stops: 0,
+        struck: 0,
         deaths: 0,
     };
     let ended = play.run(eyes, &relay).await.map_err(said);
@@ -166,9 +174,10 @@ impl Play<'_> {
         }
         self.users.quit.store(true, Ordering::Relaxed);
         relay.heal();
+        let healed = self.env.now();
         submitting.await?;
         cancelling.await?;
-        let recovered = self.over(self.env.now()).await;
+        let recovered = self.over(healed).await;
         looking.abort();
         let late = self.workers[0].memory();
         // Nothing starts after the end either.
@@ -184,7 +193,7 @@ impl Play<'_> {
             kills: self.kills,
             stops: self.stops,
             cancels: told.cancelled.len(),
-            requests: relay.requests(),
+            stopped: told.stopped(),
             faults: relay.counts(),
             missing,
             recovered,
@@ -248,14 +257,8 @@ impl Play<'_> {
         if counts.iter().sum::<u64>() == 0 {
             missing.push("any fault of the network".into());
         }
-        let troubles = match self.scenario.what.trouble {
-            Trouble::Nothing => true,
-            Trouble::Stop => self.stops > 0,
-            Trouble::Kill | Trouble::Shutdown => self.kills > 0,
-            Trouble::Mixed => self.kills + self.stops > 0,
-        };
-        if !troubles {
-            missing.push("the trouble of workers".into());
+        if self.scenario.what.trouble != Trouble::Nothing && self.struck == 0 {
+            missing.push("the trouble of workers that run something".into());
         }
         let effects = read(&self.place.effects());
         let has = |did| effects.iter().any(|effect: &Effect| effect.did == did);
@@ -264,6 +267,17 @@ impl Play<'_> {
             missing.push("what the load is about".into());
         }
         missing
+    }
+
+    /// Whether a worker runs something, as far as the log and the users can tell.
+    fn is_at_work(&self, worker: usize) -> bool {
+        let effects = read(&self.place.effects());
+        let told = self.users.told();
+        let runs = |e: &&Effect| e.did == Did::Start && e.worker == worker;
+        by_task(&effects)
+            .into_iter()
+            .filter(|(task, _)| !told.over.contains_key(*task))
+            .any(|(_, of)| of.last().is_some_and(runs))
     }
 
     /// One trouble.
@@ -281,11 +295,13 @@ impl Play<'_> {
                 }
             }
             (Trouble::Stop, None) => {
+                self.struck += usize::from(self.is_at_work(self.workers[victim].number));
                 self.workers[victim].stop(now);
                 self.stops += 1;
             }
             (Trouble::Kill | Trouble::Shutdown | Trouble::Mixed, _) => {
                 let mut victim = self.workers.remove(victim);
+                self.struck += usize::from(self.is_at_work(victim.number));
                 self.deaths += usize::from(victim.ended().is_some());
                 if trouble == Trouble::Shutdown {
                     victim.terminate();

@@ -55,11 +55,12 @@ pub async fn work() -> Result<(), String> {
         worker: said("WORKER")?,
         env: Env::system(),
     });
+    let slots = said("SLOTS")?.parse().map_err(|e| format!("SLOTS: {e}"))?;
     let queue = connect(&said("OQ_URL")?).await.map_err(|e| e.to_string())?;
     let (act, block, flaky, later) = (log.clone(), log.clone(), log.clone(), log);
     let worker = Worker::builder()
         .queue(&queue)
-        .concurrency(4)
+        .concurrency(slots)
         .poll(Duration::from_secs(1))
         .grace(Duration::from_secs(5))
         .handler("act", move |task: Context, run: f64| {

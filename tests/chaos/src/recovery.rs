@@ -105,7 +105,7 @@ impl Pair {
             folder,
             url: server.direct(prefix),
             python: None,
-            concurrency: TASKS,
+            slots: TASKS,
             // Suspects of the crash run a few at a time: the next ones wait for these.
             again: Some("0.1"),
         };

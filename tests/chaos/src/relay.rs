@@ -32,7 +32,7 @@ pub enum Fault {
     DoneThenBroken,
     /// It was done, and the connection is cut.
     DoneThenCut,
-    /// The connection is cut while its body is on the way, and nothing was done.
+    /// It arrives, the connection is cut, and nothing was done.
     CutThere,
     /// The connection is cut in the middle of its answer's body.
     CutBack,
@@ -69,7 +69,7 @@ impl Fault {
             Fault::Broken => "500, nothing done",
             Fault::DoneThenBroken => "done, then 500",
             Fault::DoneThenCut => "done, then cut",
-            Fault::CutThere => "cut in its body",
+            Fault::CutThere => "cut, nothing done",
             Fault::CutBack => "cut in its answer",
             Fault::Lost => "lost",
             Fault::Zombie => "lands later",
@@ -82,7 +82,7 @@ impl Fault {
     /// Whether it can become of a read, or of a write.
     fn befalls(self, reads: bool) -> bool {
         match self {
-            // A read that lands later or twice does nothing, and it has no body.
+            // A read that lands later or twice does nothing, and one that is cut is as good as lost.
             Fault::Zombie | Fault::Twice | Fault::CutThere => !reads,
             // Answers to writes have no body.
             Fault::CutBack => reads,
@@ -123,7 +123,6 @@ struct Shared {
     /// Nothing goes wrong any more.
     healed: AtomicBool,
     counts: [AtomicU64; Fault::ALL.len()],
-    requests: AtomicU64,
 }
 
 impl std::fmt::Debug for Shared {
@@ -159,7 +158,6 @@ impl Relay {
             dice: Mutex::new(Dice::new(seed, 11)),
             healed: AtomicBool::new(false),
             counts: Default::default(),
-            requests: AtomicU64::new(0),
         });
         let serving = shared.clone();
         tokio::spawn(async move {
@@ -186,10 +184,6 @@ impl Relay {
 
     pub fn counts(&self) -> Counts {
         std::array::from_fn(|n| self.shared.counts[n].load(Ordering::Relaxed))
-    }
-
-    pub fn requests(&self) -> u64 {
-        self.shared.requests.load(Ordering::Relaxed)
     }
 }
 
@@ -222,7 +216,6 @@ impl Shared {
     }
 
     async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Answer {
-        self.requests.fetch_add(1, Ordering::Relaxed);
         let (head, body) = request.into_parts();
         let body = body.collect().await.map_err(|_| Cut)?.to_bytes();
         let request = Request::from_parts(head, Full::new(body.clone()));

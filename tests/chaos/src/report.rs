@@ -10,7 +10,7 @@ use crate::soak::Soaked;
 
 pub fn scenarios(all: &[Ended]) -> String {
     let mut table = String::from(
-        "| scenario | accepted | in doubt | starts | kills | stops | cancels | faults | lost | after outcome | stale | otherwise wrong | run twice | late effects | over after |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n",
+        "| scenario | accepted | in doubt | starts | kills | stops | cancels | stopped so | faults | lost | after outcome | stale | otherwise wrong | run twice | late effects | over after |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n",
     );
     for ended in all {
         let counts = &ended.counts;
@@ -18,7 +18,7 @@ pub fn scenarios(all: &[Ended]) -> String {
         let wrong: usize = counts.wrong().iter().map(|(_, n)| n).sum();
         let _ = writeln!(
             table,
-            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {stale} | {} | {} | {} | {} |",
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {stale} | {} | {} | {} | {} |",
             ended.scenario.what,
             ended.accepted,
             ended.doubtful,
@@ -26,6 +26,7 @@ pub fn scenarios(all: &[Ended]) -> String {
             ended.kills,
             ended.stops,
             ended.cancels,
+            ended.stopped,
             ended.faults.iter().sum::<u64>(),
             counts.lost,
             counts.after_outcome,

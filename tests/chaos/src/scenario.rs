@@ -33,7 +33,7 @@ pub enum Network {
     LostRequest,
     Busy,
     Slow,
-    /// Connections are cut in the middle of a body.
+    /// Connections are cut before a write is done, and in the middle of what a read is answered.
     Reset,
     Duplicate,
     /// A few of all.

@@ -13,7 +13,7 @@ use oq_core::testing::sim_entropy::Dice;
 use oq_core::{Error, Result};
 
 use crate::effects::{Did, read, wall};
-use crate::judge::{Over, Told};
+use crate::judge::{Cancel, Over, Told};
 use crate::play::LEASE;
 use crate::scenario::Load;
 
@@ -37,6 +37,12 @@ pub struct Users {
     pub quit: Arc<AtomicBool>,
 }
 
+/// What a submission was told of.
+struct Noted {
+    ids: Vec<String>,
+    accepted: bool,
+}
+
 impl Users {
     pub fn told(&self) -> MutexGuard<'_, Told> {
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
@@ -51,9 +57,7 @@ impl Users {
         let told = self.told();
         let cancels = matches!(self.load, Load::Cancel | Load::Mixed);
         let keys = matches!(self.load, Load::Keys | Load::Mixed);
-        !told.accepted.is_empty()
-            && (!cancels || !told.cancelled.is_empty())
-            && (!keys || told.pairs > 0)
+        !told.accepted.is_empty() && (!cancels || told.stopped() > 0) && (!keys || told.pairs > 0)
     }
 
     /// Submits tasks until it is enough.
@@ -94,51 +98,50 @@ impl Users {
             .timeout(60 * S);
         let shared = load == Load::Packed || (load == Load::Retries && dice.chance(0.3));
         if load == Load::Keys {
-            self.submit_twice(task.key(format!("key {n}"))).await;
+            self.submit_twice(task, format!("key {n}")).await;
         } else if shared {
             let tasks = vec![task; dice.range(2, 8) as usize];
             let size = tasks.len();
             let batches = self.queue.submit_many(tasks).pack(size).into_stream();
             let answers: Vec<_> = batches.map(|batch| batch.ids).collect().await;
-            answers.iter().for_each(|answer| self.note(answer));
+            for answer in &answers {
+                self.note(answer);
+            }
         } else {
-            self.note(&self.queue.submit(task).await.map(|there| vec![there.id]));
+            self.submit_lone(task).await;
         }
         Ok(())
     }
 
-    async fn submit_twice(&self, task: Task) {
-        let once = async {
-            self.queue
-                .submit(task.clone())
-                .await
-                .map(|there| vec![there.id])
-        };
-        let again = async {
-            self.queue
-                .submit(task.clone())
-                .await
-                .map(|there| vec![there.id])
-        };
+    async fn submit_twice(&self, task: Task, key: String) {
+        let task = task.key(key.clone());
+        let (once, again) = (self.submit_lone(task.clone()), self.submit_lone(task));
         let (once, again) = futures::join!(once, again);
-        self.note(&once);
-        self.note(&again);
-        if let (Ok(once), Ok(again)) = (once, again) {
-            let mut told = self.told();
-            told.pairs += 1;
-            told.split += usize::from(once != again);
-        }
+        let mut told = self.told();
+        told.pairs += usize::from(once.accepted && again.accepted);
+        let ids = told.keys.entry(key).or_default();
+        ids.extend(once.ids.into_iter().chain(again.ids));
     }
 
-    fn note(&self, answer: &Result<Vec<TaskId>>) {
+    async fn submit_lone(&self, task: Task) -> Noted {
+        let answer = self.queue.submit(task).await;
+        self.note(&answer.map(|there| vec![there.id]))
+    }
+
+    fn note(&self, answer: &Result<Vec<TaskId>>) -> Noted {
+        let (ids, accepted) = match answer {
+            Ok(ids) => (&ids[..], true),
+            Err(Error::InDoubt { ids }) => (&ids[..], false),
+            Err(_) => (&[][..], false),
+        };
+        let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
         let mut told = self.told();
-        match answer {
-            Ok(ids) => told.accepted.extend(ids.iter().map(ToString::to_string)),
-            Err(Error::InDoubt { ids }) => {
-                told.doubtful.extend(ids.iter().map(ToString::to_string));
-            }
-            Err(_) => told.refused += 1,
-        }
+        let known = match accepted {
+            true => &mut told.accepted,
+            false => &mut told.doubtful,
+        };
+        known.extend(ids.iter().cloned());
+        Noted { ids, accepted }
     }
 
     /// Cancels tasks while they run, until it is enough.
@@ -161,12 +164,10 @@ impl Users {
             let mut told = self.told();
             match answer {
                 Ok(Cancelled::Requested) => {
-                    told.cancelled.insert(id, at);
+                    told.cancelled.insert(id, Cancel { at, over: false });
                 }
                 Ok(Cancelled::Cancelled) => {
-                    told.cancelled.insert(id.clone(), at);
-                    let (state, output) = (TaskState::Cancelled, None);
-                    told.over.entry(id).or_insert(Over { at, state, output });
+                    told.cancelled.insert(id, Cancel { at, over: true });
                 }
                 // It may have been asked for.
                 Ok(Cancelled::AlreadyOver(_)) | Err(_) => {}

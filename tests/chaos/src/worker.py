@@ -16,12 +16,19 @@ def effect(what: str) -> None:
     os.write(effects, line.encode())
 
 
-@app.task()
-async def act(run: float) -> str:
+async def work(run: float, turn: Exception | None = None) -> str:
     effect("start")
     await asyncio.sleep(run)
+    if turn is not None:
+        effect("turn")
+        raise turn
     effect("end")
     return oq.current().token
+
+
+@app.task()
+async def act(run: float) -> str:
+    return await work(run)
 
 
 @app.task()
@@ -36,25 +43,13 @@ def block(run: float) -> str:
 @app.task()
 async def flaky(run: float) -> str:
     """Fails twice."""
-    effect("start")
-    await asyncio.sleep(run)
-    if oq.current().attempt < 3:
-        effect("turn")
-        raise RuntimeError("not yet")
-    effect("end")
-    return oq.current().token
+    return await work(run, RuntimeError("not yet") if oq.current().attempt < 3 else None)
 
 
 @app.task()
 async def later(run: float) -> str:
     """Asks to come again until it is claimed for the third time."""
-    effect("start")
-    await asyncio.sleep(run)
-    if oq.current().delivery < 3:
-        effect("turn")
-        raise oq.Snooze("1s")
-    effect("end")
-    return oq.current().token
+    return await work(run, oq.Snooze("1s") if oq.current().delivery < 3 else None)
 
 
-app.run(concurrency=4, grace="5s", poll="1s")
+app.run(concurrency=int(os.environ["SLOTS"]), grace="5s", poll="1s")

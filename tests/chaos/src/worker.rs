@@ -37,7 +37,8 @@ pub struct Place {
     pub url: String,
     /// An interpreter that has oq's package.
     pub python: Option<PathBuf>,
-    pub concurrency: usize,
+    /// How many tasks a worker runs at once.
+    pub slots: usize,
     /// How long tasks run that are delivered again, if not as long as the first time.
     pub again: Option<&'static str>,
 }
@@ -57,7 +58,7 @@ impl Place {
     pub fn start(&self, program: Program, number: usize) -> std::io::Result<Worker> {
         let log = File::create(self.folder.join(format!("worker-{number}")))?;
         let mut command = match program {
-            Program::Shell => shell(&self.folder, self.concurrency),
+            Program::Shell => shell(&self.folder, self.slots),
             Program::Rust => {
                 let mut command = Command::new(std::env::current_exe()?);
                 command.arg("work");
@@ -74,6 +75,7 @@ impl Place {
             .env("OQ_URL", &self.url)
             .env("EFFECTS", self.effects())
             .env("WORKER", number.to_string())
+            .env("SLOTS", self.slots.to_string())
             .envs(self.again.map(|run| ("AGAIN", run)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -88,12 +90,12 @@ impl Place {
     }
 }
 
-fn shell(folder: &Path, concurrency: usize) -> Command {
+fn shell(folder: &Path, slots: usize) -> Command {
     let handler = folder.join("handler.sh");
     let mut command = Command::new(oq());
     command
         .args(["worker", "--grace", "5s", "--kill-after", "1s"])
-        .args(["--concurrency", &concurrency.to_string()]);
+        .args(["--concurrency", &slots.to_string()]);
     for kind in ["act", "block", "flaky", "later"] {
         command.args(["--task", &format!("{kind}=bash {}", handler.display())]);
     }

@@ -29,6 +29,27 @@ pub struct Observed {
     pub drains: Vec<Drained>,
 }
 
+impl Observed {
+    /// How much of the time from one moment to another a machine was stalled, or starved.
+    pub fn still(&self, client: u16, from: Duration, to: Duration) -> Duration {
+        let mine = self.troubles.iter().filter(|t| t.client == client);
+        let mut still: Vec<(Duration, Duration)> = mine
+            .filter_map(|t| match t.what {
+                What::Stalled(length) | What::Starved(length) => Some((t.at, t.at + length)),
+                _ => None,
+            })
+            .collect();
+        still.sort_unstable();
+        let (mut sum, mut upto) = (Duration::ZERO, from);
+        for (began, ended) in still {
+            let (began, ended) = (began.max(upto), ended.min(to));
+            sum += ended.saturating_sub(began);
+            upto = upto.max(ended);
+        }
+        sum
+    }
+}
+
 /// A submission that was answered.
 #[derive(Debug, Clone)]
 pub struct Submit {
@@ -389,5 +410,37 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.note(End::Stopped);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn what_overlaps_counts_once_and_what_is_another_machines_not_at_all() {
+        let trouble = |client, at: u32, what| Trouble {
+            at: at * S,
+            client,
+            what,
+        };
+        let observed = Observed {
+            troubles: vec![
+                trouble(1, 14, What::Starved(4 * S)),
+                trouble(1, 10, What::Stalled(6 * S)),
+                trouble(1, 11, What::Stalled(S)),
+                trouble(1, 30, What::CutOut(5 * S)),
+                trouble(2, 10, What::Stalled(90 * S)),
+            ],
+            ..Observed::default()
+        };
+        let still = |from: u32, to: u32| observed.still(1, from * S, to * S);
+        assert_eq!(still(0, 100), 8 * S);
+        assert_eq!(still(12, 17), 5 * S);
+        assert_eq!(still(0, 10), Duration::ZERO);
+        assert_eq!(still(18, 100), Duration::ZERO);
+        assert_eq!(observed.still(3, Duration::ZERO, 100 * S), Duration::ZERO);
     }
 }

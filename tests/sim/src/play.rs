@@ -65,9 +65,10 @@ pub struct Aftermath {
 }
 
 impl Played {
-    /// How much faster than the store's the clock of a process ran.
-    pub fn drift_of(&self, client: u16) -> i64 {
-        self.machines.get(&client).map_or(0, |m| m.drift_ppm)
+    /// How long it truly is until the clock of a process has gained so much.
+    pub fn truly(&self, client: u16, time: Duration) -> Duration {
+        let drift = self.machines.get(&client).map_or(0, |m| m.drift_ppm);
+        time.div_f64((1_000_000 + drift) as f64 / 1e6)
     }
 }
 

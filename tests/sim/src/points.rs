@@ -247,7 +247,7 @@ impl Scenario {
 fn drains(looks: bool) -> Draining {
     Draining {
         looks,
-        within: Some(15 * S),
+        within: Some(20 * S),
         linger: S,
         max_tasks: None,
         sweeps: true,

@@ -9,7 +9,7 @@ use oq_core::env::Env;
 use oq_core::protocol::Root;
 use oq_core::protocol::sweep::{sweep_keys, sweep_outcomes};
 use oq_core::queue::{Filter, Listed, Queue, TaskState, TaskView};
-use oq_core::record::{Data, Ending, Priority, QueueName, Shard, TaskId};
+use oq_core::record::{Data, Ending, Json, Priority, QueueName, Shard, TaskId};
 use oq_core::testing::sim_clock::SimHost;
 use oq_core::{Error, Result};
 use tokio::sync::OnceCell;
@@ -154,15 +154,7 @@ impl Producer {
         if matches!(data, Some(Data::At(_))) {
             self.book.trouble(self.host.id(), What::ReadBack);
         }
-        match read {
-            Ok(Some(json)) => match (parcel::read(&json), completed) {
-                (Some(parcel), true) => Read::Output(parcel),
-                (Some(parcel), false) => Read::Input(parcel),
-                (None, _) => Read::Lost("it is nothing that anybody submitted".into()),
-            },
-            Err(e @ Error::Unreadable { .. }) => Read::Lost(e.to_string()),
-            Ok(None) | Err(_) => Read::Nothing,
-        }
+        told(read, completed)
     }
 
     fn saw(&self, queue: usize, task: TaskId, asked: Duration, (seen, read): (Sight, Read)) {
@@ -338,6 +330,21 @@ pub async fn open(book: &Notebook, host: &Arc<SimHost>, newer: bool, env: Env, n
     }
 }
 
+/// What a reader was told who asked for what a task returned, or if it did not complete, was given.
+/// Here every task is given something, and whoever completes returns something.
+fn told(answer: Result<Option<Json>>, completed: bool) -> Read {
+    match answer {
+        Ok(Some(json)) => match (parcel::read(&json), completed) {
+            (Some(parcel), true) => Read::Output(parcel),
+            (Some(parcel), false) => Read::Input(parcel),
+            (None, _) => Read::Lost("it is nothing that anybody submitted".into()),
+        },
+        Ok(None) => Read::Lost("there is nothing".into()),
+        Err(e @ Error::Unreadable { .. }) => Read::Lost(e.to_string()),
+        Err(_) => Read::Nothing,
+    }
+}
+
 fn sight(answer: Result<TaskView>) -> Sight {
     let view = match answer {
         Ok(view) => view,
@@ -353,4 +360,18 @@ fn sight(answer: Result<TaskView>) -> Sight {
     };
     let output = view.output.as_ref().map(|o| format!("{o:?}"));
     Sight::Outcome(ending, output)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_there_is_lost_and_what_the_store_keeps_to_itself_is_not() {
+        for completed in [true, false] {
+            assert!(matches!(told(Ok(None), completed), Read::Lost(_)));
+            let busy = Error::Unavailable("busy".into());
+            assert_eq!(told(Err(busy), completed), Read::Nothing);
+        }
+    }
 }

@@ -61,7 +61,7 @@ pub fn worker(url: &str) -> Result<()> {
     })
 }
 
-/// The tables of `oq-bench backlog`.
+/// The tables of `oq-bench print backlog`.
 pub fn tables() -> Result<Vec<Table>> {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let url = format!(

@@ -11,7 +11,7 @@ use super::flow::Flow;
 use super::world::virtually;
 use crate::table::{Bound, Cell, Table, at_most, bounded, plain, text};
 
-/// The tables of `oq-bench cost`.
+/// The tables of `oq-bench print cost`.
 pub fn tables() -> Result<Vec<Table>> {
     Ok(vec![
         lone()?,

@@ -118,7 +118,7 @@ pub async fn put(world: &World, id: ObjectId, live: &Live) -> Result<()> {
 
 const EACH: u64 = 100_000;
 
-/// The tables of `oq-bench front`.
+/// The tables of `oq-bench print front`.
 pub fn tables() -> Result<Vec<Table>> {
     let fronts = [
         Front::Nothing,

@@ -29,7 +29,7 @@ impl Idle {
     }
 }
 
-/// The tables of `oq-bench idle`.
+/// The tables of `oq-bench print idle`.
 pub fn tables() -> Result<Vec<Table>> {
     let mut table = Table::grid(
         "Idle workers on an idle queue",

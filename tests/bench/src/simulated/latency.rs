@@ -31,7 +31,7 @@ const HEAD: [&str; 9] = [
     "p99",
 ];
 
-/// The tables of `oq-bench latency`.
+/// The tables of `oq-bench print latency`.
 pub fn tables() -> Result<Vec<Table>> {
     Ok(vec![idle()?, loaded()?])
 }

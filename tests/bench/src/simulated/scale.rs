@@ -11,7 +11,7 @@ use crate::table::{Table, at_most, plain};
 const DOUBLING: [usize; 7] = [1, 2, 4, 8, 16, 32, 64];
 const WAITING: [u64; 5] = [1_000, 10_000, 100_000, 1_000_000, 10_000_000];
 
-/// The tables and pictures of `oq-bench scale`.
+/// The tables and pictures of `oq-bench print scale`.
 pub fn tables() -> Result<(Vec<Table>, Vec<Picture>)> {
     let (workers, a) = workers()?;
     let (shards, b) = shards()?;

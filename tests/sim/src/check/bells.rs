@@ -1,7 +1,7 @@
 //! Runs in which nothing goes wrong: how often workers ask the bell (I15). Soon after something
 //! happened, then less and less often; a sweep is nothing that happens.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use oq_core::record::{Key, QueueName};
@@ -62,16 +62,16 @@ fn asked(run: &Played, client: u16, queue: &QueueName) -> usize {
 
 /// When something happened in a queue that workers may hear of or find.
 fn happened(run: &Played, queue: &QueueName) -> Vec<Duration> {
-    let mut times: BTreeMap<Duration, ()> = BTreeMap::new();
+    let mut times: BTreeSet<Duration> = BTreeSet::new();
     for change in &run.log {
         match Key::parse(change.key.as_str()) {
             Some(Key::Bell(q) | Key::Live(q, _)) if q == *queue => {
-                times.insert(change.at, ());
+                times.insert(change.at);
             }
             _ => {}
         }
     }
-    times.into_keys().collect()
+    times.into_iter().collect()
 }
 
 /// How often it may be asked from one moment to another.

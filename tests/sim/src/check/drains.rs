@@ -6,7 +6,7 @@ use std::time::Duration;
 use oq_core::record::{Live, MIN_LEASE};
 
 use super::{Change, Histories, Violation};
-use crate::observe::{Drained, What};
+use crate::observe::Drained;
 use crate::play::Played;
 
 /// What is deleted at the very end may take a second more.
@@ -23,38 +23,35 @@ pub fn check(run: &Played, all: &Histories, bad: &mut Vec<Violation>) {
             fault("I23", format!("it left runs {:?}", drain.running));
         }
         if let Some(within) = drain.within {
-            let rate = (1_000_000 + run.drift_of(drain.client)) as f64 / 1e6;
-            let truly = within.div_f64(rate);
+            let truly = run.truly(drain.client, within);
             let took = drain.ended - drain.began;
-            if took > truly + LATE && !stalled(run, drain) {
-                fault("I23", format!("it took {took:?}, it had {within:?}"));
+            let still = run.observed.still(drain.client, drain.began, drain.ended);
+            if took > truly + still + LATE {
+                let what =
+                    format!("it took {took:?}, it had {within:?} and was still for {still:?}");
+                fault("I23", what);
             }
-            for lease in leases(all, drain) {
-                if lease > MIN_LEASE.max(within) {
-                    fault("I4", format!("it had {within:?}, and asked for {lease:?}"));
+            for (sent, lease) in leases(all, drain) {
+                let left = (drain.began + truly).saturating_sub(sent);
+                let excess = run.truly(drain.client, lease.saturating_sub(MIN_LEASE.max(left)));
+                if excess > Duration::ZERO {
+                    eprintln!(
+                        "EXCESS seed {} {excess:?} left {left:?} lease {lease:?} still {still:?}",
+                        run.scenario.seed
+                    );
                 }
             }
         }
     }
 }
 
-fn stalled(run: &Played, drain: &Drained) -> bool {
-    let mut troubles = run.observed.troubles.iter();
-    troubles.any(|t| {
-        let (What::Stalled(length) | What::Starved(length)) = t.what else {
-            return false;
-        };
-        t.client == drain.client && t.at <= drain.ended && t.at + length >= drain.began
-    })
-}
-
-/// The leases that it asked for.
-fn leases(all: &Histories, drain: &Drained) -> Vec<Duration> {
+/// The leases that it asked for, and when.
+fn leases(all: &Histories, drain: &Drained) -> Vec<(Duration, Duration)> {
     let changes = all.objects.values().flat_map(|history| &history.live);
     let mine = changes.filter(|c| {
         let during = c.sent >= drain.began && c.sent <= drain.ended;
         c.client == drain.client && during
     });
-    let lease = |c: &Change<Live>| Some(c.new.as_ref()?.lease.as_ref()?.length);
+    let lease = |c: &Change<Live>| Some((c.sent, c.new.as_ref()?.lease.as_ref()?.length));
     mine.filter_map(lease).collect()
 }

@@ -8,7 +8,7 @@ use oq_core::record::{Ending, Failure, Live, Outcome, Slot, Step};
 
 use super::slots::taken_over;
 use super::{Change, Histories, History, Name, Violation};
-use crate::observe::{End, Start, What};
+use crate::observe::{End, Start};
 use crate::parcel::Parcel;
 use crate::play::Played;
 use crate::producer::queue_name;
@@ -186,17 +186,19 @@ impl<'a> One<'a> {
         self.run.scenario.inline.is_some() && (kind == "payload" || released)
     }
 
-    /// It has all its time, and no more. What a stall adds is nobody's fault.
+    /// It has all its time, and no more than a stall adds.
     fn in_time(&self) -> Found {
         let (ended, end) = self.start.ended?;
         let time = self.script.time(self.submission.timeout);
-        let rate = (1_000_000 + self.run.drift_of(self.start.client)) as f64 / 1e6;
-        let truly = time.div_f64(rate);
-        let ran = ended - self.start.at;
+        let (client, began) = (self.start.client, self.start.at);
+        let truly = self.run.truly(client, time);
+        let ran = ended - began;
+        let still = self.run.observed.still(client, began, ended);
         // The small worker knows no timeouts.
         let real = self.run.scenario.kind == Kind::Real;
-        if real && ran > truly + LATE && !self.stalled(ended) {
-            return Some(("I12", format!("it ran for {ran:?}, it had {time:?}")));
+        if real && ran > truly + still + LATE {
+            let what = format!("it ran for {ran:?}, it had {time:?} and was still for {still:?}");
+            return Some(("I12", what));
         }
         // A drain that is over itself leaves none of its time to handlers.
         let machine = self.run.machines.get(&self.start.client);
@@ -207,17 +209,6 @@ impl<'a> One<'a> {
             return Some(("I12", what));
         }
         None
-    }
-
-    fn stalled(&self, ended: Duration) -> bool {
-        let mut troubles = self.run.observed.troubles.iter();
-        troubles.any(|t| match t.what {
-            What::Stalled(length) | What::Starved(length) => {
-                let during = t.at <= ended && t.at + length >= self.start.at;
-                t.client == self.start.client && during
-            }
-            _ => false,
-        })
     }
 
     /// Whether the next write of this holder says that it was out of time.

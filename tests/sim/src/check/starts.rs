@@ -9,13 +9,16 @@ use oq_core::testing::sim_store::EPOCH;
 
 use super::leases::{needs_seal, seal_of};
 use super::{Change, Histories, History, Name, Violation};
-use crate::observe::{End, Start, What};
+use crate::observe::{End, Start};
 use crate::play::Played;
 use crate::producer::queue_name;
 
 /// An outcome is sent with at least an attempt's timeout and a second of the lease left; less what
 /// a clock may drift in that time.
 const ENOUGH: Duration = Duration::from_millis(5900);
+
+/// How soon a handler ends whose lease does.
+const AT_ONCE: Duration = Duration::from_millis(5);
 
 /// Checks every run of a handler.
 pub fn check(run: &Played, all: &Histories, bad: &mut Vec<Violation>) {
@@ -113,35 +116,23 @@ fn declaration<'a>(history: &'a History, start: &Start) -> Option<&'a Change<Liv
 }
 
 /// A handler runs only while the lease lasts, counted from the send of the last write that
-/// extended it, by the holder's own clock. What a stall adds is nobody's fault.
+/// extended it, by the holder's own clock; and no longer after it than a stall lasts.
 fn lease(run: &Played, history: &History, start: &Start) -> Option<(&'static str, String)> {
     let (end, _) = start.ended?;
     let until = lease_until(run, history, start.client, &start.token, end)?;
-    let until = until + Duration::from_millis(5);
-    let stalled = run.observed.troubles.iter().any(|t| match t.what {
-        What::Stalled(length) | What::Starved(length) => {
-            t.client == start.client && t.at <= end && t.at + length >= until
-        }
-        _ => false,
-    });
-    if stalled {
-        return None;
+    let awake = |moment: Duration| {
+        let still = run.observed.still(start.client, until, moment);
+        moment.saturating_sub(until + still)
+    };
+    let (began, ended) = (awake(start.at), awake(end));
+    if began > AT_ONCE {
+        let what = format!("it started {began:?} after the lease had ended");
+        return Some(("I4", what));
     }
-    if start.at > until {
-        let late = start.at - until;
-        return Some((
-            "I4",
-            format!("it started {late:?} after the lease had ended"),
-        ));
-    }
-    if end > until {
-        let late = end - until;
-        return Some((
-            "I4",
-            format!("it went on for {late:?} after the lease had ended"),
-        ));
-    }
-    None
+    (ended > AT_ONCE).then(|| {
+        let what = format!("it went on for {ended:?} after the lease had ended");
+        ("I4", what)
+    })
 }
 
 /// Until when the lease of this token lasts at the most, as far as its holder can know at a moment.
@@ -152,7 +143,6 @@ fn lease_until(
     token: &Token,
     moment: Duration,
 ) -> Option<Duration> {
-    let rate = (1_000_000 + run.drift_of(client)) as f64 / 1e6;
     let known = history
         .live
         .iter()
@@ -160,7 +150,7 @@ fn lease_until(
     let until = known.filter_map(|c| {
         let live = c.new.as_ref()?;
         let lease = live.lease.as_ref().filter(|l| l.token == *token)?;
-        (live.state == LiveState::Running).then(|| c.sent + lease.length.div_f64(rate))
+        (live.state == LiveState::Running).then(|| c.sent + run.truly(client, lease.length))
     });
     until.max()
 }

@@ -55,10 +55,12 @@ pub fn check(run: &Played, all: &Histories, bad: &mut Vec<Violation>) {
 
 /// Whether anything happened to a machine in this time.
 fn troubled(run: &Played, client: u16, from: Duration, to: Duration) -> bool {
+    if run.observed.still(client, from, to) > Duration::ZERO {
+        return true;
+    }
     run.observed.troubles.iter().any(|t| {
         let until = match t.what {
-            What::Stalled(length) | What::Starved(length) | What::Frozen(length) => t.at + length,
-            What::CutOut(length) | What::CutBack(length) => t.at + length,
+            What::Frozen(length) | What::CutOut(length) | What::CutBack(length) => t.at + length,
             What::Crashed | What::Poisoned | What::Stopped | What::Killed => Duration::MAX,
             _ => return false,
         };

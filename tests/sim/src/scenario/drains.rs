@@ -45,7 +45,7 @@ impl Scenario {
 fn draining(d: &mut Dice) -> Draining {
     Draining {
         looks: d.chance(0.6),
-        within: d.chance(0.7).then(|| d.between(15 * S, 60 * S)),
+        within: d.chance(0.7).then(|| d.between(20 * S, 60 * S)),
         linger: if d.chance(0.4) {
             d.between(100 * MS, 8 * S)
         } else {
