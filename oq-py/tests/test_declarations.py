@@ -238,7 +238,7 @@ def test_arguments_of_newer_code_are_tried_again(memory_app):
         assert handle.status_sync().failure.kind == "input"
         assert handle.status_sync().attempts == 3, "tried again, as the policy says"
     # In time another worker takes it.
-    handle = newer.using(retry=oq.Retry(3, base="1h")).enqueue_sync(1, more=6)
+    handle = newer.using(retry=oq.Retry(3, base="1h", cap="1h")).enqueue_sync(1, more=6)
     memory_app.drain_sync()
     assert (handle.status_sync().state, handle.status_sync().attempts) == ("waiting", 1)
 

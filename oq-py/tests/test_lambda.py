@@ -262,9 +262,9 @@ def test_what_does_not_end_in_time_is_stopped_and_given_back(memory_app, functio
     handler = oq.lambda_handler(memory_app)
     functions.append(handler)
     began = time.monotonic()
-    answer = handler(told("memory:", *handles), Context(17))
+    answer = handler(told("memory:", *handles), Context(22))
     stopped.set()
-    assert time.monotonic() - began < 17
+    assert time.monotonic() - began < 22
     assert (answer["stopped"], answer["released"]) == ("deadline", 2), answer
     for handle in handles:
         view = handle.status_sync()
@@ -285,8 +285,8 @@ def test_hooks_that_do_not_end_leave_time_for_the_answer(memory_app, functions):
     handle = double.enqueue_sync(1)
     handler = oq.lambda_handler(memory_app)
     functions.append(handler)
-    context = Context(17)
-    end = time.monotonic() + 17
+    context = Context(22)
+    end = time.monotonic() + 22
     answer = handler(told("memory:", handle), context)
     left = end - time.monotonic()
     release.set()
