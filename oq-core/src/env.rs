@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rand::TryRng;
+#[allow(clippy::disallowed_types)] // for `SystemEntropy`
 use rand::rngs::SysRng;
 
 /// A reading of a clock that only goes forward and runs while the machine is suspended.
