@@ -140,13 +140,20 @@ impl Function {
         self
     }
 
-    /// Answers an invocation that ends at a time of day, as Lambda says it, since 1970; logs one line.
+    /// Answers an invocation that ends at a time of day, as Lambda says it, since 1970, and that it knows
+    /// by a request's id (see [`Function::answer_as`]); logs one line.
     ///
     /// # Errors
     ///
     /// As [`Function::answer`].
-    pub async fn answer_by(&self, document: &str, deadline: Duration) -> Result<Answer, Failed> {
-        let answer = self.answer(document, self.watch.read(deadline)).await;
+    pub async fn answer_by(
+        &self,
+        document: &str,
+        deadline: Duration,
+        request: Option<&str>,
+    ) -> Result<Answer, Failed> {
+        let time = self.watch.read(deadline);
+        let answer = self.answer_as(document, time, request).await;
         match &answer {
             Ok(answer) => {
                 let answer = serde_json::to_string(answer).unwrap_or_default();
@@ -163,6 +170,21 @@ impl Function {
     ///
     /// [`Failed`] where the invocation is to fail, so that Lambda repeats it or tells somebody.
     pub async fn answer(&self, document: &str, time: Time) -> Result<Answer, Failed> {
+        self.answer_as(document, time, None).await
+    }
+
+    /// Answers an invocation that its sender knows by an id, and repeats under the same id if it fails:
+    /// a task that it submits directly and without a key is accepted once for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Function::answer`].
+    pub async fn answer_as(
+        &self,
+        document: &str,
+        time: Time,
+        request: Option<&str>,
+    ) -> Result<Answer, Failed> {
         if let Some(deadline) = time.deadline {
             self.thaw.invoked(self.queue.root(), deadline);
         }
@@ -173,7 +195,7 @@ impl Function {
                 None => Reply::closed(),
             })),
             Event::Submit(submit) => Ok(Answer::Accepted(
-                submit_handler(&self.queue, *submit).await?,
+                submit_handler(&self.queue, submit.once_for(request)).await?,
             )),
             Event::Tick => {
                 let how = Drain::all().sweep_one_in(SWEEP_ONE_IN);

@@ -132,7 +132,6 @@ fn failed(error: &Error) -> Reply {
     let refused = |status| Reply::refused(status, error.code(), error);
     match error {
         Error::Invalid { .. } => refused(400),
-        Error::Conflict(_) => refused(409),
         Error::InDoubt { ids } => {
             let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
             let why =

@@ -26,6 +26,11 @@
 //!
 //! [`Worker`]: oq_core::Worker
 
+/// The examples of the page on functions compile.
+#[cfg(all(doctest, feature = "runtime"))]
+#[doc = include_str!("../../docs/lambda.md")]
+pub struct Page;
+
 mod answer;
 #[cfg(feature = "runtime")]
 mod begin;

@@ -37,7 +37,8 @@ impl Function {
         lambda_runtime::run(service_fn(
             move |event: LambdaEvent<Box<RawValue>>| async move {
                 let deadline = Duration::from_millis(event.context.deadline);
-                let answer = function.answer_by(event.payload.get(), deadline).await;
+                let (document, id) = (event.payload.get(), &event.context.request_id);
+                let answer = function.answer_by(document, deadline, Some(id)).await;
                 answer.map_err(Diagnostic::from)
             },
         ))

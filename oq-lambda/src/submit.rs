@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 /// A task to submit.
 #[derive(Debug, Clone)]
 pub struct Submit {
-    /// The task. Lambda may deliver an asynchronous event twice, so give a key where that matters.
+    /// The task.
     pub task: TaskSpec,
     /// Its queue, if it is not the one that the function has.
     pub queue: Option<QueueName>,
@@ -83,6 +83,16 @@ impl Submit {
             task: TaskSpec::parse(&rest)?,
             queue: queue.flatten(),
         })
+    }
+
+    /// Accepted once for a request, unless it has a key of its own: Lambda repeats an asynchronous
+    /// invocation under the id of the first.
+    pub(crate) fn once_for(mut self, request: Option<&str>) -> Submit {
+        let request = request.filter(|id| !id.is_empty());
+        if let (None, Some(id)) = (&self.task.key, request) {
+            self.task.key = Some(format!("lambda:{id}"));
+        }
+        self
     }
 }
 

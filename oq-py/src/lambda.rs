@@ -64,11 +64,18 @@ impl Function {
         }))
     }
 
-    /// Answers an event; `deadline` is when Lambda stops it, in seconds since 1970.
-    fn answer(&self, py: Python<'_>, event: String, deadline: f64) -> PyResult<Request> {
+    /// Answers an event; `deadline` is when Lambda stops it, in seconds since 1970, and `request` the id
+    /// under which Lambda repeats it.
+    fn answer(
+        &self,
+        py: Python<'_>,
+        event: String,
+        deadline: f64,
+        request: Option<String>,
+    ) -> PyResult<Request> {
         let deadline = seconds("deadline", deadline).map_err(|e| raise(py, e))?;
         let function = self.0.clone();
-        Ok(Request::new(answer(function, event, deadline)))
+        Ok(Request::new(answer(function, event, deadline, request)))
     }
 }
 
@@ -76,7 +83,9 @@ async fn answer(
     function: Arc<oq_lambda::Function>,
     event: String,
     deadline: Duration,
+    request: Option<String>,
 ) -> Result<String> {
-    let answer = function.answer_by(&event, deadline).await?;
+    let answer = function.answer_by(&event, deadline, request.as_deref());
+    let answer = answer.await?;
     serde_json::to_string(&answer).map_err(|e| Error::Unusable(format!("a defect of oq: {e}")))
 }

@@ -13,10 +13,11 @@ POST = json.loads((EVENTS / "url-post.json").read_text())
 
 
 class Context:
-    """As far as it is asked."""
+    """As far as it is asked. Lambda repeats what failed under the same id."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, request: "str | None" = None) -> None:
         self._seconds = seconds
+        self.aws_request_id = request
 
     def get_remaining_time_in_millis(self) -> int:
         return int(self._seconds * 1000)

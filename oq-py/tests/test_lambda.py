@@ -169,6 +169,25 @@ def test_tasks_are_taken_by_http_only_where_that_is_said(memory_app, functions):
     assert memory_app.handle(accepted["id"]).status_sync().output == "dog.png"
 
 
+def test_an_invocation_that_lambda_repeats_submits_once(memory_app, functions):
+    submitter = oq.lambda_submitter(memory_app)
+    functions.append(submitter)
+    task = {"type": "resize", "input": ["cat.png"]}
+    first = submitter(task, Context(3, "request-1"))
+    again = submitter(task, Context(3, "request-1"))
+    assert (again["id"], again["existing"]) == (first["id"], True)
+    other = submitter(task, Context(3, "request-2"))
+    assert not first["existing"] and not other["existing"] and other["id"] != first["id"]
+    # A key of its own holds for every invocation; nobody's request has none.
+    keyed = [submitter({**task, "key": "k"}, Context(3, f"request-{n}")) for n in range(2)]
+    assert keyed[0]["id"] == keyed[1]["id"]
+    assert submitter(task)["id"] != submitter(task)["id"]
+    # By HTTP the header alone decides.
+    bare = {**POST, "headers": {"content-type": "application/json"}}
+    posted = [submitter(bare, Context(3, "request-1")) for _ in range(2)]
+    assert [reply["statusCode"] for reply in posted] == [202, 202]
+
+
 @pytest.mark.parametrize("fixture", sorted(EVENTS.glob("*.json")), ids=lambda path: path.stem)
 def test_every_document_is_answered_or_refused(fixture, memory_app, functions):
     @memory_app.task()

@@ -106,22 +106,37 @@ def test_the_real_runtime_client_answers_event_after_event(url, tmp_path):
 
 
 @linux
-def test_the_example_of_the_page_runs_and_passes_mypy(tmp_path, monkeypatch):
+def test_the_examples_of_the_page_run_and_pass_mypy(tmp_path, monkeypatch):
     page = (EVENTS.parents[2] / "docs/lambda.md").read_text()
-    (example,) = re.findall(r"^```python\n(.*?)^```$", page, re.M | re.S)
+    jobs, producer = re.findall(r"^```python\n(.*?)^```$", page, re.M | re.S)
     url = f"sqlite:{tmp_path}/oq.db"
-    function = Lambda(tmp_path, url, example)
+    function = Lambda(tmp_path, url, jobs)
+    (tmp_path / "producer.py").write_text(producer)
+    # Its key: whoever runs it again gets the same task.
+    told = [
+        subprocess.check_output(
+            [sys.executable, "producer.py"],
+            cwd=tmp_path,
+            env={**os.environ, "OQ_URL": url},
+            text=True,
+            timeout=60,
+        ).strip()
+        for _ in range(2)
+    ]
+    assert told[0] == told[1]
     submit = function.file("submit", {"type": "greet", "input": ["world"]})
     code, (accepted, tick), err = function.run(submit, function.file("tick", TICK))
-    assert (code, tick["completed"]) == (0, 1), err
-    assert function.app.handle(accepted["id"]).status_sync().output == "hello world"
+    assert (code, tick["completed"]) == (0, 2), err
+    for id, greeting in [(accepted["id"], "hello world"), (told[0], "hello Ada")]:
+        assert function.app.handle(id).status_sync().output == greeting
     monkeypatch.chdir(tmp_path)
-    out, err, code = api.run(["--strict", "jobs.py"])
+    out, err, code = api.run(["--strict", "jobs.py", "producer.py"])
     assert code == 0, out + err
 
 
 @linux
-def test_the_real_runtime_client_goes_on_after_a_freeze(tmp_path, s3):
+def test_the_real_runtime_client_goes_on_after_it_was_stopped_and_continued(tmp_path, s3):
+    """What a freeze does to its clock and connections is seen in `test_lambda_freeze.py`."""
     bucket, _, query = s3.partition("?")
     url = f"{bucket}/frozen?{query}"
     function = Lambda(tmp_path, url)

@@ -29,10 +29,12 @@ struct Begun {
 
 /// The figures of a program.
 pub fn table(program: &Path, zip: Option<&Path>, oq: &Path) -> Table {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let mut table = Table::new(format!(
         "Medians of {STARTS} starts, each from the start of the process to its question for the first \
-         event, and of {WARM} drains with nothing to do in each of them. S3 is `oq dev` on the same \
-         processors."
+         event, and of {WARM} drains with nothing to do in each of them, on {processors} processors \
+         ({}). S3 is `oq dev` on the same ones.",
+        std::env::consts::ARCH
     ));
     let size = |path: &Path| std::fs::metadata(path).map_or(f64::NAN, |m| m.len() as f64 / 1e6);
     table.add("size of the program", size(program), "MB");

@@ -14,6 +14,7 @@ const TICK: &str = r#"{ "detail-type": "Scheduled Event", "source": "aws.events"
 const LONE: u64 = 200;
 const PACKS: u64 = 50;
 const TICKS: u64 = 1200;
+const STALE: u64 = 20;
 
 /// One kind of thing, done many times.
 #[derive(Debug, Clone, Copy, Default)]
@@ -63,7 +64,7 @@ pub async fn lone() -> Result<Lone> {
     let function = region.function(1).await?;
     let mut lone = Lone {
         whole: Counted::of("a lone task"),
-        event: Counted::of("a lone task by its event"),
+        event: Counted::of("a lone task by its event, settings read within a minute"),
         own: Counted::of("the event of an own write"),
         at_once: Counted::of("the same event again, at once"),
         later: Counted::of("the same event again, ten minutes later"),
@@ -106,6 +107,28 @@ pub async fn lone() -> Result<Lone> {
     }
     region.assert_empty().await?;
     Ok(lone)
+}
+
+/// Tasks one by one, so far apart that the function reads the settings again for each.
+pub async fn stale() -> Result<Counted> {
+    let region = Region::new();
+    let producer = region.queue().await?;
+    let function = region.function(1).await?;
+    let mut counted = Counted::of("a lone task by its event, settings older than a minute");
+    for n in 0..STALE {
+        region.pause(90).await;
+        producer.submit(Task::new("work", &n)?).await?;
+        for event in region.events() {
+            let into = &mut [&mut counted];
+            let answer = region.answer(&function, &event, into).await?;
+            assert_eq!(answer["completed"], 1, "{answer}");
+            counted.times += 1;
+        }
+        region.events();
+    }
+    assert_eq!(counted.times, STALE);
+    region.assert_empty().await?;
+    Ok(counted)
 }
 
 /// Tasks that share objects, run one after the other as if they computed.
@@ -176,7 +199,7 @@ pub fn markdown(rows: &[&Counted]) -> String {
 }
 
 /// What is promised of them.
-pub fn bounds(lone: &Lone, thousand: &Counted) -> Table {
+pub fn bounds(lone: &Lone, stale: &Counted, thousand: &Counted) -> Table {
     let mut table = Table::new("Counted, and held to a bound:".into());
     let each = |counted: &Counted, n: u64| n as f64 / counted.times as f64;
     let (event, r) = (&lone.event, &lone.event.requests);
@@ -190,6 +213,9 @@ pub fn bounds(lone: &Lone, thousand: &Counted) -> Table {
         let what = format!("{verb} of a lone task by its event");
         table.bound(what, each(event, n), "", most);
     }
+    let settings = each(stale, stale.requests.get());
+    let what = "GET of a lone task, settings older than a minute";
+    table.bound(what, settings, "", 3.0);
     let own = each(&lone.own, lone.own.requests.total());
     table.bound("requests of an own write's event", own, "", 0.0);
     let invocations = each(&lone.whole, lone.whole.invocations);

@@ -64,6 +64,6 @@ impl fmt::Display for Table {
             let (what, most) = (&one.what, most.unwrap_or_default());
             writeln!(f, "| {what} | {:.1} {unit} | {most} |", one.measured)?;
         }
-        writeln!(f)
+        Ok(())
     }
 }

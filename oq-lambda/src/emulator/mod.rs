@@ -137,14 +137,27 @@ impl Local {
         self.frozen += time;
     }
 
-    /// One invocation: its answer, or its error.
+    /// One invocation, a request of its own: its answer, or its error.
     ///
     /// # Errors
     ///
     /// [`Died`], after which there are no more.
     pub async fn invoke(&mut self, event: &str) -> Result<Invoked, Died> {
+        let env = Env::system();
+        let (first, last) = (env.below(1 << 32), env.below(1 << 48));
+        let request = format!("{first:08x}-0000-4000-8000-{last:012x}");
+        self.invoke_as(&request, event).await
+    }
+
+    /// One invocation of the request with this id, as Lambda makes several when they fail.
+    ///
+    /// # Errors
+    ///
+    /// As [`Local::invoke`].
+    pub async fn invoke_as(&mut self, request: &str, event: &str) -> Result<Invoked, Died> {
         let shared = self.emulator.shared.clone();
-        let answer = shared.invoke(event.to_owned(), self.frozen + self.timeout);
+        let until = self.frozen + self.timeout;
+        let answer = shared.invoke(request.to_owned(), event.to_owned(), until);
         let env = Env::system();
         let answered = tokio::select! {
             biased;

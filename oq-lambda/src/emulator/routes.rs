@@ -41,7 +41,6 @@ pub(super) struct Shared {
 struct State {
     waiting: VecDeque<Invocation>,
     running: BTreeMap<String, oneshot::Sender<Invoked>>,
-    count: u64,
     asked: u64,
     init: Option<String>,
 }
@@ -59,24 +58,20 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands an event over and waits for what comes of it; its deadline is so long from now.
-    pub async fn invoke(&self, event: String, until: Duration) -> Invoked {
+    /// Hands an event over, under the id of a request, and waits for what comes of it; its deadline is
+    /// so long from now.
+    pub async fn invoke(&self, id: String, event: String, until: Duration) -> Invoked {
         // The deadline is a time of day, as in Lambda.
         #[allow(clippy::disallowed_methods)]
         let now = std::time::SystemTime::now();
         let deadline = now.duration_since(UNIX_EPOCH).unwrap_or_default() + until;
         let (answer, answered) = oneshot::channel();
-        {
-            let mut state = self.state();
-            state.count += 1;
-            let id = format!("00000000-0000-4000-8000-{:012}", state.count);
-            state.waiting.push_back(Invocation {
-                id,
-                event,
-                deadline_ms: deadline.as_millis(),
-                answer,
-            });
-        }
+        self.state().waiting.push_back(Invocation {
+            id,
+            event,
+            deadline_ms: deadline.as_millis(),
+            answer,
+        });
         self.changed.notify_waiters();
         answered.await.unwrap_or_else(|_| Invoked::Error {
             code: "Emulator".into(),

@@ -259,17 +259,31 @@ async fn sqs_is_told_which_messages_to_deliver_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_late_event_is_taken_for_a_backlog_and_more_is_looked_for() {
-    let world = World::new();
-    let (queue, function) = (world.queue().await, world.function().await);
-    submit(&queue, 20).await;
-    let events = world.events();
-    pause(30).await;
-    let answer = invoke(&function, &events[0], 60).await.unwrap();
-    assert_eq!(
-        (&answer["completed"], &answer["leads"]["ran"]),
-        (&json!(20), &json!(1))
-    );
+async fn a_late_event_is_taken_for_a_backlog_and_one_in_time_is_not() {
+    // By how many seconds the event is late, and how many tasks are run for it.
+    for (late, completed) in [(1, 1), (9, 1), (11, 20), (30, 20)] {
+        let world = World::new();
+        let (queue, function) = (world.queue().await, world.function().await);
+        submit(&queue, 20).await;
+        let events = world.events();
+        pause(late).await;
+        let work = async { invoke(&function, &events[0], 60).await.unwrap() };
+        let (answer, used) = counted(&world, work).await;
+        assert_eq!(
+            (&answer["completed"], &answer["leads"]["ran"]),
+            (&json!(completed), &json!(1)),
+            "{late}"
+        );
+        assert_eq!(used.list() > 0, completed > 1, "{late}: {used:?}");
+
+        // What it found nothing to run for says nothing of others.
+        pause(30).await;
+        submit(&queue, 1).await;
+        let work = async { invoke(&function, &events[0], 60).await.unwrap() };
+        let (answer, used) = counted(&world, work).await;
+        assert_eq!(answer["leads"], json!({ "over": 1 }), "{late}");
+        assert_eq!(used.list(), 0, "{late}: {used:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,6 +5,10 @@
 mod answers;
 mod freeze;
 mod http;
+mod large;
 mod logs;
 mod loops;
+mod partial;
+mod refused;
+mod submit;
 mod world;

@@ -6,15 +6,37 @@ use std::time::Duration;
 
 use oq_core::protocol::Root;
 use oq_core::record::QueueName;
-use oq_core::store::{List, MemoryStore, Meter, Metered, Place, Store, TimeSource};
+use oq_core::store::{Faults, Faulty, List, MemoryStore, Meter, Metered, Place, Store, TimeSource};
 use oq_core::testing::sim_clock::SimHost;
 use oq_core::worker::WorkerBuilder;
 use oq_core::{Context, Queue, StoreTime, TaskError, Worker};
 use oq_lambda::emulator::Bucket;
 use oq_lambda::{Answer, Failed, Function, Time};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub const S: Duration = Duration::from_secs(1);
+
+/// A store that answers nothing.
+pub const DOWN: Faults = Faults {
+    again: 1.0,
+    unknown_not_applied: 0.0,
+    unknown_applied: 0.0,
+    unavailable: 1.0,
+};
+
+/// What SQS delivers: these bodies, under their ids.
+pub fn messages<'a>(bodies: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+    let message = |(id, body): (&str, &str)| json!({ "messageId": id, "body": body, "eventSource": "aws:sqs" });
+    let messages: Vec<_> = bodies.into_iter().map(message).collect();
+    json!({ "Records": messages }).to_string()
+}
+
+/// The ids that SQS is to deliver again.
+pub fn again(answer: &Value) -> Vec<String> {
+    let failures = answer["batchItemFailures"].as_array().unwrap();
+    let id = |one: &Value| one["itemIdentifier"].as_str().unwrap().to_owned();
+    failures.iter().map(id).collect()
+}
 
 pub struct World {
     pub bucket: Arc<Bucket>,
@@ -46,10 +68,15 @@ impl World {
 
     /// A queue as its own machine sees it.
     pub async fn queue(&self) -> Queue {
+        self.queue_of(self.store.clone()).await
+    }
+
+    /// The same through a store that stands before the bucket.
+    pub async fn queue_of(&self, store: Arc<dyn Store>) -> Queue {
         let n = self.hosts.fetch_add(1, Ordering::Relaxed);
         let host = u16::try_from(n).unwrap();
         let env = SimHost::new(host, Duration::from_secs(n * 1000), 0).env(n);
-        let root = Root::new(self.store.clone(), env);
+        let root = Root::new(store, env);
         let name = QueueName::new("default").unwrap();
         Queue::open(root, name)
             .await
@@ -61,6 +88,13 @@ impl World {
 
     pub async fn function(&self) -> Function {
         oq_lambda::handler(worker(&self.queue().await).build().unwrap())
+    }
+
+    /// The bucket through a store that fails when it is told to, and works until then.
+    pub fn faulty(&self) -> Arc<Faulty> {
+        let env = SimHost::new(900, S, 0).env(900);
+        let faulty = Faulty::new(self.store.clone(), Faults::default(), env);
+        Arc::new(faulty)
     }
 
     /// The events since the last call.

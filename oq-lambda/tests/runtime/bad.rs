@@ -16,6 +16,7 @@ fn fixtures() -> Vec<(String, String)> {
     let mut fixtures: Vec<_> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|kind| kind == "json"))
         .map(|path| {
             let name = path.file_stem().unwrap().to_string_lossy().into_owned();
             (name, std::fs::read_to_string(path).unwrap())

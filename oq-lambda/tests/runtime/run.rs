@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use oq_core::Queue;
 use oq_core::queue::TaskState;
 use oq_core::record::Retry;
@@ -7,6 +9,18 @@ use serde_json::json;
 use crate::world::{Folder, answer, event, task};
 
 const TICK: &str = include_str!("../events/eventbridge-schedule.json");
+
+fn send(signal: &str, process: &str) {
+    let status = std::process::Command::new("kill")
+        .args([signal, process])
+        .status();
+    assert!(status.unwrap().success());
+}
+
+#[allow(clippy::disallowed_methods)] // other processes are waited for
+async fn pause(time: Duration) {
+    tokio::time::sleep(time).await;
+}
 
 #[tokio::test]
 async fn programs_run_the_tasks_of_their_names() {
@@ -18,7 +32,7 @@ async fn programs_run_the_tasks_of_their_names() {
     assert_eq!(done["completed"], 1, "{done}");
     assert_eq!(queue.result::<String>(shout).await.unwrap(), "CAT");
 
-    let retry = Retry::fixed(1, std::time::Duration::from_secs(1));
+    let retry = Retry::fixed(1, Duration::from_secs(1));
     let fail = task("fail", &json!(null)).retry(retry);
     let fail = queue.submit(fail).await.unwrap().id;
     let who = queue.submit(task("whoami", &json!(null))).await.unwrap().id;
@@ -42,7 +56,7 @@ async fn exit_codes_mean_what_they_mean_in_a_worker_and_nothing_is_left_behind()
     let folder = Folder::new();
     let queue = Queue::connect(&folder.url()).await.unwrap();
     let mut function = folder.function(&folder.url(), 60).await;
-    let retry = || Retry::fixed(5, std::time::Duration::from_secs(1));
+    let retry = || Retry::fixed(5, Duration::from_secs(1));
     let hopeless = task("hopeless", &json!(null)).retry(retry());
     let hopeless = queue.submit(hopeless).await.unwrap().id;
     let busy = task("busy", &json!(null)).retry(retry());
@@ -102,33 +116,26 @@ async fn an_event_of_six_megabytes_is_answered() {
     assert_eq!(done["ignored"]["not_live"], records.len() - 1);
 }
 
-/// SIGSTOP is what a freeze looks like from inside: nothing runs, and time passes.
+/// What a freeze does to its clock and connections is seen in `s3.rs`.
 #[tokio::test]
-async fn a_frozen_function_goes_on_with_the_next_event() {
+async fn a_function_that_is_stopped_and_continued_goes_on_with_the_next_event() {
     let folder = Folder::new();
     let queue = Queue::connect(&folder.url()).await.unwrap();
     let mut function = folder.function(&folder.url(), 60).await;
     answer(function.invoke(TICK).await.unwrap());
-    let kill = |signal: &str| {
-        let pid = function.pid().unwrap().to_string();
-        let status = std::process::Command::new("kill")
-            .args([signal, &pid])
-            .status();
-        assert!(status.unwrap().success());
-    };
-    kill("-STOP");
+    let pid = function.pid().unwrap().to_string();
+    send("-STOP", &pid);
     let id = queue.submit(task("shout", &json!("x"))).await.unwrap().id;
     let event = event(&queue, id, "");
-    kill("-CONT");
+    send("-CONT", &pid);
     let done = answer(function.invoke(&event).await.unwrap());
     assert_eq!(done["leads"]["ran"], 1, "{done}");
 }
 
 #[tokio::test]
-async fn a_function_that_is_killed_at_its_timeout_loses_nothing() {
+async fn a_timeout_that_is_too_short_for_any_lease_is_refused_and_nothing_is_claimed() {
     let folder = Folder::new();
     let queue = Queue::connect(&folder.url()).await.unwrap();
-    // The emulator kills it after a second; it had no time to claim anything.
     let mut function = folder.function(&folder.url(), 1).await;
     let id = queue.submit(task("slow", &json!(30))).await.unwrap().id;
     let too_short = function.invoke(&event(&queue, id, "")).await;
@@ -137,6 +144,69 @@ async fn a_function_that_is_killed_at_its_timeout_loses_nothing() {
         "{too_short:?}"
     );
     assert_eq!(queue.get(id).await.unwrap().attempts, 0);
+}
+
+#[tokio::test]
+async fn a_function_that_is_killed_in_the_middle_of_a_task_loses_nothing() {
+    let folder = Folder::new();
+    let queue = Queue::connect(&folder.url()).await.unwrap();
+    let shortest = task("stuck", &json!(null)).lease(Duration::from_secs(15));
+    let id = queue.submit(shortest).await.unwrap().id;
+    let event = event(&queue, id, "");
+    let mut first = folder.function(&folder.url(), 60).await;
+    first.ready().await.unwrap();
+    let pid = first.pid().unwrap().to_string();
+    let killed = async {
+        while folder.stuck().is_none() {
+            pause(Duration::from_millis(20)).await;
+        }
+        send("-KILL", &pid);
+    };
+    let (died, ()) = tokio::join!(first.invoke(&event), killed);
+    assert!(
+        matches!(&died, Err(Died::Ended(how)) if how.contains("SIGKILL")),
+        "{died:?}"
+    );
+    let held = queue.get(id).await.unwrap();
+    assert_eq!((held.state, held.delivery), (TaskState::Running, 1));
+
+    // What Lambda takes with the sandbox is left by itself here.
+    send("-KILL", &folder.stuck().unwrap());
+    let mut second = folder.function(&folder.url(), 60).await;
+    let (mut completed, mut taken_over) = (0, 0);
+    let began = queue.root().now();
+    while completed == 0 {
+        let done = answer(second.invoke(TICK).await.unwrap());
+        completed += done["completed"].as_u64().unwrap_or(0);
+        taken_over += done["taken_over"].as_u64().unwrap_or(0);
+        let waited = queue.root().now().since(began);
+        assert!(waited < Duration::from_secs(60), "nobody took it over");
+        pause(Duration::from_millis(500)).await;
+    }
+    assert_eq!((completed, taken_over), (1, 1));
+    let view = queue.get(id).await.unwrap();
+    assert_eq!((view.state, view.delivery), (TaskState::Completed, 2));
+    assert_eq!(queue.result::<String>(id).await.unwrap(), "done");
+    let after = answer(second.invoke(&event).await.unwrap());
+    assert_eq!(after["leads"], json!({ "over": 1 }), "{after}");
+}
+
+#[tokio::test]
+async fn a_request_that_lambda_repeats_submits_its_task_once() {
+    let folder = Folder::new();
+    let mut function = folder.function(&folder.url(), 60).await;
+    let submit = json!({ "type": "shout", "input": "cow" }).to_string();
+    let first = answer(function.invoke_as("request-1", &submit).await.unwrap());
+    let again = answer(function.invoke_as("request-1", &submit).await.unwrap());
+    let other = answer(function.invoke(&submit).await.unwrap());
+    assert_eq!(
+        (&again["id"], &again["existing"]),
+        (&first["id"], &json!(true))
+    );
+    assert_eq!(other["existing"], false);
+    assert_ne!(other["id"], first["id"]);
+    let done = answer(function.invoke(r#"{ "drain": true }"#).await.unwrap());
+    assert_eq!(done["completed"], 2);
 }
 
 #[tokio::test]

@@ -12,7 +12,8 @@ pub struct Folder(tempfile::TempDir);
 impl Folder {
     /// Handlers: `shout` answers in capitals, `swallow` answers nothing, `fail` fails, `hopeless` fails for good,
     /// `busy` wants to come again in an hour, `leaves` ends before what it started, `slow` takes the
-    /// seconds of its input, `alone` says how many of it run.
+    /// seconds of its input, `alone` says how many of it run, `stuck` does not end the first time and
+    /// tells its process in a file `stuck`.
     pub fn new() -> Folder {
         let folder = Folder(tempfile::tempdir().unwrap());
         std::fs::create_dir(folder.handlers()).unwrap();
@@ -26,6 +27,9 @@ impl Folder {
             ls \"$(dirname \"$0\")\"/.. | grep -c '^running'; rm \"$here\"";
         folder.program("alone", most);
         folder.program("slow", "read -r n; sleep \"$n\"; echo '\"done\"'");
+        let once = "told=$(dirname \"$0\")/../stuck; [ -e \"$told\" ] && echo '\"done\"' && exit; \
+            echo $$ >\"$told.new\"; mv \"$told.new\" \"$told\"; exec sleep 600";
+        folder.program("stuck", once);
         folder.program(
             "whoami",
             "printf '[\"%s\",\"%s\",\"%s\",%s]' \"$OQ_ID\" \"$OQ_TASK_ID\" \"${OQ_TOKEN:+held}\" \"$OQ_ATTEMPT\"",
@@ -42,6 +46,12 @@ impl Folder {
 
     pub fn handlers(&self) -> PathBuf {
         self.0.path().join("handlers")
+    }
+
+    /// The process of the first `stuck`, when it runs.
+    pub fn stuck(&self) -> Option<String> {
+        let told = std::fs::read_to_string(self.0.path().join("stuck")).ok()?;
+        Some(told.trim().to_owned())
     }
 
     pub fn url(&self) -> String {

@@ -45,7 +45,8 @@ _ANSWER = 0.2
 
 
 class LambdaContext(Protocol):
-    """What Lambda passes beside the event, as far as it is asked."""
+    """What Lambda passes beside the event, as far as it must be there. Tasks that are submitted
+    directly and without a key have its ``aws_request_id`` for one."""
 
     def get_remaining_time_in_millis(self) -> int: ...
 
@@ -122,7 +123,9 @@ class LambdaFunction:
             document = json.dumps(event, allow_nan=False)
         except (TypeError, ValueError, RecursionError) as e:
             raise Invalid(f"the event: it is not JSON: {e}") from None
-        return json.loads(self._run(self._answer(document, deadline)))
+        id = getattr(context, "aws_request_id", None)
+        request = id if isinstance(id, str) else None
+        return json.loads(self._run(self._answer(document, deadline, request)))
 
     def close(self) -> None:
         """Ends what ``on_start`` began. The end of the process calls it, but Lambda kills."""
@@ -144,11 +147,11 @@ class LambdaFunction:
             self._python = await self._stack.enter_async_context(python)
         return await answer(open(self._python and self._python[0]))
 
-    async def _answer(self, document: str, deadline: float) -> str:
+    async def _answer(self, document: str, deadline: float, request: str | None) -> str:
         import asyncio
 
         try:
-            return await answer(self._function.answer(document, deadline))
+            return await answer(self._function.answer(document, deadline, request))
         finally:
             if self._python is not None:
                 worker, attempts = self._python
