@@ -339,6 +339,23 @@ def test_a_minute_s_schedule_is_the_backstop_and_alarms_tell_when_it_stops():
     assert "var.alarm_topic" in alarm["alarm_actions"]
 
 
+def test_events_beyond_the_concurrency_wait_an_hour_and_failures_are_repeated_twice():
+    said = sam()["Worker"]["Properties"]["EventInvokeConfig"]
+    assert said == {"MaximumEventAgeInSeconds": 3600, "MaximumRetryAttempts": 2}
+    config = terraform().resources["aws_lambda_function_event_invoke_config.worker"]
+    assert config["function_name"] == "${aws_lambda_function.worker.function_name}"
+    assert config["maximum_event_age_in_seconds"] == 3600
+    assert config["maximum_retry_attempts"] == 2
+    # That they waited is told, and the page says for how long.
+    assert "Throttles" in {
+        body["Properties"]["MetricName"]
+        for body in sam().values()
+        if body["Type"] == "AWS::CloudWatch::Alarm"
+    }
+    page = " ".join((ROOT / "docs/lambda.md").read_text().split())
+    assert "Events beyond it wait up to an hour, then the schedule finds their tasks." in page
+
+
 def test_failed_tasks_are_counted_by_the_words_that_a_function_logs():
     resources, template = sam(), terraform()
     filters = resources["FailedTasks"]["Properties"]
@@ -371,7 +388,8 @@ def test_tasks_are_taken_by_http_only_if_that_is_wanted_and_by_who_may_only_subm
     assert submit["Environment"]["Variables"] == {"OQ_HANDLERS": "none", "OQ_HTTP": "on"}
     found = {n: b for n, b in template.resources.items() if n.endswith((".submit", ".submit_logs"))}
     assert len(found) == 5
-    assert all(body["count"] == '${var.submit_auth == "off" ? 0 : 1}' for body in found.values())
+    assert all(body["count"] == "${local.submitters}" for body in found.values())
+    assert template.locals["submitters"] == '${var.submit_auth == "off" ? 0 : 1}'
     attached = template.resources["aws_iam_role_policy_attachment.submit"]
     assert "aws_iam_policy.producer.arn" in attached["policy_arn"]
     assert 'OQ_HANDLERS = "none", OQ_HTTP = "on"' in template.text
