@@ -5,7 +5,8 @@
 
 Build the package with optimisation first: `maturin develop --release` in `oq-py`. The peers are
 installed from PyPI into a virtual environment of their own; Redis must be there (Debian's package
-redis-server). Everything runs on this machine, one after the other.
+redis-server). Everything runs on this machine, one after the other. No-op tasks with an input of 100
+bytes: how they are enqueued, worked off and run end to end is said in `throughput.py` and `noop/run.py`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ import footprint
 import redis_peers
 import throughput
 
-PACKED, LONE = 50_000, 5_000
+SIZES = {"packed": 50_000, "lone": 5_000}
+SERVED = "`oq dev`, HTTP"
 PAGE = Path(__file__).parents[2] / "docs/from-celery-rq-dramatiq.md"
 BEGIN, END = "<!-- printed by oq-py/bench -->\n", "<!-- end -->\n"
 
@@ -70,39 +72,52 @@ class Report:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--runs", type=int, default=3, help="each figure is the median of so many")
+    parser.add_argument("--runs", type=int, default=5, help="each figure is the median of so many")
     parser.add_argument("--write", action="store_true", help=f"put it into {PAGE.name}")
     said = parser.parse_args()
     throughput.refuse_unoptimised()
     runs: int = said.runs
     bounds, report = Bounds(), Report()
-    report.say(f"No-op tasks; {footprint.processor()}; medians of {runs} runs.", "")
-    report.say("| who | how | enqueued/s | run/s, end to end |", "|---|---|---:|---:|")
+    what = f"{footprint.processor()}; {redis_peers.versions()}; medians of {runs} runs."
+    report.say(f"No-op tasks with an input of 100 bytes; {what}", "")
+    report.say("| who | how | tasks | enqueued/s | worked off/s | run/s, end to end |")
+    report.say("|---|---|---:|---:|---:|---:|")
 
-    def row(who: str, how: str, enqueued: float, ran: float) -> None:
-        report.say(f"| {who} | {how} | {enqueued:,.0f} | {ran:,.0f} |")
+    def row(who: str, how: str, tasks: int, *rates: float) -> None:
+        shown = " | ".join(f"{rate:,.0f}" for rate in rates)
+        report.say(f"| {who} | {how} | {tasks:,} | {shown} |")
 
     peers: dict[str, float] = {}
     with redis_peers.redis() as url:
-        for who, (module, tasks) in redis_peers.PEERS.items():
-            enqueued, peers[who] = median(runs, lambda: redis_peers.measure(url, module, tasks))
-            row(who, "Redis on loopback", enqueued, peers[who])
-    ours: dict[str, float] = {}
-    with throughput.served() as store:
-        for how, tasks in (("packed", PACKED), ("lone", LONE)):
-            enqueued, ran, _ = median(
-                runs, lambda: throughput.measure(store, "async", how, tasks)
+        for who, (module, worker, tasks) in redis_peers.PEERS.items():
+            rates = median(runs, lambda: redis_peers.measure(url, module, tasks))
+            row(who, f"Redis on loopback; {worker}", tasks, *rates)
+            peers[who] = rates[-1]
+    with throughput.stores(None) as stores:
+        measured = {
+            (store, how): throughput.Rates(
+                *median(runs, lambda: throughput.measure(stores[store], "async", how, tasks))
             )
-            ours[how] = ran
-            row(f"oq, {how}", "`oq dev`, HTTP on loopback", enqueued, ran)
-        enqueued, *_ = median(runs, lambda: throughput.measure(store, "async", "unworked", PACKED))
-        memory = footprint.idle_worker_mb(store.env)
-    bounds.at_least("packed, end to end", ours["packed"], 15_000, " /s")
-    bounds.at_least("lone, end to end", ours["lone"], 1_500, " /s")
+            for store in reversed(stores)  # the one beside the others first
+            for how, tasks in SIZES.items()
+        }
+        memory = footprint.idle_worker_mb(stores[SERVED].env)
+    for how, tasks in SIZES.items():
+        where = f"`oq dev`, HTTP on loopback; {throughput.SETUP}"
+        row(f"oq, {how}", where, tasks, *measured[SERVED, how][:3])
+    report.say("", "oq on each store; the processor time is of all processes, end to end.", "")
+    report.say("| store | tasks | enqueued/s | worked off/s | run/s, end to end | µs a task |")
+    report.say("|---|---:|---:|---:|---:|---:|")
+    for (store, how), ours in reversed(measured.items()):
+        report.say(f"| {store}, {how} | {SIZES[how]:,} | {ours.shown()} |")
+    ours_ran = {how: measured[SERVED, how].ran for how in SIZES}
+    enqueued = measured[SERVED, "packed"].enqueued
+    bounds.at_least("packed, end to end", ours_ran["packed"], 15_000, " /s")
+    bounds.at_least("lone, end to end", ours_ran["lone"], 1_500, " /s")
     bounds.at_least("`enqueue_many` with no worker beside it", enqueued, 40_000, " /s")
     for who, ran in peers.items():
-        bounds.more_than(f"packed against {who}", ours["packed"] / ran)
-    bounds.more_than("lone against Celery", ours["lone"] / peers["Celery"])
+        bounds.more_than(f"packed against {who}", ours_ran["packed"] / ran)
+    bounds.more_than("lone against Celery", ours_ran["lone"] / peers["Celery"])
     bounds.at_most("`import oq`", footprint.import_ms(), 60, " ms")
     bounds.at_most("memory of an idle worker", memory, 60, " MB")
     report.say("", "| figure | measured | bound | |", "|---|---:|---:|---|", *bounds.lines)

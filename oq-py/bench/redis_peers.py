@@ -19,8 +19,12 @@ HERE = Path(__file__).parent
 REQUIREMENTS = HERE / "requirements.txt"
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", HERE.parents[1] / "target"))
 
-PEERS = {"Celery": ("celery_noop", 10_000), "RQ": ("rq_noop", 3_000), "Dramatiq": ("dramatiq_noop", 20_000)}
-"""Their no-op programs, and with how many tasks each is measured."""
+PEERS = {
+    "Celery": ("celery_noop", "2 processes", 10_000),
+    "RQ": ("rq_noop", "2 processes", 3_000),
+    "Dramatiq": ("dramatiq_noop", "2 processes of 8 threads", 20_000),
+}
+"""Their no-op programs, their workers, and with how many tasks each is measured."""
 
 
 def environment() -> Path:
@@ -72,8 +76,8 @@ def program(url: str) -> dict[str, str]:
     return {**os.environ, "REDIS_URL": url, "PATH": path}
 
 
-def measure(url: str, module: str, tasks: int) -> tuple[float, float]:
-    """Tasks enqueued and run in a second."""
+def measure(url: str, module: str, tasks: int) -> tuple[float, float, float]:
+    """Tasks enqueued, worked off, and run end to end in a second."""
     done = subprocess.run(
         [environment() / "python", "run.py", module, str(tasks)],
         cwd=HERE / "noop",
@@ -82,5 +86,13 @@ def measure(url: str, module: str, tasks: int) -> tuple[float, float]:
         check=True,
         timeout=600,
     )
-    seconds = json.loads(done.stdout)
-    return tasks / seconds["enqueued"], tasks / seconds["ran"]
+    rates = json.loads(done.stdout)
+    return rates["enqueued"], rates["drained"], rates["ran"]
+
+
+def versions() -> str:
+    """Of what is measured beside oq."""
+    pins = dict(line.split("==") for line in REQUIREMENTS.read_text().splitlines() if "==" in line)
+    names = ", ".join(f"{who} {pins[who.lower()]}" for who in PEERS)
+    shown = subprocess.run(["redis-server", "--version"], capture_output=True, text=True, check=True)
+    return f"{names}, Redis {shown.stdout.partition('v=')[2].split()[0]}"

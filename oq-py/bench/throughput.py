@@ -1,13 +1,15 @@
-"""How many no-op tasks Python enqueues and runs in a second; prints a table in Markdown.
+"""How many no-op tasks Python enqueues, works off and runs in a second; prints a table in Markdown.
 
-    python oq-py/bench/throughput.py                       # a file, and `oq dev` over HTTP
+    python oq-py/bench/throughput.py                       # memory, a file, and `oq dev` over HTTP
     python oq-py/bench/throughput.py s3://bucket/prefix    # a store of yours
 
 Build the package with optimisation first: `maturin develop --release` in `oq-py`. Packed tasks are
-enqueued by `enqueue_many`, lone ones each by itself, 64 at a time. Producer, worker and, with `oq dev`,
-the store are processes of their own. A rate counts from the first call to the end of the last task;
-the worker is there before. On a machine that does other things as well the last column says more: it
-counts the processor time of all processes, the store's and the enqueueing included.
+enqueued by `enqueue_many`, lone ones each by itself, 64 at a time, with an input of 100 bytes. They are
+enqueued with nobody at work, worked off by a worker that starts then, and end to end, from the first
+call, with the worker there before. Both clocks of the worker stop when it has recorded all and ended.
+Producer, worker and, with `oq dev`, the store are processes of their own; on `memory:` all are one. On a
+machine that does other things as well the last column says more: it is the processor time of all of
+them a task, end to end.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,12 +49,12 @@ def one_less() -> None:
 
 
 @app.task()
-async def asynchronous(n: int) -> None:
+async def asynchronous(text: str) -> None:
     one_less()
 
 
 @app.task()
-def plain(n: int) -> None:
+def plain(text: str) -> None:
     one_less()
 
 
@@ -60,16 +62,26 @@ def plain(n: int) -> None:
 async def warm() -> None: ...
 
 
-TASKS: dict[str, oq.Task[[int], Any, None]] = {"async": asynchronous, "plain": plain}
+TASKS: dict[str, oq.Task[[str], Any, None]] = {"async": asynchronous, "plain": plain}
+
+TEXT = "x" * 98
+"""100 bytes of JSON, as for all others."""
+
+CONCURRENCY, POLL = 100, "2s"
+SETUP = f"{CONCURRENCY} slots, {POLL.removesuffix('s')} s poll"
 
 
 class Rates(NamedTuple):
-    """Tasks a second."""
+    """Tasks a second, and microseconds of all processes' processor time a task."""
 
     enqueued: float
+    drained: float
     ran: float
     processor: float
-    """By the processor time of all processes."""
+
+    def shown(self) -> str:
+        """As the last columns of a table."""
+        return f"{self.enqueued:,.0f} | {self.drained:,.0f} | {self.ran:,.0f} | {self.processor:,.1f}"
 
 
 class Store(NamedTuple):
@@ -90,71 +102,126 @@ class Store(NamedTuple):
         return own + sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
 
 
-async def enqueue(kind: str, how: str, tasks: int) -> None:
+async def enqueue(kind: str, how: str, tasks: int) -> tuple[float, float]:
+    """When the first call was, and when the last task was accepted."""
     task = TASKS[kind]
-    if how == "packed":
-        await app.enqueue_many(task.call(n) for n in range(tasks))
-        return
-    numbers = iter(range(tasks))
-
-    async def some() -> None:
-        for n in numbers:
-            await task.enqueue(n)
-
-    await asyncio.gather(*(some() for _ in range(64)))
-
-
-async def produce(kind: str, how: str, tasks: int) -> None:
-    """The producer's process; without a worker it enqueues only."""
-    if how == "unworked":
-        how = "packed"
-    else:
-        await (await warm.enqueue()).wait("1m")
     began = time.monotonic()
-    await enqueue(kind, how, tasks)
-    enqueued = time.monotonic()
+    if how == "packed":
+        await app.enqueue_many(task.call(TEXT) for _ in range(tasks))
+    else:
+        left = iter(range(tasks))
+
+        async def some() -> None:
+            for _ in left:
+                await task.enqueue(TEXT)
+
+        await asyncio.gather(*(some() for _ in range(64)))
+    ended = time.monotonic()
     # The last ring is still to go out.
     await app.flush()
-    print(json.dumps({"began": began, "enqueued": enqueued}))
+    return began, ended
 
 
-async def serve(tasks: int, concurrency: int) -> None:
-    """The worker's process: says when the last task has run."""
+async def until_warm() -> None:
+    await (await warm.enqueue()).wait("1m")
+
+
+async def work(
+    tasks: int, concurrency: int, meanwhile: Coroutine[Any, Any, None] | None = None
+) -> float:
+    """Works until so many tasks are recorded, and `meanwhile` is over; when it ended."""
     Left.tasks = tasks
-    work = asyncio.create_task(app.run_async(concurrency=concurrency))
+    Left.over.clear()
+    working = asyncio.create_task(app.run_async(concurrency=concurrency, poll=POLL))
+    if meanwhile is not None:
+        await meanwhile
     await asyncio.to_thread(Left.over.wait)
-    print(json.dumps({"ran": time.monotonic()}), flush=True)
-    work.cancel()
+    # The last handler has run. A worker that is told to end records what is still to record.
+    working.cancel()
     with contextlib.suppress(asyncio.CancelledError):
-        await work
+        await working
+    return time.monotonic()
 
 
-def measure(store: Store, kind: str, how: str, tasks: int, concurrency: int = 100) -> Rates:
+async def produce(said: argparse.Namespace) -> dict[str, float]:
+    """The producer's process."""
+    if said.warm:
+        await until_warm()
+    began, ended = await enqueue(said.kind, said.how, said.tasks)
+    return {"began": began, "enqueued": ended - began}
+
+
+async def serve(said: argparse.Namespace) -> dict[str, float]:
+    """The worker's process."""
+    began = time.monotonic()
+    ended = await work(said.tasks, said.concurrency)
+    return {"ended": ended, "drained": ended - began}
+
+
+async def alone(said: argparse.Namespace) -> dict[str, float]:
+    """All in one process, for a store that is there as long as that."""
+    submitted = await enqueue(said.kind, said.how, said.tasks)
+    began = time.monotonic()
+    drained = await work(said.tasks, said.concurrency) - began
+    times: dict[str, float] = {}
+
+    async def meanwhile() -> None:
+        await until_warm()
+        times["processor"] = sum(os.times()[:2])
+        times["began"], _ = await enqueue(said.kind, said.how, said.tasks)
+
+    ended = await work(said.tasks, said.concurrency, meanwhile())
+    return {
+        "enqueued": submitted[1] - submitted[0],
+        "drained": drained,
+        "ran": ended - times["began"],
+        "processor": sum(os.times()[:2]) - times["processor"],
+    }
+
+
+ROLES = {"produce": produce, "serve": serve, "alone": alone}
+
+
+def measure(store: Store, kind: str, how: str, tasks: int, concurrency: int = CONCURRENCY) -> Rates:
     """One run; processes of one machine share its clock."""
-    command = [sys.executable, __file__, "--kind", kind, "--how", how, "--tasks", str(tasks)]
-    before = store.used()
-    worker = None
-    if how != "unworked":
-        worker = subprocess.Popen(
-            [*command, "--concurrency", str(concurrency), "--role", "serve"],
-            env=store.env,
-            stdout=subprocess.PIPE,
-        )
-    try:
-        said = subprocess.run(
-            [*command, "--role", "produce"], env=store.env, stdout=subprocess.PIPE, check=True
-        )
-        times = json.loads(said.stdout)
-        if worker is not None:
-            out, _ = worker.communicate(timeout=600)
-            times.update(json.loads(out))
-    finally:
-        if worker is not None:
-            worker.kill()
-            worker.wait()
-    enqueued = times["enqueued"] - times["began"]
-    ran = times.get("ran", times["enqueued"]) - times["began"]
-    return Rates(tasks / enqueued, tasks / ran, tasks / (store.used() - before))
+
+    @contextlib.contextmanager
+    def running(role: str, *more: str) -> Iterator[Callable[[], dict[str, float]]]:
+        command = [sys.executable, __file__, "--role", role, "--kind", kind, "--how", how, *more]
+        command += ["--tasks", str(tasks), "--concurrency", str(concurrency)]
+        with subprocess.Popen(command, env=store.env, stdout=subprocess.PIPE) as process:
+
+            def said() -> dict[str, float]:
+                out, _ = process.communicate(timeout=600)
+                if process.returncode:
+                    raise subprocess.CalledProcessError(process.returncode, command)
+                times: dict[str, float] = json.loads(out)
+                return times
+
+            try:
+                yield said
+            finally:
+                process.kill()
+
+    if store.env["OQ_URL"].startswith("memory:"):
+        with running("alone") as one:
+            times = one()
+    else:
+        with running("produce") as producer:
+            times = producer()
+        with running("serve") as worker:
+            times["drained"] = worker()["drained"]
+        before = store.used()
+        with running("serve") as worker, running("produce", "--warm") as producer:
+            began = producer()["began"]
+            times["ran"] = worker()["ended"] - began
+        times["processor"] = store.used() - before
+    return Rates(
+        tasks / times["enqueued"],
+        tasks / times["drained"],
+        tasks / times["ran"],
+        times["processor"] * 1e6 / tasks,
+    )
 
 
 @contextlib.contextmanager
@@ -173,8 +240,10 @@ def stores(url: str | None) -> Iterator[dict[str, Store]]:
             yield {url.partition(":")[0]: Store({**os.environ, "OQ_URL": url})}
             return
         folder = stack.enter_context(tempfile.TemporaryDirectory())
+        memory = Store({**os.environ, "OQ_URL": "memory:"})
         file = Store({**os.environ, "OQ_URL": f"sqlite:{folder}/oq.db"})
-        yield {"sqlite:": file, "`oq dev`, HTTP": stack.enter_context(served())}
+        served_one = stack.enter_context(served())
+        yield {"`memory:`": memory, "`sqlite:`": file, "`oq dev`, HTTP": served_one}
 
 
 def refuse_unoptimised() -> None:
@@ -189,27 +258,24 @@ def main() -> None:
     parser.add_argument("url", nargs="?")
     parser.add_argument("--packed", type=int, default=50_000)
     parser.add_argument("--lone", type=int, default=5_000)
-    parser.add_argument("--concurrency", type=int, default=100)
+    parser.add_argument("--concurrency", type=int, default=CONCURRENCY)
     for own in ("role", "kind", "how"):
         parser.add_argument(f"--{own}", help=argparse.SUPPRESS)
     parser.add_argument("--tasks", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--warm", action="store_true", help=argparse.SUPPRESS)
     said = parser.parse_args()
-    if said.role == "serve":
-        asyncio.run(serve(said.tasks, said.concurrency))
-        return
-    if said.role == "produce":
-        asyncio.run(produce(said.kind, said.how, said.tasks))
+    if said.role:
+        print(json.dumps(asyncio.run(ROLES[said.role](said))))
         return
     refuse_unoptimised()
-    print("| store | tasks | function | enqueued/s | run/s, end to end | run/s of a processor |")
-    print("|---|---|---|---:|---:|---:|")
+    print("| store | tasks | function | enqueued/s | worked off/s | end to end/s | µs of processors |")
+    print("|---|---|---|---:|---:|---:|---:|")
     with stores(said.url) as named:
         for name, store in named.items():
             for how, tasks in (("packed", said.packed), ("lone", said.lone)):
                 for kind in TASKS:
                     rates = measure(store, kind, how, tasks, said.concurrency)
-                    shown = " | ".join(f"{rate:,.0f}" for rate in rates)
-                    print(f"| {name} | {tasks:,} {how} | {kind} | {shown} |", flush=True)
+                    print(f"| {name} | {tasks:,} {how} | {kind} | {rates.shown()} |", flush=True)
 
 
 if __name__ == "__main__":

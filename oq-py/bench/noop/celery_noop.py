@@ -15,12 +15,12 @@ WORKER = (
 
 
 @app.task
-def nothing(n: int) -> None: ...
+def nothing(text: str) -> None: ...
 
 
-def submit(tasks: int) -> None:
-    for n in range(tasks):
-        nothing.delay(n)
+def submit(tasks: int, text: str) -> None:
+    for _ in range(tasks):
+        nothing.delay(text)
 
 
 def left(redis: Redis) -> int:

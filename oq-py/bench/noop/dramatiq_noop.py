@@ -12,12 +12,12 @@ WORKER = "dramatiq dramatiq_noop --processes 2 --threads 8"
 
 
 @dramatiq.actor
-def nothing(n: int) -> None: ...
+def nothing(text: str) -> None: ...
 
 
-def submit(tasks: int) -> None:
-    for n in range(tasks):
-        nothing.send(n)
+def submit(tasks: int, text: str) -> None:
+    for _ in range(tasks):
+        nothing.send(text)
 
 
 def left(redis: Redis) -> int:

@@ -13,13 +13,13 @@ WORKER = (
 )
 
 
-def nothing(n: int) -> None: ...
+def nothing(text: str) -> None: ...
 
 
-def submit(tasks: int) -> None:
+def submit(tasks: int, text: str) -> None:
     for begin in range(0, tasks, 500):
         some = range(begin, min(begin + 500, tasks))
-        queue.enqueue_many(Queue.prepare_data(nothing, (n,), result_ttl=0) for n in some)
+        queue.enqueue_many(Queue.prepare_data(nothing, (text,), result_ttl=0) for _ in some)
 
 
 def left(redis: Redis) -> int:

@@ -1,5 +1,5 @@
-//! What is printed into documents: the parts of `docs/benchmarks.md` with their pictures, and the
-//! endpoint's table.
+//! What is printed into documents: the parts of `docs/benchmarks.md` with their pictures, and the one
+//! of `docs/dev.md`.
 
 use std::path::{Path, PathBuf};
 
@@ -19,8 +19,12 @@ fn docs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs")
 }
 
-pub fn path() -> PathBuf {
-    docs().join("benchmarks.md")
+/// The document that the part of this name is in.
+pub fn path(part: &str) -> PathBuf {
+    docs().join(match part {
+        "endpoint" => "dev.md",
+        _ => "benchmarks.md",
+    })
 }
 
 impl Part {
@@ -35,7 +39,8 @@ impl Part {
     /// Puts the part into the document, and its pictures beside it.
     pub fn write(&self) -> Result<(), String> {
         let text = format!("\n{}\n\n", self.text().trim_end());
-        oq_printed::write(&path().display().to_string(), &[(self.name, text)])?;
+        let page = path(self.name).display().to_string();
+        oq_printed::write(&page, &[(self.name, text)])?;
         let said = |e: std::io::Error| e.to_string();
         let folder = docs().join("benchmarks");
         std::fs::create_dir_all(&folder).map_err(said)?;
@@ -44,22 +49,4 @@ impl Part {
         }
         Ok(())
     }
-}
-
-#[cfg(feature = "real")]
-pub fn endpoint_path() -> PathBuf {
-    docs().join("dev.md")
-}
-
-/// Puts what `oq dev` answers a second into its own page.
-#[cfg(feature = "real")]
-pub fn write_endpoint(table: &Table) -> Result<(), String> {
-    let page = endpoint_path().display().to_string();
-    let table = table.to_string();
-    let text = format!(
-        "\n{}\n\n{}\n\n",
-        crate::machine::described(),
-        table.trim_end()
-    );
-    oq_printed::write(&page, &[("endpoint", text)])
 }

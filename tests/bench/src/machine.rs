@@ -10,6 +10,7 @@ pub fn described() -> String {
         l.trim_start_matches([' ', '\t', ':'])
     });
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let memory = memory().map_or_else(String::new, |gib| format!(" and {gib:.1} GiB of memory"));
     let kernel = first_line("uname", &["-sr"]).unwrap_or_else(|| std::env::consts::OS.into());
     let rust = first_line("rustc", &["--version"]).unwrap_or_else(|| "rustc unknown".into());
     let profile = match cfg!(debug_assertions) {
@@ -19,9 +20,17 @@ pub fn described() -> String {
     let commit = first_line("git", &["rev-parse", "--short", "HEAD"]);
     let commit = commit.map_or_else(String::new, |c| format!(", oq at {c}"));
     format!(
-        "Measured on {cores} cores of {model}, {kernel} {}, {rust}, {profile}{commit}.",
+        "Measured on {cores} cores of {model}{memory}, {kernel} {}, {rust}, {profile}{commit}.",
         std::env::consts::ARCH
     )
+}
+
+/// In GiB, as Linux tells it.
+fn memory() -> Option<f64> {
+    let info = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = info.lines().find_map(|l| l.strip_prefix("MemTotal:"))?;
+    let kib: f64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(kib / f64::from(1 << 20))
 }
 
 /// The first line that a program prints; nothing if it is not there.

@@ -4,15 +4,17 @@ use clap::{Subcommand, ValueEnum};
 use oq_core::Result;
 
 use crate::document::Part;
+use crate::plot::Picture;
+use crate::table::Table;
 #[cfg(feature = "real")]
-use crate::{document, endpoint, real};
+use crate::{endpoint, real};
 use crate::{machine, recorder, simulated};
 
 #[derive(Subcommand)]
 pub enum What {
     /// Prints one part
     Print { part: Name },
-    /// Puts parts into docs/benchmarks.md, all unless some are named
+    /// Puts parts into docs/benchmarks.md and docs/dev.md, all unless some are named
     Write { parts: Vec<Name> },
     #[cfg(feature = "real")]
     /// What `oq dev` answers a second; build it first, in the same profile
@@ -56,6 +58,9 @@ pub enum Name {
     /// The memory of a worker in front of a million tasks
     #[cfg(feature = "real")]
     Backlog,
+    /// What `oq dev` answers a second
+    #[cfg(feature = "real")]
+    Endpoint,
 }
 
 impl Name {
@@ -63,7 +68,7 @@ impl Name {
         let (tables, pictures) = match self {
             Name::Cost => (simulated::cost()?, Vec::new()),
             Name::Idle => (simulated::idle()?, Vec::new()),
-            Name::Front => (simulated::front()?, Vec::new()),
+            Name::Front => simulated::front()?,
             Name::Latency => (simulated::latency()?, Vec::new()),
             Name::Scale => simulated::scale()?,
             #[cfg(feature = "real")]
@@ -74,17 +79,23 @@ impl Name {
             Name::Resources => (real::resources::tables(), Vec::new()),
             #[cfg(feature = "real")]
             Name::Backlog => (real::backlog::tables()?, Vec::new()),
+            #[cfg(feature = "real")]
+            Name::Endpoint => (vec![endpoint::table(None)], Vec::new()),
         };
+        Ok(self.part(tables, pictures))
+    }
+
+    fn part(self, tables: Vec<Table>, pictures: Vec<Picture>) -> Part {
         let timed = !matches!(
             self,
             Name::Cost | Name::Idle | Name::Front | Name::Latency | Name::Scale
         );
-        Ok(Part {
+        Part {
             name: self.name(),
             tables,
             pictures,
             where_: timed.then(machine::described),
-        })
+        }
     }
 
     fn name(self) -> &'static str {
@@ -102,6 +113,8 @@ impl Name {
             Name::Resources => "resources",
             #[cfg(feature = "real")]
             Name::Backlog => "backlog",
+            #[cfg(feature = "real")]
+            Name::Endpoint => "endpoint",
         }
     }
 }
@@ -127,19 +140,19 @@ impl What {
                 for name in if parts.is_empty() { all } else { &parts } {
                     eprintln!("{}", name.name());
                     let part = name.measure()?;
-                    part.write().expect("docs/benchmarks.md can be written");
+                    part.write().expect("the document can be written");
                     out.extend(missed(&part));
                 }
                 Ok(out)
             }
             #[cfg(feature = "real")]
             What::Endpoint { oq, write } => {
-                let table = endpoint::table(oq);
-                print!("{table}");
+                let part = Name::Endpoint.part(vec![endpoint::table(oq)], Vec::new());
+                part.tables.iter().for_each(|table| print!("{table}"));
                 if write {
-                    document::write_endpoint(&table).expect("docs/dev.md can be written");
+                    part.write().expect("docs/dev.md can be written");
                 }
-                Ok(table.missed().collect())
+                Ok(missed(&part))
             }
             #[cfg(feature = "real")]
             What::Run(run) => run.run().map(|()| Vec::new()),
@@ -152,22 +165,14 @@ impl What {
 #[cfg(test)]
 mod tests {
     use super::*;
-    #[cfg(not(feature = "real"))]
     use crate::document;
 
     #[test]
     fn every_part_has_its_section() {
-        let text = std::fs::read_to_string(document::path()).unwrap();
         for part in Name::value_variants() {
+            let text = std::fs::read_to_string(document::path(part.name())).unwrap();
             let section = oq_printed::section(&text, part.name());
             assert!(section.is_some(), "{}", part.name());
         }
-    }
-
-    #[cfg(feature = "real")]
-    #[test]
-    fn the_endpoint_has_its_section() {
-        let text = std::fs::read_to_string(document::endpoint_path()).unwrap();
-        assert!(oq_printed::section(&text, "endpoint").is_some());
     }
 }

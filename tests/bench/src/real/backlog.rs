@@ -86,7 +86,7 @@ pub fn tables() -> Result<Vec<Table>> {
     let (mib, ran) = (numbers.next().unwrap_or(0.0), numbers.next().unwrap_or(0.0));
     let mut t = Table::new(
         "A worker in front of a million waiting tasks",
-        "A million lone tasks in an SQLite file; a worker with 64 slots runs one-second tasks for 25 s.",
+        "A million lone tasks in an SQLite file; a worker with 64 slots runs one-second tasks for 25 s. One run.",
     );
     t.add(
         "peak memory of the worker's process",

@@ -7,6 +7,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::place::Kind;
+use super::run::{POLL, SLOTS};
 use super::throughput;
 use crate::machine::first_line;
 use crate::table::{Cell, Table, at_least, plain, text};
@@ -19,8 +20,11 @@ const LONE: u64 = 20_000;
 #[derive(Clone, Debug)]
 struct Peer {
     name: String,
+    /// How its worker is set up.
+    how: String,
+    tasks: u64,
     submit: f64,
-    drain: Option<f64>,
+    drain: f64,
     both: f64,
 }
 
@@ -44,39 +48,74 @@ pub fn tables() -> Vec<Table> {
 
 fn rates(peers: &[Peer], missing: &[String]) -> Table {
     let note = format!(
-        "No-op tasks of 100 bytes, one producer and one worker, each a process; medians of five \
-         runs. oq on `oq dev`, a store in memory behind a real S3 endpoint, over HTTP; the others on \
-         {} that keeps nothing on disk. {} {}",
-        first_line("redis-server", &["--version"]).unwrap_or_else(|| "no Redis".into()),
+        "No-op tasks with inputs of 100 bytes of JSON; medians of {RUNS} runs. Submitted by one process \
+         with nobody at work; worked off by a worker that starts then; and end to end, with the \
+         worker there before. oq on `oq dev`, a store in memory behind a real S3 endpoint, over HTTP; \
+         the others on a Redis that keeps nothing on disk. The clock of a worker starts when it \
+         starts (oq), says that it is ready (BullMQ), or is seen to have ended its first tasks \
+         (Celery, RQ, Dramatiq: their processes take a second to start). It stops when the last \
+         outcome is recorded (oq in Rust), the worker has recorded all and ended (oq in Python), the \
+         last job is told as completed (BullMQ), or Redis is seen to have nothing left (the others). \
+         {} {}",
         versions(),
         missing.join(" "),
     );
-    let head = ["who", "submitted/s", "worked off/s", "end to end/s"];
+    let head = [
+        "who",
+        "worker",
+        "tasks",
+        "submitted/s",
+        "worked off/s",
+        "end to end/s",
+    ];
     let mut table = Table::grid("Beside queues that need a Redis", note.trim(), &head);
     for peer in peers {
-        let drain = peer.drain.map_or(text(""), |rate| plain(rate, ""));
-        let row = vec![plain(peer.submit, ""), drain, plain(peer.both, "")];
+        let row = vec![
+            text(peer.how.as_str()),
+            plain(peer.tasks as f64, ""),
+            plain(peer.submit, ""),
+            plain(peer.drain, ""),
+            plain(peer.both, ""),
+        ];
         table.row(peer.name.as_str(), row);
     }
     table
 }
 
+/// Of all that is measured beside oq.
 fn versions() -> String {
     let lock = std::fs::read_to_string(home().join("package-lock.json")).unwrap_or_default();
     let lock: serde_json::Value = serde_json::from_str(&lock).unwrap_or_default();
     let bullmq = lock["packages"]["node_modules/bullmq"]["version"].as_str();
-    let node = first_line("node", &["--version"]).unwrap_or_else(|| "no Node".into());
+    let node = first_line("node", &["--version"]);
+    let python = venv_python().and_then(|python| first_line(&python, &["--version"]));
+    let redis = first_line("redis-server", &["--version"]);
+    let redis = redis.and_then(|line| Some(line.split_once("v=")?.1.split(' ').next()?.to_owned()));
+    let shown = |version: Option<String>| version.unwrap_or_else(|| "(not there)".into());
+    let pinned = ["celery", "rq", "dramatiq"].map(|name| shown(pinned(name)));
+    let [celery, rq, dramatiq] = pinned;
     format!(
-        "BullMQ {} on Node {node}; Celery, RQ and Dramatiq as `oq-py/bench/requirements.txt` pins them.",
-        bullmq.unwrap_or("unknown")
+        "Redis {}; BullMQ {} on Node {}; Celery {celery}, RQ {rq} and Dramatiq {dramatiq} on {}.",
+        shown(redis),
+        bullmq.unwrap_or("(not there)"),
+        shown(node),
+        shown(python),
     )
 }
 
-/// End to end, against each other.
+/// The version of a package in what the Python side installs.
+fn pinned(name: &str) -> Option<String> {
+    let file = root().join("oq-py/bench/requirements.txt");
+    let text = std::fs::read_to_string(file).ok()?;
+    let mut lines = text.lines().filter_map(|line| line.split_once("=="));
+    lines.find(|(n, _)| *n == name).map(|(_, v)| v.to_owned())
+}
+
+/// Against each other.
 fn ratios(peers: &[Peer]) -> Table {
-    let head = ["oq", "against", "ratio, end to end"];
-    let mut table = Table::grid("As ratios", "End to end, of the same run.", &head);
-    let rate = |name: &str| peers.iter().find(|p| p.name == name).map(|p| p.both);
+    let head = ["oq", "against", "submitted", "worked off", "end to end"];
+    let mut table = Table::grid("As ratios", "Of the same run.", &head);
+    let named = |name: &str| peers.iter().find(|p| p.name == name);
     for (us, them, least) in [
         ("oq, Rust, 100 to an object", "BullMQ, in bulk", Some(3.0)),
         ("oq, Rust, lone", "BullMQ, lone", None),
@@ -87,13 +126,23 @@ fn ratios(peers: &[Peer]) -> Table {
         ("oq, Python, packed", "Dramatiq", Some(4.0)),
         ("oq, Python, packed", "RQ", None),
         ("oq, Python, lone", "Celery", None),
+        ("oq, Python, lone", "Dramatiq", None),
+        ("oq, Python, lone", "RQ", None),
     ] {
-        let ratio: Cell = match (rate(us), rate(them), least) {
-            (Some(us), Some(them), Some(least)) => at_least(us / them, "×", least),
-            (Some(us), Some(them), None) => plain(us / them, "×"),
-            _ => text("not measured"),
+        let cells: Vec<Cell> = match (named(us), named(them)) {
+            (Some(us), Some(them)) => {
+                let both = us.both / them.both;
+                vec![
+                    plain(us.submit / them.submit, "×"),
+                    plain(us.drain / them.drain, "×"),
+                    least.map_or(plain(both, "×"), |least| at_least(both, "×", least)),
+                ]
+            }
+            _ => vec![text("not measured"); 3],
         };
-        table.row(us, vec![text(them), ratio]);
+        let mut row = vec![text(them)];
+        row.extend(cells);
+        table.row(us, row);
     }
     table
 }
@@ -102,8 +151,10 @@ fn ours(name: &str, tasks: u64, pack: usize) -> Peer {
     let rates = throughput::rates(Kind::Dev, tasks, pack);
     Peer {
         name: name.into(),
+        how: format!("{SLOTS} slots, {POLL} ms poll"),
+        tasks,
         submit: rates.submit,
-        drain: Some(rates.drain),
+        drain: rates.drain,
         both: rates.both,
     }
 }
@@ -206,8 +257,10 @@ fn bullmq() -> Result<Vec<Peer>, String> {
         };
         peers.push(Peer {
             name: name.into(),
+            how: "500 slots".into(),
+            tasks,
             submit: median(0),
-            drain: Some(median(1)),
+            drain: median(1),
             both: median(2),
         });
     }
@@ -262,20 +315,25 @@ fn moment(said: &str, name: &str) -> f64 {
     said[name].as_f64().expect(name)
 }
 
-/// What `python oq-py/bench` prints, in the environment of `tests/run python`: rows of who, how,
-/// enqueued and run a second.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// That of the environment of `tests/run python`.
+fn venv_python() -> Option<String> {
+    let python = target().join("venv-python/bin/python");
+    python.exists().then(|| python.display().to_string())
+}
+
+/// What `python oq-py/bench` prints: rows of who, how, tasks, and three rates.
 fn python() -> Result<Vec<Peer>, String> {
     const BUILD: &str = "build it with `maturin develop --release` in `oq-py`, in the \
                          environment of `tests/run python`";
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let python = target().join("venv-python/bin/python");
-    if !python.exists() {
-        return Err(format!("Not measured: Python ({BUILD})."));
-    }
+    let python = venv_python().ok_or_else(|| format!("Not measured: Python ({BUILD})."))?;
     // It refuses an oq that is not optimised.
     let output = Command::new(python)
         .args(["oq-py/bench", "--runs", &RUNS.to_string()])
-        .current_dir(&root)
+        .current_dir(root())
         .stderr(Stdio::inherit())
         .output()
         .expect("Python starts");
@@ -293,16 +351,20 @@ fn python() -> Result<Vec<Peer>, String> {
 
 fn python_row(line: &str) -> Option<Peer> {
     let fields: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
-    let [name, _, enqueued, ran] = fields[..] else {
+    let [name, how, tasks, submit, drain, both] = fields[..] else {
         return None;
     };
     let number = |text: &str| text.replace(',', "").parse::<f64>().ok();
-    Some(Peer {
+    // Its table of stores has as many columns.
+    let on_loopback = how.contains(" on loopback; ");
+    on_loopback.then_some(Peer {
         // Here oq is in Rust as well.
         name: name.replace("oq, ", "oq, Python, "),
-        submit: number(enqueued)?,
-        drain: None,
-        both: number(ran)?,
+        how: how.split_once("; ")?.1.to_owned(),
+        tasks: number(tasks)? as u64,
+        submit: number(submit)?,
+        drain: number(drain)?,
+        both: number(both)?,
     })
 }
 
@@ -312,12 +374,25 @@ mod tests {
 
     #[test]
     fn reads_the_rows_of_the_python_side() {
-        let row = python_row("| oq, packed | `oq dev`, HTTP | 41,000 | 20,500 |").unwrap();
+        let row = "| oq, packed | `oq dev`, HTTP on loopback; 100 slots | 50,000 | 41,000 | 30,100 | 20,500 |";
+        let row = python_row(row).unwrap();
         assert_eq!(
-            (row.name.as_str(), row.submit, row.both),
-            ("oq, Python, packed", 41_000.0, 20_500.0)
+            (row.name.as_str(), row.how.as_str(), row.tasks),
+            ("oq, Python, packed", "100 slots", 50_000)
         );
-        assert!(python_row("| who | how | enqueued/s | run/s, end to end |").is_none());
+        assert_eq!(
+            (row.submit, row.drain, row.both),
+            (41_000.0, 30_100.0, 20_500.0)
+        );
+        assert!(python_row("| who | how | tasks | enqueued/s | worked off/s | run/s |").is_none());
+        assert!(python_row("| `memory:`, packed | 5,000 | 1 | 2 | 3 | 4 |").is_none());
         assert!(python_row("| packed | 1 | 2 | holds |").is_none());
+    }
+
+    #[test]
+    fn what_is_beside_has_its_versions() {
+        for name in ["celery", "rq", "dramatiq"] {
+            assert!(pinned(name).is_some(), "{name}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! A store to measure on, and this program on it in processes of their own.
 
 use std::collections::BTreeMap;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use oq_dev_server::{DevServer, beside_this_program};
 use tempfile::TempDir;
@@ -80,19 +80,47 @@ impl Place {
 
     /// The roles, one after the other in one process; what each took.
     pub fn run(&self, tasks: u64, pack: usize, roles: &[Role]) -> Vec<Took> {
+        self.start(tasks, pack, roles, false).took()
+    }
+
+    /// From the first submission to the last recorded outcome: one process works, and when it is
+    /// there another submits.
+    pub fn both(&self, tasks: u64, pack: usize) -> Took {
+        let worker = self.start(tasks, pack, &[Role::Drain], true);
+        let client = self.start(tasks, pack, &[Role::Submit], true).took()[0];
+        let worker = worker.took()[0];
+        Took {
+            began: client.began,
+            ..worker
+        }
+    }
+
+    fn start(&self, tasks: u64, pack: usize, roles: &[Role], warm: bool) -> Running {
         let name = |role: &Role| format!("{role:?}").to_lowercase();
-        let output = self
+        let child = self
             .command()
             .args(["run", &self.url, &tasks.to_string(), &pack.to_string()])
             .args(roles.iter().map(name))
-            .stderr(Stdio::inherit())
-            .output()
+            .args(warm.then_some("--warm"))
+            .stdout(Stdio::piped())
+            .spawn()
             .expect("a process");
-        assert!(
-            output.status.success(),
-            "{tasks} tasks on {}: failed",
-            self.url
-        );
+        let what = format!("{roles:?} of {tasks} tasks on {}", self.url);
+        Running { child, what }
+    }
+}
+
+/// A process of this program.
+struct Running {
+    child: Child,
+    what: String,
+}
+
+impl Running {
+    /// What each of its roles took, at its end.
+    fn took(self) -> Vec<Took> {
+        let output = self.child.wait_with_output().expect("a process ends");
+        assert!(output.status.success(), "{}: failed", self.what);
         let text = String::from_utf8_lossy(&output.stdout);
         let took = text
             .lines()

@@ -8,7 +8,7 @@ use crate::table::{Table, at_most, plain, text};
 pub fn tables() -> Vec<Table> {
     let mut table = Table::grid(
         "Instructions and memory a task",
-        "Producer, worker and store in one thread, so the store in memory is included; counted by valgrind as the difference between two runs, one with twice the tasks. Observed means with a recorder of metrics and a subscriber to traces at the level INFO.",
+        "Producer, worker and store in one thread, so the store in memory is included; counted by valgrind as the difference between two runs, one with twice the tasks. Observed means with a recorder of metrics, and with a log at the level INFO that is formatted and thrown away.",
         &[
             "load",
             "instructions",

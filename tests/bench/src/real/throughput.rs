@@ -1,7 +1,7 @@
 //! Tasks a second on the machine's own time: submitted, worked off, and end to end.
 
 use super::place::{Kind, Place};
-use super::run::{Role, Took};
+use super::run::{POLL, Role, SLOTS, Took};
 use crate::table::{Bound, Cell, Table, bounded, plain};
 
 const RUNS: usize = 5;
@@ -22,10 +22,10 @@ pub fn rates(kind: Kind, tasks: u64, pack: usize) -> Rates {
     let runs: Vec<[Took; 3]> = (0..RUNS).map(|_| once(kind, tasks, pack)).collect();
     let median = |role: usize| {
         let mut all: Vec<Took> = runs.iter().map(|run| run[role]).collect();
-        all.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
+        all.sort_by(|a, b| a.seconds().total_cmp(&b.seconds()));
         all[RUNS / 2]
     };
-    let rate = |role| tasks as f64 / median(role).seconds;
+    let rate = |role| tasks as f64 / median(role).seconds();
     Rates {
         submit: rate(0),
         drain: rate(1),
@@ -44,7 +44,7 @@ fn once(kind: Kind, tasks: u64, pack: usize) -> [Took; 3] {
         return [both[0], both[1], both[2]];
     }
     let (submit, drain) = (one(&first, Role::Submit), one(&first, Role::Drain));
-    [submit, drain, one(&second, Role::Both)]
+    [submit, drain, second.both(tasks, pack)]
 }
 
 /// The tables of `oq-bench print throughput`.
@@ -53,10 +53,11 @@ pub fn tables() -> Vec<Table> {
         "Tasks a second",
         &format!(
             "No-op tasks with inputs of 100 bytes; medians of {RUNS} runs. Submitted with nobody at \
-             work, worked off by one worker with 256 slots, and both at once, from the first \
-             submission to the last recorded outcome. Processor time and peak memory are of the \
-             process that submits and of the one that works; `oq dev` is another. With `memory:` all \
-             are one."
+             work; worked off by one worker with {SLOTS} slots that polls every {POLL} ms, from its \
+             start to the last recorded outcome; and end to end, from the first submission to the \
+             last recorded outcome, with the worker there before. Processor time and peak memory are \
+             of the process that submits and of the one that works; `oq dev` is another. With \
+             `memory:` all are one, also end to end."
         ),
         &[
             "store",
