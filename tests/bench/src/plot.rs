@@ -145,11 +145,15 @@ struct Axis {
 }
 
 impl Axis {
+    /// Zero stands where a tenth of the least other value would.
     fn log(values: impl Iterator<Item = f64>, begin: f64, end: f64) -> Axis {
-        let (low, high) = bounds(values);
+        let values: Vec<f64> = values.collect();
+        let some = values.iter().copied().filter(|v| *v > 0.0);
+        let (low, high) = bounds(some);
+        let zero = values.contains(&0.0);
         Axis {
             log: true,
-            from: low,
+            from: if zero { low / 10.0 } else { low },
             to: high.max(low * 2.0),
             begin,
             end,
@@ -171,7 +175,7 @@ impl Axis {
 
     fn place(&self, value: f64) -> f64 {
         let part = if self.log {
-            (value / self.from).ln() / (self.to / self.from).ln()
+            (value.max(self.from) / self.from).ln() / (self.to / self.from).ln()
         } else {
             (value - self.from) / (self.to - self.from)
         };
@@ -255,6 +259,9 @@ mod tests {
         let log = Axis::log([1.0, 64.0].into_iter(), 0.0, 100.0);
         assert!((log.place(8.0) - 50.0).abs() < 1e-9);
         assert_eq!(log.ticks(), [1.0, 2.0, 5.0, 10.0, 20.0, 50.0]);
+        let crowd = Axis::log([0.0, 1e3, 1e5].into_iter(), 0.0, 300.0);
+        let places = [0.0, 1e3, 1e5].map(|n| crowd.place(n).round());
+        assert_eq!(places, [0.0, 100.0, 300.0]);
         let linear = Axis::linear([3.2].into_iter(), 100.0, 0.0);
         assert_eq!(linear.place(0.0), 100.0);
         assert!(linear.place(3.2) > 0.0 && linear.ticks().len() > 3);

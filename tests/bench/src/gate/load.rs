@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use oq_core::Result;
 use oq_core::store::Latency;
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -70,7 +71,7 @@ impl Name {
 pub struct Load {
     pub name: Name,
     pub tasks: u64,
-    /// With a recorder of metrics and a subscriber to traces
+    /// With a recorder of metrics, and traces that are formatted and thrown away
     #[arg(long)]
     pub observed: bool,
 }
@@ -79,7 +80,9 @@ impl Load {
     pub fn run(&self) -> Result<()> {
         if self.observed {
             recorder::install();
-            registry().with(LevelFilter::INFO).init();
+            // Formatted as a program's log is, and written nowhere.
+            let lines = fmt::layer().with_writer(std::io::sink).with_ansi(false);
+            registry().with(lines).with(LevelFilter::INFO).init();
         }
         virtually(self.name.burst(self.tasks).run())?;
         Ok(())

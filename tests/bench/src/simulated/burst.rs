@@ -120,9 +120,9 @@ impl Burst {
         let world = World::new(self.latency);
         self.front.prepare(&world).await?;
         let producer = world.client().await?;
-        if self.shards != producer.settings().await?.shards {
-            producer.set_shards(self.shards).await?;
-        }
+        world
+            .set_shards(&producer, self.shards, self.shards)
+            .await?;
         let mut crew = Crew::default();
         if self.come == Come::Before {
             crew.hire(&world, self.workers, self.hands).await?;

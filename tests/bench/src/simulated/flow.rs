@@ -25,6 +25,8 @@ pub struct Flow {
     pub workers: usize,
     pub producers: usize,
     pub shards: u16,
+    /// All tasks go to the first ones of these.
+    pub used: Option<u16>,
     pub front: Front,
     pub hands: Hands,
     pub latency: Latency,
@@ -40,6 +42,7 @@ impl Default for Flow {
             workers: 10,
             producers: 4,
             shards: 16,
+            used: None,
             front: Front::Nothing,
             hands: Hands::default(),
             latency: Latency::S3,
@@ -70,9 +73,8 @@ impl Flow {
         let world = Arc::new(World::new(self.latency));
         self.front.prepare(&world).await?;
         let settings = world.onlooker().await?;
-        if self.shards != settings.settings().await?.shards {
-            settings.set_shards(self.shards).await?;
-        }
+        let used = self.used.unwrap_or(self.shards);
+        world.set_shards(&settings, self.shards, used).await?;
         let mut crew = Crew::default();
         crew.hire(&world, self.workers, self.hands).await?;
         let measured = Duration::from_secs(self.seconds);

@@ -11,11 +11,9 @@ use oq_core::record::{
 use oq_core::testing::sim_entropy::SimEntropy;
 use oq_core::{Result, StoreTime};
 
-use super::burst::{Burst, Come};
 use super::crew::TASK;
-use super::flow::Flow;
-use super::world::{EPOCH, QUEUE, World, virtually};
-use crate::table::{Table, at_most, plain};
+use super::world::{EPOCH, QUEUE, World};
+use crate::table::number;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Front {
@@ -40,12 +38,13 @@ impl Front {
         }) as usize
     }
 
-    fn what(self) -> &'static str {
+    pub fn what(self) -> String {
+        let of = |n: u64| number(n as f64);
         match self {
-            Front::Nothing => "nothing",
-            Front::Delayed(_) => "100,000 delayed urgent tasks",
-            Front::PutOff(_) => "100,000 rate-limited tasks",
-            Front::Both(_) => "both",
+            Front::Nothing => "nothing".into(),
+            Front::Delayed(n) => format!("{} delayed urgent tasks", of(n)),
+            Front::PutOff(n) => format!("{} rate-limited tasks", of(n)),
+            Front::Both(n) => format!("{} of each", of(n)),
         }
     }
 
@@ -114,105 +113,4 @@ pub async fn put(world: &World, id: ObjectId, live: &Live) -> Result<()> {
     let key = Key::Live(QueueName::new(QUEUE)?, id).store_key();
     world.bare.create(&key, encode(live)).await?;
     Ok(())
-}
-
-const EACH: u64 = 100_000;
-
-/// The tables of `oq-bench print front`.
-pub fn tables() -> Result<Vec<Table>> {
-    let fronts = [
-        Front::Nothing,
-        Front::Delayed(EACH),
-        Front::PutOff(EACH),
-        Front::Both(EACH),
-    ];
-    Ok(vec![bursts(&fronts)?, one_by_one(&fronts)?])
-}
-
-fn bursts(fronts: &[Front]) -> Result<Table> {
-    let mut table = Table::grid(
-        "A burst of 10,000 lone tasks behind tasks that wait",
-        "Ten workers, S3's latencies. The ratio is to the same burst with nothing in front.",
-        &[
-            "in front",
-            "workers",
-            "PUT a task",
-            "GET a task",
-            "LIST a task",
-            "$ a million",
-            "cost",
-            "time",
-        ],
-    );
-    for come in [Come::Before, Come::After] {
-        let mut free = None;
-        for &front in fronts {
-            let burst = Burst {
-                front,
-                come,
-                ..Burst::default()
-            };
-            let ran = virtually(burst.run())?;
-            let (cost, seconds) = *free.get_or_insert((ran.per_million(), ran.seconds));
-            table.row(
-                front.what(),
-                vec![
-                    crate::table::text(match come {
-                        Come::Before => "idle",
-                        Come::After => "start",
-                    }),
-                    plain(ran.a_task(ran.all.put()), ""),
-                    plain(ran.a_task(ran.all.get()), ""),
-                    plain(ran.a_task(ran.all.list()), ""),
-                    plain(ran.per_million(), "$"),
-                    at_most(ran.per_million() / cost, "×", 1.2),
-                    at_most(ran.seconds / seconds, "×", 1.2),
-                ],
-            );
-        }
-    }
-    Ok(table)
-}
-
-fn one_by_one(fronts: &[Front]) -> Result<Table> {
-    let mut table = Table::grid(
-        "Ten tasks a second behind tasks that wait",
-        "Four workers, S3's latencies, for five minutes: how long from a submission to the handler, and what it costs.",
-        &[
-            "in front",
-            "p50",
-            "p95",
-            "p99",
-            "requests a task",
-            "time (p50)",
-            "requests",
-        ],
-    );
-    let mut free = None;
-    for &front in fronts {
-        let flow = Flow {
-            front,
-            rate: 10.0,
-            seconds: 300,
-            workers: 4,
-            producers: 1,
-            ..Flow::default()
-        };
-        let flowed = virtually(flow.run())?;
-        let start = flowed.to_start;
-        let requests = flowed.ran.a_task(flowed.ran.all.total());
-        let (p50, each) = *free.get_or_insert((start.p50, requests));
-        table.row(
-            front.what(),
-            vec![
-                plain(start.p50, "s"),
-                plain(start.p95, "s"),
-                plain(start.p99, "s"),
-                plain(requests, ""),
-                at_most(start.p50 / p50, "×", 1.2),
-                at_most(requests / each, "×", 1.2),
-            ],
-        );
-    }
-    Ok(table)
 }

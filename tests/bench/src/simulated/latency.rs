@@ -138,34 +138,46 @@ fn loaded() -> Result<Table> {
         &HEAD,
     );
     for (name, latency) in PROFILES {
-        for (what, rate, workers, shards, most) in [
-            ("100 a second, 10 workers", 100.0, 10, 16, None),
+        let hot = Most {
+            p50: None,
+            p99: 3.6,
+        };
+        for (what, rate, workers, shards, used, most) in [
+            ("100 a second, 10 workers", 100.0, 10, 16, 16, None),
             (
                 "1,000 a second, 10 workers",
                 1000.0,
                 10,
+                16,
                 16,
                 Some(Most {
                     p50: Some(0.3),
                     p99: 2.0,
                 }),
             ),
-            ("1,000 a second, 50 workers", 1000.0, 50, 16, None),
+            ("1,000 a second, 50 workers", 1000.0, 50, 16, 16, None),
+            (
+                "1,000 a second, 10 workers, all in one of 16 shards",
+                1000.0,
+                10,
+                16,
+                1,
+                Some(hot),
+            ),
             (
                 "1,000 a second, 10 workers, one shard",
                 1000.0,
                 10,
                 1,
-                Some(Most {
-                    p50: None,
-                    p99: 3.6,
-                }),
+                1,
+                Some(hot),
             ),
         ] {
             let flow = Flow {
                 rate,
                 workers,
                 shards,
+                used: Some(used),
                 latency,
                 watched: Some(20),
                 ..Flow::default()

@@ -3,7 +3,9 @@
 //! injected.
 
 mod backlog;
+mod behind;
 mod burst;
+mod caps;
 mod cost;
 mod crew;
 mod flow;
@@ -14,10 +16,10 @@ mod log;
 mod scale;
 mod world;
 
+pub use behind::tables as front;
 pub use burst::Burst;
 pub use cost::tables as cost;
 pub use crew::{Hands, Work};
-pub use front::tables as front;
 pub use idle::{Idle, tables as idle};
 pub use latency::tables as latency;
 pub use scale::tables as scale;

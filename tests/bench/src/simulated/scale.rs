@@ -4,6 +4,7 @@ use oq_core::Result;
 
 use super::backlog::{Backlog, PACK};
 use super::burst::Burst;
+use super::flow::Flow;
 use super::world::virtually;
 use crate::plot::{Chart, Picture, Series};
 use crate::table::{Table, at_most, plain};
@@ -19,111 +20,93 @@ pub fn tables() -> Result<(Vec<Table>, Vec<Picture>)> {
     Ok((vec![workers, shards, waiting], vec![a, b, c]))
 }
 
-const HEAD: [&str; 5] = [
+const HEAD: [&str; 6] = [
     "PUT a task",
     "GET a task",
     "LIST a task",
     "$ a million",
     "tasks a second",
+    "start p50",
 ];
 
 fn workers() -> Result<(Table, Picture)> {
-    let mut table = Table::grid(
-        "From 1 to 64 workers",
-        "A burst of 20,000 lone tasks on 16 shards; the workers are there, with 32 slots each, and wait for S3's answers only.",
-        &[&["workers"], &HEAD[..]].concat(),
-    );
-    let (mut cost, mut rate) = (Vec::new(), Vec::new());
-    for workers in DOUBLING {
-        let ran = virtually(
-            Burst {
-                tasks: 20_000,
-                workers,
-                ..Burst::default()
-            }
-            .run(),
-        )?;
-        table.row(workers.to_string(), row(&ran));
-        cost.push((workers as f64, ran.per_million()));
-        rate.push((workers as f64, ran.rate()));
-    }
-    let picture = Picture::new(
+    grown(
         "workers",
-        vec![
-            Chart::new("tasks a second", "workers", vec![Series::new("lone", rate)]).log_y(),
-            Chart::new(
-                "$ a million tasks",
-                "workers",
-                vec![Series::new("lone", cost)],
-            ),
-        ],
-    );
-    Ok((
-        table.below(
-            &picture.markdown("Tasks a second and dollars a million over the number of workers"),
-        ),
-        picture,
-    ))
-}
-
-fn row(ran: &super::burst::Ran) -> Vec<crate::table::Cell> {
-    vec![
-        plain(ran.a_task(ran.all.put()), ""),
-        plain(ran.a_task(ran.all.get()), ""),
-        plain(ran.a_task(ran.all.list()), ""),
-        plain(ran.per_million(), "$"),
-        plain(ran.rate(), ""),
-    ]
+        "A burst of 20,000 lone tasks on 16 shards; the workers are there, with 32 slots each, and wait for S3's answers only. The start is of tasks at 200 a second, for a minute, on as many workers: from the submission to the handler.",
+        |workers| (workers, 16),
+    )
 }
 
 fn shards() -> Result<(Table, Picture)> {
+    grown("shards", "The same on ten workers.", |shards| {
+        (10, shards as u16)
+    })
+}
+
+/// A burst and a steady rate on ever more of something: of workers, and of shards.
+fn grown(what: &str, note: &str, of: impl Fn(usize) -> (usize, u16)) -> Result<(Table, Picture)> {
     let mut table = Table::grid(
-        "From 1 to 64 shards",
-        "The same burst on ten workers.",
-        &[&["shards"], &HEAD[..]].concat(),
+        &format!("From 1 to 64 {what}"),
+        note,
+        &[&[what], &HEAD[..]].concat(),
     );
-    let (mut cost, mut rate) = (Vec::new(), Vec::new());
-    for shards in DOUBLING {
-        let ran = virtually(
-            Burst {
-                tasks: 20_000,
-                shards: shards as u16,
-                ..Burst::default()
-            }
-            .run(),
-        )?;
-        table.row(shards.to_string(), row(&ran));
-        cost.push((shards as f64, ran.per_million()));
-        rate.push((shards as f64, ran.rate()));
+    let (mut cost, mut rate, mut start) = (Vec::new(), Vec::new(), Vec::new());
+    for many in DOUBLING {
+        let (workers, shards) = of(many);
+        let burst = Burst {
+            tasks: 20_000,
+            workers,
+            shards,
+            ..Burst::default()
+        };
+        let ran = virtually(burst.run())?;
+        let flow = Flow {
+            rate: 200.0,
+            workers,
+            shards,
+            ..Flow::default()
+        };
+        let wait = virtually(flow.run())?.to_start.p50;
+        table.row(
+            many.to_string(),
+            vec![
+                plain(ran.a_task(ran.all.put()), ""),
+                plain(ran.a_task(ran.all.get()), ""),
+                plain(ran.a_task(ran.all.list()), ""),
+                plain(ran.per_million(), "$"),
+                plain(ran.rate(), ""),
+                plain(wait, "s"),
+            ],
+        );
+        cost.push((many as f64, ran.per_million()));
+        rate.push((many as f64, ran.rate()));
+        start.push((many as f64, wait));
     }
+    let lone = |title, points| Chart::new(title, what, vec![Series::new("lone", points)]);
     let picture = Picture::new(
-        "shards",
+        what,
         vec![
-            Chart::new("tasks a second", "shards", vec![Series::new("lone", rate)]),
-            Chart::new(
-                "$ a million tasks",
-                "shards",
-                vec![Series::new("lone", cost)],
-            ),
+            lone("tasks a second", rate).log_y(),
+            lone("$ a million tasks", cost),
+            lone("200 a second: seconds to start", start),
         ],
     );
-    Ok((
-        table.below(
-            &picture.markdown("Tasks a second and dollars a million over the number of shards"),
-        ),
-        picture,
-    ))
+    let shown = picture.markdown(&format!(
+        "Tasks a second, dollars a million and the wait for the start over the number of {what}"
+    ));
+    Ok((table.below(&shown), picture))
 }
 
 fn waiting() -> Result<(Table, Picture)> {
     let mut table = Table::grid(
         "From a thousand to ten million waiting tasks",
         &format!(
-            "{PACK} to an object. Four workers start and work off 500,000 of them (or all), while an urgent task comes every 50 ms: what a task takes, start of the workers included, and how long the urgent ones wait."
+            "{PACK} to an object. Four workers start and work off 500,000 of them (or all), while an urgent task comes every 50 ms: what a task takes, start of the workers included, and how long the urgent ones wait. Smaller backlogs than a million are worked off before the workers have settled, and their urgent tasks find free slots: the ratios are to a million."
         ),
         &[
             "waiting tasks",
             "requests an object",
+            "seconds",
             "tasks a second",
             "urgent p50",
             "urgent p99",
@@ -138,7 +121,6 @@ fn waiting() -> Result<(Table, Picture)> {
         let ran = &worked.ran;
         let object = ran.all.total() as f64 / ran.tries.claimed.max(1) as f64;
         let urgent = worked.urgent;
-        // Below that the workers run dry before they have settled.
         let base = (tasks >= 1_000_000).then(|| *first.get_or_insert((object, urgent.p50)));
         let ratio = |now: f64, base: Option<f64>| match base {
             Some(base) => at_most(now / base, "×", 1.2),
@@ -148,6 +130,7 @@ fn waiting() -> Result<(Table, Picture)> {
             crate::table::number(tasks as f64),
             vec![
                 plain(object, ""),
+                plain(ran.seconds, "s"),
                 plain(ran.rate(), ""),
                 plain(urgent.p50, "s"),
                 plain(urgent.p99, "s"),

@@ -77,6 +77,24 @@ impl World {
         self.open(self.bare.clone()).await
     }
 
+    /// Gives the queue so many shards, of which producers use the first ones only; to be called before
+    /// anybody works.
+    pub async fn set_shards(&self, queue: &Queue, shards: u16, used: u16) -> Result<()> {
+        let now = queue.settings().await?.shards;
+        if shards != now {
+            queue.set_shards(shards).await?;
+        }
+        if shards < now {
+            // Until then workers would look at those that it had before.
+            self.pause(Duration::from_secs(7200)).await;
+            assert!(queue.settle_shards().await?, "the shards are not settled");
+        }
+        if used != shards {
+            queue.set_shards(used).await?;
+        }
+        Ok(())
+    }
+
     /// How long the world has been there.
     pub fn now(&self) -> Duration {
         self.start.elapsed()
