@@ -14,7 +14,7 @@ use super::write::{Settled, update, update_while};
 use crate::env::Mono;
 use crate::error::Result;
 use crate::record::{
-    Done, Hint, Key, Live, LiveState, ObjectId, QueueName, Record, Seen, TaskType, Token,
+    Done, Hint, Key, Live, LiveState, MIN_LEASE, ObjectId, QueueName, Record, Seen, TaskType, Token,
 };
 use crate::state::claim::{self as state, Claimant, LEFT_BEHIND, Refusal};
 use crate::state::run;
@@ -173,11 +173,17 @@ pub async fn claim(
         finish::clear(root, how.queue, id, &over.record).await?;
         return Ok(Claimed::Repaired(None));
     }
+    let longest = who.longest_lease;
+    let left = longest.saturating_sub(root.env().now().since(began));
+    let who = Claimant {
+        longest_lease: left.max(longest.min(MIN_LEASE)),
+        ..who.clone()
+    };
     decide(
         root,
         how,
         id,
-        who,
+        &who,
         At {
             began,
             date,

@@ -6,7 +6,6 @@ use super::lookup::outcome;
 use super::root::Root;
 use super::write::{Settled, create, create_while, read, update, update_while};
 use crate::error::{Error, Result};
-use crate::metric;
 use crate::record::{Dead, Done, Key, Live, ObjectId, QueueName, Seen, Token};
 use crate::state::record_outcome::{self, dead_tasks};
 use crate::testing::mutant::{Mutant, mutated};
@@ -61,7 +60,7 @@ pub async fn completed(hold: &mut Hold) -> Result<Finished> {
         };
         match settled {
             Settled::Won { seen, .. } => {
-                metric::finished(&hold.queue, &seen.record);
+                root.endings().finished(&hold.queue, &seen.record);
                 return Ok(Finished::Recorded);
             }
             // Not ours, in doubt, or not sent for want of lease: what is there decides.
@@ -72,7 +71,7 @@ pub async fn completed(hold: &mut Hold) -> Result<Finished> {
                     Some(done) if done.record.is_seal() => return Ok(Finished::Lost),
                     Some(done) if done.record.token != *hold.token() => return Ok(Finished::Lost),
                     Some(done) => {
-                        metric::finished(&hold.queue, &done.record);
+                        root.endings().finished(&hold.queue, &done.record);
                         return Ok(Finished::Recorded);
                     }
                     None => {}
@@ -134,7 +133,7 @@ pub async fn terminal(
                         finished => finished,
                     });
                 }
-                metric::finished(queue, &done.record);
+                root.endings().finished(queue, &done.record);
                 match clear(root, queue, id, &done.record).await {
                     Ok(Finished::Recorded) => {}
                     Ok(_) => {

@@ -17,6 +17,10 @@
 //!   the rest away; for others a worker does.
 //! - *The task is over and has no outcome yet.* It is recorded here by those who may; others wait a
 //!   few seconds for a worker to do it, and are told to try again if none does.
+//! - *The task was purged, with or without its outcome.* The record says when the task was submitted,
+//!   and whoever creates the task says the same, so that both are purged or neither is. A record that is
+//!   older than the purge begins a new life under another id; what is created late under the old one
+//!   is deleted and not run.
 //! - *Neither task nor outcome is there, long after.* The outcome was swept, or its writer died long
 //!   ago. Nothing of that life can land any more ([`FORGOTTEN`]), so the key begins a new one.
 
@@ -29,8 +33,8 @@ use super::submit::{self, Submitted};
 use super::write::{Settled, create, read, update};
 use crate::error::{Error, Result};
 use crate::record::{
-    Done, Ending, Idempotency, Key, KeyHash, Live, LiveState, ObjectId, QueueName, Seen, Stamp, V1,
-    WriteId,
+    Done, Ending, Idempotency, Key, KeyHash, Live, LiveState, ObjectId, QueueName, Seen, Settings,
+    Stamp, V1, WriteId,
 };
 use crate::state::{claim::is_expired, run};
 use crate::testing::mutant::{Mutant, mutated};
@@ -42,9 +46,6 @@ pub const FRESH: Duration = Duration::from_secs(60);
 /// A record this old with neither task nor outcome belongs to a life that is over: longer than
 /// [`FRESH`], the time in which creates are repeated, and the time that a late copy may take.
 pub const FORGOTTEN: Duration = Duration::from_secs(3600);
-
-/// Dates may be truncated to a second on either side.
-const DATE_MARGIN: Duration = Duration::from_secs(2);
 
 /// How often the record is looked at anew before giving up.
 const ROUNDS: u32 = 10;
@@ -118,7 +119,7 @@ where
     let mut seen: Option<Seen<Idempotency>> = None;
     let mut built: Option<(ObjectId, Live)> = None;
     for round in 1..=ROUNDS {
-        let since = root.env().now();
+        let read_at = root.env().now();
         let (record, helping) = match seen.take() {
             None => match create(root, &key, |stamp| record(first_id, how.window, stamp)).await? {
                 Settled::Won { seen, .. } => (seen.record, false),
@@ -148,7 +149,11 @@ where
                         // The one id that was asked for has been used and is over.
                         return Ok(Stands { id, existing: true });
                     }
-                    let next = record(id, how.window, there.record.write.clone());
+                    let stamp = Stamp {
+                        created: root.now(),
+                        ..there.record.write.clone()
+                    };
+                    let next = record(id, how.window, stamp);
                     match update(root, &key, &there, next).await? {
                         Settled::Won { seen, .. } => (seen.record, false),
                         Settled::Lost(_) => {
@@ -167,11 +172,12 @@ where
         // Writing a large input may take longer than the record stays fresh: then it is read again,
         // and the input need not be written again.
         built = Some((record.id, live.clone()));
-        if root.env().now().since(since) <= FRESH {
-            let submitted = submit::submit(root, how.queue, record.id, live).await?;
+        if root.env().now().since(read_at) <= FRESH {
+            let since = Some(record.write.created);
+            let submitted = submit::submit(root, how.queue, record.id, live, since).await?;
             if let Submitted::Accepted(life) = &submitted {
                 *written = Some(record.id);
-                let quick = root.env().now().since(since) < Duration::from_secs(1);
+                let quick = root.env().now().since(read_at) < Duration::from_secs(1);
                 if (!helping && quick) || is_ours(root, how.queue, record.id, life).await? {
                     let (id, existing) = (record.id, false);
                     return Ok(Stands { id, existing });
@@ -221,19 +227,18 @@ fn refused(id: ObjectId, submitted: Submitted) -> Result<()> {
 async fn is_ours(root: &Root, queue: &QueueName, id: ObjectId, life: &WriteId) -> Result<bool> {
     match read::<Done>(root, &Key::Done(queue.clone(), id)).await? {
         Some(done) if !done.record.is_seal() && done.record.life != *life => {
-            clear(root, queue, id, &done.record).await;
+            finish::clear_or_leave(root, queue, id, &done.record).await;
             Ok(false)
         }
         _ => Ok(true),
     }
 }
 
-/// The outcome has decided. Whether what is left can be cleared away by us makes no difference to
-/// who submits: whoever meets it next does it.
-async fn clear(root: &Root, queue: &QueueName, id: ObjectId, done: &Done) {
-    if let Err(error) = finish::clear(root, queue, id, done).await {
-        tracing::debug!(%queue, %id, %error, "a finished task is left to a worker");
-    }
+/// Whether the settings, as they are now, say that what was submitted at that moment was purged.
+async fn was_purged(root: &Root, queue: &QueueName, at: StoreTime) -> Result<bool> {
+    let settings = read::<Settings>(root, &Key::Settings(queue.clone())).await?;
+    let before = settings.and_then(|settings| settings.record.purged_before);
+    Ok(before.is_some_and(|before| at < before))
 }
 
 async fn decide(
@@ -250,22 +255,26 @@ async fn decide(
         });
     }
     let now = root.now();
+    let purged = |at: StoreTime| how.purged_before.is_some_and(|before| at < before);
     match lookup(root, how.queue, id).await? {
         None => {
+            let since = there.record.write.created;
             let written = there.last_modified.unwrap_or(now);
-            let purged = how
-                .purged_before
-                .is_some_and(|before| written.plus(DATE_MARGIN) < before);
-            let over = now.since(written) > FORGOTTEN || purged || mutated(Mutant::KeyReplaced);
-            Ok(if over {
-                Decision::Reuse
-            } else {
-                Decision::Help
-            })
+            let over = now.since(written) > FORGOTTEN || mutated(Mutant::KeyReplaced);
+            // A task that is created now is taken for as old as the record.
+            Ok(
+                if over || purged(since) || was_purged(root, how.queue, since).await? {
+                    Decision::Reuse
+                } else {
+                    Decision::Help
+                },
+            )
         }
+        Some(Found::Live { live, .. }) if purged(live.record.write.created) => Ok(Decision::Reuse),
+        Some(Found::Done { done, .. }) if purged(done.record.submitted) => Ok(Decision::Reuse),
         Some(Found::Done { done, left_behind }) => {
             if left_behind {
-                clear(root, how.queue, id, &done.record).await;
+                finish::clear_or_leave(root, how.queue, id, &done.record).await;
             }
             let outcome = done.record.tasks.first().map(|t| &t.outcome);
             let stands = outcome.is_some_and(|o| {

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::health::{Health, Kind};
 use crate::env::{Env, Mono};
 use crate::error::{Error, Result};
+use crate::metric::Endings;
 use crate::store::{
     Changed, Dated, Etag, List, Meter, Metered, Object, Page, Requests, Store, StoreError,
     StoreKey, Write,
@@ -50,6 +51,7 @@ struct Shared {
     attempt_timeout: Duration,
     date: Mutex<Option<(StoreTime, Mono)>>,
     health: Health,
+    endings: Endings,
 }
 
 impl Root {
@@ -66,6 +68,7 @@ impl Root {
                 attempt_timeout: told.unwrap_or(ATTEMPT_TIMEOUT).min(LONGEST_TIMEOUT),
                 date: Mutex::new(None),
                 health: Health::default(),
+                endings: Endings::default(),
             }),
         }
     }
@@ -78,6 +81,11 @@ impl Root {
     /// The requests made so far.
     pub fn requests(&self) -> Requests {
         self.shared.meter.snapshot()
+    }
+
+    /// Counts what ended by writes of this client.
+    pub(crate) fn endings(&self) -> &Endings {
+        &self.shared.endings
     }
 
     /// The injected surroundings.

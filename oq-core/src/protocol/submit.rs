@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::record::{Done, Key, Live, ObjectId, QueueName, Record, Stamp, WriteId, encode, seen};
 use crate::store::Write;
 use crate::testing::mutant::{Mutant, mutated};
+use crate::time::StoreTime;
 
 /// What is known of a submission.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,12 +30,14 @@ const SENDS: u32 = 8;
 /// again after this time.
 const WINDOW: Duration = Duration::from_secs(300);
 
-/// Creates the live object `id`. `live`'s stamp is set here, afresh for every send.
+/// Creates the live object `id`. `live`'s stamp is set here, afresh for every send. `since`: when it was
+/// submitted, if something that is written already says so.
 pub async fn submit(
     root: &Root,
     queue: &QueueName,
     id: ObjectId,
     mut live: Live,
+    since: Option<StoreTime>,
 ) -> Result<Submitted> {
     let key = Key::Live(queue.clone(), id).store_key();
     let env = root.env();
@@ -46,7 +49,8 @@ pub async fn submit(
             break;
         }
         if !(mutated(Mutant::SameBytesForEveryCreate) && attempt > 1) {
-            *live.stamp_mut() = Stamp::first(root.now(), env.entropy.as_ref());
+            let now = since.unwrap_or_else(|| root.now());
+            *live.stamp_mut() = Stamp::first(now, env.entropy.as_ref());
         }
         sent.push(live.stamp().created_by.clone());
         match root.send(&key, encode(&live), None).await {

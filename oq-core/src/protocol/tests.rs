@@ -183,7 +183,9 @@ impl World {
         };
         let slots = (0..tasks).map(|_| Slot::new(Data::Json(Json::null())));
         let live = pending(&draft, slots.collect(), Stamp::first(START, &SystemEntropy));
-        let submitted = submit(&self.root, &self.queue, id, live).await.unwrap();
+        let submitted = submit(&self.root, &self.queue, id, live, None)
+            .await
+            .unwrap();
         assert!(matches!(submitted, Submitted::Accepted(_)));
         id
     }

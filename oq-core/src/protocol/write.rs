@@ -45,7 +45,7 @@ pub async fn read<R: Record>(root: &Root, key: &Key) -> Result<Option<Seen<R>>> 
     }
 }
 
-/// Replaces the version `old` by `next`, whose stamp is set here.
+/// Replaces the version `old` by `next`, whose stamp is set here but for when it came into being.
 pub async fn update<R: Record>(
     root: &Root,
     key: &Key,
@@ -64,7 +64,10 @@ pub async fn update_while<R: Record>(
     mut next: R,
     may_send: impl Fn(u32) -> bool,
 ) -> Result<Settled<R>> {
-    *next.stamp_mut() = old.record.stamp().next(root.env().entropy.as_ref());
+    *next.stamp_mut() = Stamp {
+        created: next.stamp().created,
+        ..old.record.stamp().next(root.env().entropy.as_ref())
+    };
     let key = key.store_key();
     let body = encode(&next);
     let mut doubt = false;

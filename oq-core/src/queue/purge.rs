@@ -8,7 +8,6 @@ use serde::Serialize;
 use super::Queue;
 use crate::error::{Error, Result};
 use crate::protocol::keyed::FRESH;
-use crate::protocol::lookup::{Found, lookup};
 use crate::protocol::pages::Pages;
 use crate::protocol::sweep::delete;
 use crate::protocol::write::read;
@@ -209,11 +208,7 @@ impl Queue {
         let mut pages = Pages::new(self.root(), prefix::keys(self.name()));
         while let Some(page) = pages.next().await? {
             for entry in page.value {
-                let ours = matches!(Key::parse(entry.key.as_str()), Some(Key::Idempotency(..)));
-                if ours
-                    && is_older(&entry, before)
-                    && !self.stands_for_younger(&entry, before).await?
-                {
+                if self.is_key_older(&entry, before).await? {
                     let answer = self.root().delete_if(&entry.key, &entry.etag).await?;
                     deleted += u64::from(matches!(answer, Write::Won { .. }));
                 }
@@ -222,29 +217,21 @@ impl Queue {
         Ok(deleted)
     }
 
-    /// Whether a key that was written just before the purge stands for a task that was submitted just
-    /// after it: the key comes first.
-    async fn stands_for_younger(&self, entry: &Listed, before: StoreTime) -> Result<bool> {
-        if entry.last_modified.plus(FRESH + DATE_MARGIN) < before {
+    /// Whether a key stands for a task that was submitted before that moment. The record says when; far
+    /// from the moment its date does.
+    async fn is_key_older(&self, entry: &Listed, before: StoreTime) -> Result<bool> {
+        let Some(key @ Key::Idempotency(..)) = Key::parse(entry.key.as_str()) else {
             return Ok(false);
+        };
+        let written = entry.last_modified;
+        if written.plus(FRESH) < before || before.plus(FRESH) < written {
+            return Ok(written < before);
         }
-        let Some(key) = Key::parse(entry.key.as_str()) else {
-            return Ok(false);
-        };
-        let id = match read::<Idempotency>(self.root(), &key).await {
-            Ok(Some(record)) => record.record.id,
-            Ok(None) => return Ok(false),
-            Err(Error::Unreadable { .. }) => return Ok(true),
-            Err(e) => return Err(e),
-        };
-        let submitted = match lookup(self.root(), self.name(), id).await {
-            Ok(Some(Found::Live { live, .. })) => live.record.write.created,
-            Ok(Some(Found::Done { done, .. })) => done.record.submitted,
-            Ok(None) => return Ok(false),
-            Err(Error::Unreadable { .. }) => return Ok(true),
-            Err(e) => return Err(e),
-        };
-        Ok(submitted >= before)
+        match read::<Idempotency>(self.root(), &key).await {
+            Ok(record) => Ok(record.is_some_and(|record| record.record.write.created < before)),
+            Err(Error::Unreadable { .. }) => Ok(false),
+            Err(e) => Err(e),
+        }
     }
 
     /// Deletes the payloads of these objects: in each of their shards one LIST for each thousand keys

@@ -125,7 +125,7 @@ impl Queue {
             let id = fixed.unwrap_or_else(|| self.new_id(settings, due, priority, tasks.len()));
             let live = self.live(id, draft, tasks).await?;
             let inputs: Vec<_> = live.tasks.iter().map(|t| t.input.clone()).collect();
-            let verdict = submit::submit(self.root(), self.name(), id, live).await;
+            let verdict = submit::submit(self.root(), self.name(), id, live, None).await;
             if !matches!(verdict, Ok(Verdict::Accepted(_) | Verdict::Doubt)) {
                 for input in &inputs {
                     payload::discard(self.root(), self.name(), id, input).await;

@@ -28,7 +28,7 @@ pub struct Stamp {
     pub by: Vec<WriteId>,
     /// The id of the write that created the object; kept for ever.
     pub created_by: WriteId,
-    /// When it was created.
+    /// When what it is about came into being.
     pub created: StoreTime,
 }
 

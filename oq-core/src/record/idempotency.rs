@@ -17,7 +17,7 @@ use crate::time::millis;
 pub struct Idempotency {
     /// Format version.
     pub v: V1,
-    /// Who wrote it.
+    /// Who wrote it, and when the task that it names was submitted.
     pub write: Stamp,
     /// The object that the key stands for; it holds one task.
     pub id: ObjectId,

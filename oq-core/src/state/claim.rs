@@ -33,7 +33,7 @@ pub struct Claimant {
     pub worker: WorkerId,
     /// The token of the new lease.
     pub token: Token,
-    /// The longest lease that this worker can use.
+    /// The longest lease that this worker can use, from when it begins to claim.
     pub longest_lease: Duration,
     /// How many tasks this worker runs at once.
     pub slots: u16,

@@ -10,6 +10,7 @@ mod looking;
 mod many;
 mod narrow;
 mod operators;
+mod purging;
 mod tail;
 
 use std::sync::Arc;
@@ -104,6 +105,11 @@ async fn keys(queue: &Queue) -> Vec<String> {
 
 /// Claims as a worker does.
 async fn claimed(queue: &Queue, id: ObjectId) -> Claimed {
+    claimed_after(queue, id, None).await
+}
+
+/// The same, with a worker that knows of a purge.
+async fn claimed_after(queue: &Queue, id: ObjectId, purged_before: Option<StoreTime>) -> Claimed {
     let root = queue.root();
     let entropy = root.env().entropy.as_ref();
     let who = Claimant {
@@ -115,7 +121,7 @@ async fn claimed(queue: &Queue, id: ObjectId) -> Claimed {
     let how = Claiming {
         queue: queue.name(),
         wants: &|_| true,
-        purged_before: None,
+        purged_before,
         doubtful: &|_| false,
         admits: &|_| true,
     };

@@ -12,6 +12,9 @@ use crate::play::Played;
 /// What is deleted at the very end may take a second more.
 const LATE: Duration = Duration::from_millis(1500);
 
+/// A write that gets no answer is sent again for so long, with the lease that it first asked for.
+const AGAIN: Duration = Duration::from_secs(25);
+
 /// Checks every drain of a run.
 pub fn check(run: &Played, all: &Histories, bad: &mut Vec<Violation>) {
     for drain in &run.observed.drains {
@@ -32,13 +35,13 @@ pub fn check(run: &Played, all: &Histories, bad: &mut Vec<Violation>) {
                 fault("I23", what);
             }
             for (sent, lease) in leases(all, drain) {
-                let left = (drain.began + truly).saturating_sub(sent);
-                let excess = run.truly(drain.client, lease.saturating_sub(MIN_LEASE.max(left)));
-                if excess > Duration::ZERO {
-                    eprintln!(
-                        "EXCESS seed {} {excess:?} left {left:?} lease {lease:?} still {still:?}",
-                        run.scenario.seed
+                let left = (drain.began + truly).saturating_sub(sent) + AGAIN;
+                if lease > MIN_LEASE.max(within.min(left)) {
+                    let what = format!(
+                        "it had {within:?}, and with {:?} left it asked for {lease:?}",
+                        left - AGAIN
                     );
+                    fault("I4", what);
                 }
             }
         }

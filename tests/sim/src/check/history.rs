@@ -217,7 +217,7 @@ fn lineage(change: &Applied) -> Result<(), String> {
     let builds_on = before == Some(old.last())
         && new.generation == old.generation + 1
         && new.created_by == old.created_by
-        && new.created == old.created;
+        && (new.created == old.created || names_another(change));
     if builds_on {
         return kept(change);
     }
@@ -225,6 +225,18 @@ fn lineage(change: &Applied) -> Result<(), String> {
         "a write of {key} read version {before:?} and replaced {:?}",
         old.last()
     ))
+}
+
+/// A key that names another task is as old as that.
+fn names_another(change: &Applied) -> bool {
+    let id = |object: &Option<Object>| {
+        let body = object.as_ref().map_or(&[][..], |o| &o.body[..]);
+        serde_json::from_slice::<Idempotency>(body)
+            .ok()
+            .map(|record| record.id)
+    };
+    let is_key = matches!(Key::parse(change.key.as_str()), Some(Key::Idempotency(..)));
+    is_key && id(&change.old) != id(&change.new)
 }
 
 /// What programs of a newer version put into a record stays there.

@@ -1,0 +1,108 @@
+//! A purge and idempotency keys: a task is purged with its key, or neither is.
+
+use super::*;
+use crate::record::KeyHash;
+use crate::store::StoreKey;
+
+const LATER: Duration = Duration::from_millis(5);
+
+fn keyed() -> Task {
+    task("x").key("welcome:a@x.io")
+}
+
+/// What a purge begins with.
+async fn mark(queue: &Queue) -> StoreTime {
+    queue.root().env().sleep(LATER).await;
+    let now = queue.root().now();
+    let marked = queue.change_settings(move |s| s.purged_before = Some(now));
+    marked.await.unwrap();
+    queue.root().env().sleep(LATER).await;
+    now
+}
+
+fn live_key(id: ObjectId) -> StoreKey {
+    Key::Live(QueueName::new("mail").unwrap(), id).store_key()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_submitted_right_before_a_purge_goes_with_its_key() {
+    let queue = queue().await;
+    let old = queue.submit(keyed()).await.unwrap().id;
+    run(&queue, old.object(), ok("sent")).await;
+    queue.root().env().sleep(LATER).await;
+    let purged = queue.purge().await.unwrap();
+    assert_eq!((purged.done, purged.keys), (1, 1));
+    assert_eq!(keys(&queue).await, ["mail/queue.json"]);
+    let new = queue.submit(keyed()).await.unwrap();
+    assert!(!new.existing && new.id != old, "{new:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_submitted_while_a_purge_goes_on_stays_with_its_key() {
+    let queue = queue().await;
+    let submitting = async {
+        queue.root().env().sleep(secs(1)).await;
+        queue.submit(keyed()).await.unwrap().id
+    };
+    let (purged, new) = tokio::join!(queue.purge(), submitting);
+    assert_eq!(purged.unwrap(), Purged::default());
+    let again = queue.submit(keyed()).await.unwrap();
+    assert_eq!((again.id, again.existing), (new, true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_does_not_stand_for_what_a_broken_off_purge_left() {
+    let queue = queue().await;
+    let waits = queue.submit(keyed()).await.unwrap().id;
+    let before = mark(&queue).await;
+    let new = queue.submit(keyed()).await.unwrap();
+    assert!(!new.existing && new.id != waits, "{new:?}");
+    let gone = claimed_after(&queue, waits.object(), Some(before)).await;
+    assert!(matches!(gone, Claimed::Gone), "{gone:?}");
+    let held = claimed_after(&queue, new.id.object(), Some(before)).await;
+    assert!(matches!(held, Claimed::Held(_)), "{held:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_know_of_a_purge_yet_gives_no_purged_task_another_life() {
+    let store = store();
+    let (queue, other) = (queue_on(store.clone(), 1).await, queue_on(store, 2).await);
+    let old = queue.submit(keyed()).await.unwrap().id;
+    // It has read the settings before.
+    other.submit(task("y")).await.unwrap();
+    let before = mark(&queue).await;
+    let gone = claimed_after(&queue, old.object(), Some(before)).await;
+    assert!(matches!(gone, Claimed::Gone), "{gone:?}");
+
+    let new = other.submit(keyed()).await.unwrap();
+    assert!(!new.existing && new.id != old, "{new:?}");
+    let held = claimed_after(&queue, new.id.object(), Some(before)).await;
+    assert!(matches!(held, Claimed::Held(_)), "{held:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_helps_submits_as_of_when_the_key_was_written() {
+    let queue = queue().await;
+    let first = queue.submit(keyed()).await.unwrap().id;
+    let since = queue.get(first).await.unwrap().submitted;
+    // As if its submitter had died before the task was there.
+    let live = live_key(first.object());
+    queue.root().delete(&live).await.unwrap();
+    queue.root().env().sleep(secs(30)).await;
+    let helped = queue.submit(keyed()).await.unwrap();
+    assert_eq!((helped.id, helped.existing), (first, false));
+    assert_eq!(queue.get(first).await.unwrap().submitted, since);
+
+    // A key that is used again is as old as the task it names now.
+    run(&queue, first.object(), broken()).await;
+    queue.root().env().sleep(secs(30)).await;
+    let second = queue.submit(keyed()).await.unwrap().id;
+    let hash = KeyHash::of("welcome:a@x.io");
+    let key = Key::Idempotency(queue.name().clone(), hash);
+    let record = crate::protocol::write::read::<crate::record::Idempotency>(queue.root(), &key);
+    let record = record.await.unwrap().unwrap().record;
+    assert_eq!(record.id.task(0), second);
+    let submitted = queue.get(second).await.unwrap().submitted;
+    assert_eq!(record.write.created, submitted);
+    assert!(submitted > since.plus(secs(30)));
+}
