@@ -1,7 +1,10 @@
 //! The metrics that oq tells through the `metrics` facade: every name is here and nowhere else, with
 //! its labels and what it says. Who counts is elsewhere.
 
-use metrics::{Unit, counter};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use metrics::{Counter, Unit, counter};
 
 use crate::record::{Done, Ending, QueueName};
 
@@ -110,22 +113,117 @@ pub fn describe() {
     }
 }
 
-/// Counts the tasks of an outcome that was recorded just now. Whoever records it calls this, so that
-/// each task is counted once, by whatever way it ended.
-pub(crate) fn finished(queue: &QueueName, done: &Done) {
-    for ending in Ending::ALL {
-        let tasks = done.tasks.iter().filter(|t| t.outcome.ending == ending);
-        let n = tasks.count() as u64;
-        if n > 0 {
-            let q = queue.as_str().to_owned();
-            counter!(FINISHED.name, "queue" => q, "outcome" => ending.as_str()).increment(n);
+/// The counters of outcomes of one client, by queue: registered once each, so that without a recorder
+/// they cost next to nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Endings(Mutex<BTreeMap<QueueName, [Counter; Ending::ALL.len()]>>);
+
+impl Endings {
+    /// Counts the tasks of an outcome that was recorded just now. Whoever records it calls this, so
+    /// that each task is counted once, by whatever way it ended.
+    pub fn finished(&self, queue: &QueueName, done: &Done) {
+        let mut tasks = [0; Ending::ALL.len()];
+        for task in &done.tasks {
+            tasks[task.outcome.ending as usize] += 1;
+        }
+        let mut queues = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !queues.contains_key(queue) {
+            queues.insert(
+                queue.clone(),
+                Ending::ALL.map(|ending| register(queue, ending)),
+            );
+        }
+        for (counter, n) in queues[queue].iter().zip(tasks).filter(|(_, n)| *n > 0) {
+            counter.increment(n);
         }
     }
 }
 
+fn register(queue: &QueueName, ending: Ending) -> Counter {
+    let q = queue.as_str().to_owned();
+    counter!(FINISHED.name, "queue" => q, "outcome" => ending.as_str())
+}
+
 #[cfg(test)]
 mod tests {
+    use metrics::{Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString};
+
     use super::*;
+    use crate::record::{DoneTask, Outcome, Stamp, TaskType, Token, V1, WriteId};
+    use crate::time::StoreTime;
+
+    /// Which counters it was asked for.
+    #[derive(Default)]
+    struct Asked(Mutex<Vec<Key>>);
+
+    impl Recorder for Asked {
+        fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+        fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+            self.0.lock().unwrap().push(key.clone());
+            Counter::noop()
+        }
+
+        fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+            Gauge::noop()
+        }
+
+        fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+            Histogram::noop()
+        }
+    }
+
+    fn done(endings: &[Ending]) -> Done {
+        let task = |ending: &Ending| DoneTask {
+            outcome: Outcome {
+                ending: *ending,
+                at: StoreTime(1),
+                attempts: 1,
+                output: None,
+                failure: None,
+            },
+            tags: BTreeMap::new(),
+            input: None,
+            trace: None,
+            starts: 1,
+        };
+        Done {
+            v: V1,
+            write: Stamp::first(StoreTime(1), &crate::env::SystemEntropy),
+            open: None,
+            token: Token::parse("T").unwrap(),
+            life: WriteId::parse("W").unwrap(),
+            task_type: TaskType::new("t").unwrap(),
+            options: Default::default(),
+            submitted: StoreTime(1),
+            keep: Default::default(),
+            key: None,
+            retry_of: None,
+            tasks: endings.iter().map(task).collect(),
+            history: Vec::new(),
+            extra: BTreeMap::new(),
+        }
+    }
+
+    /// Asking for a counter takes a copy of the queue's name, and time of the recorder.
+    #[test]
+    fn a_recorder_is_asked_once_for_the_counters_of_outcomes() {
+        let asked = Asked::default();
+        let _guard = metrics::set_default_local_recorder(&asked);
+        let endings = Endings::default();
+        for queue in ["a", "b"].map(|name| QueueName::new(name).unwrap()) {
+            for _ in 0..3 {
+                endings.finished(&queue, &done(&Ending::ALL));
+            }
+        }
+        let mut asked = asked.0.lock().unwrap().clone();
+        let all = asked.len();
+        asked.sort();
+        asked.dedup();
+        assert_eq!((all, asked.len()), (8, 8), "{asked:?}");
+    }
 
     /// The table of `docs/workers.md`.
     fn table() -> String {

@@ -132,6 +132,7 @@ mod tests {
     use proptest::prelude::*;
 
     const FROZEN: &str = r#"{"v":1,"write":{"gen":7,"by":["B","C"],"created_by":"A","created":1700000000000},"rings":{"0":3,"1023":9},"help":{"calls":2,"shard":5},"view":4,"later":[1]}"#;
+    const FROZEN_WITH_NAMES: &str = r#"{"v":1,"write":{"gen":7,"by":["B","C"],"created_by":"A","created":1700000000000},"rings":{"0":3,"1023":9},"named":[[3,"01HF7YAT0000000000000G0000"]],"view":4,"later":[1]}"#;
 
     proptest! {
         #[test]
@@ -221,5 +222,22 @@ mod tests {
         assert_eq!(bell.help.unwrap().shard.value(), 5);
         let text = String::from_utf8(encode(&bell).to_vec()).unwrap();
         assert_eq!(text.trim_end(), FROZEN);
+    }
+
+    #[test]
+    fn reads_the_names_that_version_1_wrote() {
+        let body = FROZEN_WITH_NAMES;
+        let bell: Bell = decode(&StoreKey::listed("mail/bell"), body.as_bytes()).unwrap();
+        let [first, last] = [0, 1023].map(|shard| Shard::new(shard).unwrap());
+        let id = ObjectId::from_parts(StoreTime(1_700_000_000_000), 0, Priority::NORMAL, 1, first);
+        assert_eq!(bell.named, [Named(3, id)]);
+        assert_eq!(
+            (bell.news(first, 2), bell.news(first, 1)),
+            (Some(vec![id]), None)
+        );
+        let listed = [first, last].map(|shard| bell.is_to_be_listed(shard));
+        assert_eq!(listed, [false, true]);
+        let text = String::from_utf8(encode(&bell).to_vec()).unwrap();
+        assert_eq!(text.trim_end(), body);
     }
 }

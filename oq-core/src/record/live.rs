@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::codec::{Hint, Record, Seen, Stamp, V1, seen};
 use super::data::{Data, Json};
@@ -131,8 +131,12 @@ pub struct Slot {
     /// Somebody asked to cancel it. Set by others than the holder, never cleared.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cancel_requested: bool,
-    /// What the handler saved for its next attempt.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// What the handler saved for its next attempt; `null` is something too.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "there"
+    )]
     pub saved: Option<Json>,
     /// How far the handler says it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -303,6 +307,10 @@ impl Record for Live {
             (LiveState::Pending, ..) => Hint::Runnable,
         }
     }
+}
+
+fn there<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Json>, D::Error> {
+    Json::deserialize(d).map(Some)
 }
 
 fn alone() -> u16 {

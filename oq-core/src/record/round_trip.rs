@@ -1,5 +1,5 @@
-//! Whatever is in them, the small kinds of body read back as they were written, with what they do
-//! not know. (The large ones: `tests.rs`; the bell: its own file.)
+//! Whatever is in them, bodies read back as they were written, with what they do not know. (The large
+//! ones: `tasks`; the bell: its own file.)
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -11,6 +11,8 @@ use serde_json::Value;
 use super::*;
 use crate::store::StoreKey;
 use crate::time::StoreTime;
+
+mod tasks;
 
 fn time() -> impl Strategy<Value = StoreTime> {
     (0u64..1 << 48).prop_map(StoreTime)
