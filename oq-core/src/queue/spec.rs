@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::task::Task;
 use crate::error::{Error, Result};
-use crate::record::{Growth, Json, Priority, Retry, TaskType};
+use crate::record::{Growth, Json, Priority, Retry, TaskType, reader_says};
 use crate::span;
 use crate::time::StoreTime;
 
@@ -175,14 +175,9 @@ impl TaskSpec {
 /// What the reader says, without its place in a line that is not the user's.
 fn told(e: &serde_json::Error) -> String {
     // Names of the reader's own mean nothing to who wrote the line.
-    let text = e
-        .to_string()
+    let text = reader_says(e)
         .replace("struct TaskSpec", "an object")
-        .replace("struct RetrySpec", "an object")
-        .replace(
-            "expected ident",
-            "this is none of true, false and null, and a text has quotes",
-        );
+        .replace("struct RetrySpec", "an object");
     match text.rsplit_once(" at line 1 column ") {
         Some((what, column)) if e.is_syntax() || e.is_eof() => {
             format!("not valid JSON: {what} at column {column}")

@@ -35,12 +35,7 @@ impl Json {
     pub fn parse(text: impl Into<String>) -> Result<Json, Error> {
         let text = text.into();
         let bad = |e: serde_json::Error| {
-            let why = e.to_string();
-            let why = why.replace(
-                "expected ident",
-                "this is none of true, false and null, and a text has quotes",
-            );
-            Error::invalid("payload", format!("not valid JSON: {why}"))
+            Error::invalid("payload", format!("not valid JSON: {}", reader_says(&e)))
         };
         // Everything that can be wrong shows when it is read as a value; what is kept is the text.
         serde_json::from_str::<serde_json::Value>(&text).map_err(bad)?;
@@ -61,6 +56,14 @@ impl Json {
     pub fn to<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         serde_json::from_str(self.0.get())
     }
+}
+
+/// What the reader of JSON says, in words that mean something to who wrote the text.
+pub(crate) fn reader_says(e: &serde_json::Error) -> String {
+    e.to_string().replace(
+        "expected ident",
+        "this is none of true, false and null, and a text has quotes",
+    )
 }
 
 impl PartialEq for Json {
@@ -146,6 +149,8 @@ mod tests {
 
     #[test]
     fn what_is_not_json_is_refused_with_a_reason() {
+        let e = Json::parse("not quoted").unwrap_err().to_string();
+        assert!(e.contains("a text has quotes at line 1 column 2"), "{e}");
         let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
         for bad in [
             "",

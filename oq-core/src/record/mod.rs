@@ -23,6 +23,7 @@ mod token;
 
 pub use bell::{Bell, Help, NAMED, Named};
 pub use codec::{Hint, Record, Seen, Stamp, V1, decode, encode, seen};
+pub(crate) use data::reader_says;
 pub use data::{Data, Json, PayloadRef};
 pub use dead::Dead;
 pub use done::{Done, DoneTask};
