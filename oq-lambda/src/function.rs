@@ -1,17 +1,18 @@
 //! A function: from the document of an invocation to its answer.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use oq_core::record::{MIN_LEASE, QueueName};
 use oq_core::worker::{Drain, Drained, Lead, LeadEnd, Stopped};
-use oq_core::{Error, Queue, Worker};
+use oq_core::{Queue, Worker};
 
-use crate::answer::{Answer, Failed, ItemFailure, Report};
+use crate::answer::{Answer, Failed, Report};
 use crate::event::{DrainRequest, Event, Message, Source, What};
 use crate::failures;
 use crate::http::{self, DEFAULT_MAX_BODY, Reply, Rules};
 use crate::leads::{Asked, Ignored, asked};
+use crate::repeat;
 use crate::submit::submit_handler;
 use crate::thaw::Thaw;
 use crate::watch::Watch;
@@ -238,7 +239,7 @@ impl Function {
 
     async fn drained(&self, how: Drain, time: Time) -> Result<Answer, Failed> {
         let drained = self.drain(how, time.left).await?;
-        told(&drained)?;
+        repeat::invocation(&drained)?;
         Ok(Answer::Drained(Box::new(Report::new(
             &drained,
             Ignored::default(),
@@ -284,7 +285,7 @@ impl Function {
         }
         match source {
             Source::Sqs => Ok(Answer::Failures {
-                failures: failures(&asked, &drained),
+                failures: repeat::messages(&asked, &drained),
             }),
             Source::Whole => {
                 // Repeating the event would not make them readable.
@@ -295,7 +296,7 @@ impl Function {
                 {
                     tracing::error!(%why, "a record cannot be read");
                 }
-                told(&drained)?;
+                repeat::invocation(&drained)?;
                 Ok(Answer::Drained(Box::new(Report::new(
                     &drained,
                     asked.ignored,
@@ -335,45 +336,6 @@ fn tell_passed_over(drained: &Drained) {
             "objects were left: this function does not take from their queues; see the notification's filter"
         );
     }
-}
-
-/// An invocation whose store failed is to be repeated.
-fn told(drained: &Drained) -> Result<(), Failed> {
-    if let Some(error) = &drained.error {
-        return Err(Failed::Oq(error.clone()));
-    }
-    let failed = drained.leads.iter().find_map(|(lead, end)| match end {
-        LeadEnd::Failed(why) => Some(Error::Unavailable(format!("task {}: {why}", lead.id))),
-        _ => None,
-    });
-    failed.map_or(Ok(()), |error| Err(Failed::Oq(error)))
-}
-
-/// Which messages SQS is to deliver again: those that cannot be read, which end in its dead-letter
-/// queue, and those about something that failed or was not tried.
-fn failures(asked: &Asked, drained: &Drained) -> Vec<ItemFailure> {
-    let ends: BTreeMap<_, _> = drained
-        .leads
-        .iter()
-        .map(|(lead, end)| ((lead.queue.clone(), lead.id), end))
-        .collect();
-    let again = |object: &crate::leads::Object| match ends.get(object) {
-        Some(LeadEnd::Failed(_)) => true,
-        // What is paused is found by the schedule when it goes on.
-        Some(LeadEnd::Untried) => !drained.paused.contains(&object.0),
-        _ => false,
-    };
-    let failed = asked.messages.iter().filter_map(|(id, said)| {
-        let failed = match said {
-            Ok(objects) => objects.iter().any(again),
-            Err(why) => {
-                tracing::error!(%why, message = id, "a message cannot be read");
-                true
-            }
-        };
-        id.clone().filter(|_| failed)
-    });
-    failed.map(|id| ItemFailure { id }).collect()
 }
 
 /// One report of two drains.

@@ -21,7 +21,7 @@
 //!
 //! What is where: [`event`] reads documents, without I/O; `leads` makes of notifications what a
 //! drain tries; `function` does it, in the time that `watch` and `thaw` tell; `answer` says what came
-//! of it; `submit` and `http` take tasks in; `runtime` and `begin` (a feature) are the parts that know `lambda_runtime`; `settings` reads the
+//! of it, `repeat` what is to be delivered again; `submit` and `http` take tasks in; `runtime` and `begin` (a feature) are the parts that know `lambda_runtime`; `settings` reads the
 //! environment; `failures` logs what fails; `programs` runs tasks by programs, for the binary of this crate; `emulator` (a feature) runs functions on this machine. How all of it fits together is in `docs/lambda.md`.
 //!
 //! [`Worker`]: oq_core::Worker
@@ -42,6 +42,7 @@ mod function;
 mod http;
 mod leads;
 mod programs;
+mod repeat;
 #[cfg(feature = "runtime")]
 mod runtime;
 pub mod settings;
