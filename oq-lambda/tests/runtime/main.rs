@@ -4,6 +4,7 @@
 
 mod bad;
 mod begin;
+mod canary;
 mod proxy;
 mod run;
 mod s3;
