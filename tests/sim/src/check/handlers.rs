@@ -180,10 +180,13 @@ impl<'a> One<'a> {
     }
 
     /// A result that gets an object of its own may fail to get it, or its worker was told to stop
-    /// meanwhile.
+    /// meanwhile: by the end of a drain after most of its time, which is charged.
     fn not_stored(&self, outcome: Option<&Outcome>, kind: &str) -> bool {
         let released = outcome.is_none() && kind != "error";
-        self.run.scenario.inline.is_some() && (kind == "payload" || released)
+        let machine = self.run.machines.get(&self.start.client);
+        let drains = machine.is_some_and(|m| m.drain.is_some());
+        let late = drains && kind == Failure::TIMEOUT;
+        self.run.scenario.inline.is_some() && (kind == "payload" || released || late)
     }
 
     /// It has all its time, and no more than a stall adds.

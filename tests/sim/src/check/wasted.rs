@@ -24,7 +24,9 @@ pub fn check(run: &Played, all: &Histories, bad: &mut Vec<Violation>) {
     let unread = [Fault::ReadError, Fault::LostRequest, Fault::SlowAnswer];
     let bodies = [Fault::EmptyBody, Fault::CutBody, Fault::CorruptBody];
     let rate: f64 = unread.iter().chain(&bodies).map(|f| plan.rate(*f)).sum();
-    let storms = plan.rate(Fault::ThrottleStorm) + plan.rate(Fault::Denied);
+    // Who is refused does not try again.
+    let storms = [Fault::ThrottleStorm, Fault::Denied, Fault::Hidden];
+    let storms: f64 = storms.iter().map(|f| plan.rate(*f)).sum();
     // A claim that landed and was answered as lost is nobody's.
     if run.scenario.modes.hidden_retry {
         return;
