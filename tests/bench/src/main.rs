@@ -35,8 +35,7 @@ struct Args {
 enum What {
     /// Compares requests and instructions a task with tests/bench/gate.json
     Gate(gate::Args),
-    /// One load on virtual time, for the gate to count its instructions
-    #[command(hide = true)]
+    /// One load on virtual time in one thread, for callgrind to count its instructions
     Load(gate::Load),
     #[command(flatten)]
     Part(parts::What),

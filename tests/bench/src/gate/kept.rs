@@ -40,7 +40,7 @@ impl Kept {
             let load = |tasks| Load {
                 name,
                 tasks,
-                observed: false,
+                observed: None,
             };
             if let Some(each) = valgrind::each(name.tasks(), |tasks| load(tasks).instructions()) {
                 kept.instructions.insert(name.as_str().into(), each.round());

@@ -70,19 +70,40 @@ impl Name {
 #[derive(clap::Args)]
 pub struct Load {
     pub name: Name,
+    /// How many tasks
     pub tasks: u64,
-    /// With a recorder of metrics, and traces that are formatted and thrown away
+    /// With a recorder of metrics and a subscriber to traces
     #[arg(long)]
-    pub observed: bool,
+    pub observed: Option<Observed>,
+}
+
+/// What a subscriber does with the traces at the level INFO.
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+pub enum Observed {
+    /// Keeps them while they last
+    Kept,
+    /// Formats them as well, as a program's log is, and writes that nowhere
+    Formatted,
+}
+
+impl Observed {
+    fn install(self) {
+        recorder::install();
+        let kept = registry().with(LevelFilter::INFO);
+        match self {
+            Observed::Kept => kept.init(),
+            Observed::Formatted => {
+                let lines = fmt::layer().with_writer(std::io::sink).with_ansi(false);
+                kept.with(lines).init();
+            }
+        }
+    }
 }
 
 impl Load {
     pub fn run(&self) -> Result<()> {
-        if self.observed {
-            recorder::install();
-            // Formatted as a program's log is, and written nowhere.
-            let lines = fmt::layer().with_writer(std::io::sink).with_ansi(false);
-            registry().with(lines).with(LevelFilter::INFO).init();
+        if let Some(observed) = self.observed {
+            observed.install();
         }
         virtually(self.name.burst(self.tasks).run())?;
         Ok(())
@@ -94,7 +115,8 @@ impl Load {
             self.name.as_str().to_owned(),
             self.tasks.to_string(),
         ];
-        args.extend(self.observed.then(|| "--observed".to_owned()));
+        let observed = self.observed.map(|how| format!("--observed={how:?}"));
+        args.extend(observed.map(|arg| arg.to_lowercase()));
         args
     }
 

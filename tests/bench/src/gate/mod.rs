@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use oq_core::Result;
 
 #[cfg_attr(not(feature = "real"), allow(unused_imports))]
-pub use load::{Load, Name};
+pub use load::{Load, Name, Observed};
 
 use self::kept::{Figures, Kept};
 use crate::machine;

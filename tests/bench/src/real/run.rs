@@ -25,7 +25,7 @@ pub enum Role {
 
 #[derive(clap::Args)]
 pub struct Run {
-    /// The store
+    /// The store: memory:, sqlite:PATH, or an S3 URL with its credentials in the environment
     pub url: String,
     /// How many tasks
     pub tasks: u64,
