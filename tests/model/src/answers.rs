@@ -50,7 +50,7 @@ impl World {
             }
             Fate::Lost => {}
             Fate::Unanswered => drop(thing.apply(&ask.change, now)),
-            Fate::Late => thing.leave(ask.change.clone()),
+            Fate::Late => thing.late.push(ask.change.clone()),
         }
         match ask.then {
             // Deletions and letters have no condition and no read-back: who meets the rest goes on.
@@ -119,7 +119,7 @@ impl World {
     fn doubtful(&mut self, w: usize, ask: Ask) {
         let of = ask.of;
         match ask.then {
-            Then::Claim { .. } => self.workers[w].doubtful = Some(self.workers[w].token()),
+            Then::Claim { .. } => self.workers[w].doubtful = Some(self.workers[w].claims),
             Then::Adopt { .. } | Then::Seal(_) | Then::Letters | Then::Delete => {}
             Then::Write(mut hold, what, sent) => match what {
                 What::Renew => {
@@ -176,7 +176,8 @@ impl World {
             }
             Then::Adopt { seal, sent } if won => {
                 let live = written(&ask.change, recovered, there);
-                let token = self.workers[w].doubtful.take();
+                let token = self.workers[w].doubtful_token();
+                self.workers[w].doubtful = None;
                 let (Some(live), Some(token)) = (live, token) else {
                     return;
                 };

@@ -24,8 +24,8 @@ pub enum Wrong {
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Ghost {
-    /// The ETag of the first outcome.
-    outcome: Option<u64>,
+    /// An outcome was recorded.
+    recorded: bool,
     /// The delivery of the last start of each task.
     started: [u8; 2],
     /// Deliveries in which a task's handler succeeded, one bit each.
@@ -33,7 +33,7 @@ pub struct Ghost {
     /// Tasks whose cancellation was answered as done.
     cancelled: u8,
     /// What went wrong.
-    wrong: u16,
+    wrong: u32,
     /// What may happen and should be seen to, for the model to be worth something.
     pub seen: u8,
 }
@@ -51,7 +51,7 @@ pub enum Saw {
 
 impl Ghost {
     pub fn has(&self, wrong: Wrong) -> bool {
-        self.wrong & (1 << wrong as u16) != 0
+        self.wrong & (1 << wrong as u32) != 0
     }
 
     pub fn saw(&self, what: Saw) -> bool {
@@ -63,11 +63,11 @@ impl Ghost {
     }
 
     fn note(&mut self, wrong: Wrong, is: bool) {
-        self.wrong |= u16::from(is) << wrong as u16;
+        self.wrong |= u32::from(is) << wrong as u32;
     }
 
     pub fn is_recorded(&self) -> bool {
-        self.outcome.is_some()
+        self.recorded
     }
 
     /// A live record was written.
@@ -91,7 +91,7 @@ impl Ghost {
         if new.record.is_seal() || over {
             return;
         }
-        self.outcome = Some(new.etag);
+        self.recorded = true;
         for (n, task) in new.record.tasks.iter().enumerate() {
             if task.outcome.ending == Ending::Completed {
                 let delivery = match &task.outcome.output {

@@ -13,6 +13,7 @@
 //! | `steps` | what it does next with what it finds |
 //! | `answers` | what becomes of a request, and what comes of that |
 //! | `holder` | what a worker does that holds an object |
+//! | `symmetry` | which worlds are one |
 //! | `rules` | the actions, and what must always hold |
 //! | `explore` | what is tried, and with which rules broken |
 //! | `report` | how it is told |
@@ -22,6 +23,12 @@
     reason = "a test harness; what is not plain is said where it stands"
 )]
 
+use mimalloc::MiMalloc;
+
+// What one thread makes the other drops, millions of times.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
 pub mod answers;
 pub mod explore;
 pub mod ghost;
@@ -29,5 +36,6 @@ pub mod holder;
 pub mod report;
 pub mod rules;
 pub mod steps;
+pub mod symmetry;
 pub mod worker;
 pub mod world;

@@ -179,8 +179,17 @@ impl World {
         self.workers.iter().all(idle) && self.things.iter().all(|t| t.late.is_empty())
     }
 
-    /// From here one worker to which nothing happens brings everything to its end.
+    /// From here either worker brings everything to its end if nothing happens to it, with whichever
+    /// object it begins.
     fn can_be_finished(&self) -> bool {
+        let ways = [(0, false), (0, true), (1, false), (1, true)];
+        let mut ways = ways
+            .iter()
+            .filter(|(_, backwards)| !backwards || self.things.len() > 1);
+        ways.all(|(w, backwards)| self.can_be_finished_by(*w, *backwards))
+    }
+
+    fn can_be_finished_by(&self, w: usize, backwards: bool) -> bool {
         let mut world = self.clone();
         world.left = Left {
             faults: 0,
@@ -195,7 +204,10 @@ impl World {
                 return true;
             }
             let mut actions = Vec::new();
-            world.actions_of(0, &mut actions);
+            world.actions_of(w, &mut actions);
+            if backwards {
+                actions.reverse();
+            }
             let before = world.clone();
             // Handlers end before it renews again.
             let ends = actions.iter().find(|a| matches!(a, Action::End(..)));
@@ -207,7 +219,7 @@ impl World {
                 return false;
             };
             world.happen(action);
-            if let (Action::Decide(_), At::Idle) = (action, &world.workers[0].at)
+            if let (Action::Decide(_), At::Idle) = (action, &world.workers[w].at)
                 && world.things == before.things
             {
                 world.now += 1;

@@ -55,7 +55,7 @@ impl World {
             LiveState::Terminal => return self.record(w, of, live, seal),
             LiveState::Running => {
                 let token = record.lease.as_ref().map(|l| l.token.clone());
-                let mine = token.is_some() && token == worker.doubtful;
+                let mine = token.is_some() && token == worker.doubtful_token();
                 if mine && may_adopt(record, seal.as_ref()) {
                     return self.adopt(w, of, live, seal);
                 }
@@ -105,7 +105,7 @@ impl World {
             return self.delete(w, of);
         }
         let worker = &self.workers[w];
-        let token = Token::parse(&format!("r{}", worker.number)).expect("it is short");
+        let token = Token::parse(&format!("r_{}", worker.number)).expect("it is short");
         let done = record_outcome::done(&live.record, &token, self.stamp());
         if mutated(Mutant::DeadFromLive) {
             self.things[of].apply(&Change::Dead(letters(&done)), self.now);

@@ -1,20 +1,21 @@
 //! Where a worker stands: between requests, at one, or with an object in its hands.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 
 use oq_core::record::{Done, Live, Record, Seen, Token, WorkerId, WriteId, encode};
 use oq_core::state::claim::Claimant;
 
+use crate::symmetry::{Twofold, object};
 use crate::world::{Change, Kept, LEASE, When, etag};
 
 /// One worker. When it dies another takes its place, which knows nothing and has its own tokens.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Worker {
     pub number: u8,
     /// How many claims it sent that may be in the store: each has a token of its own.
     pub claims: u8,
-    /// A token of its own whose claim went unanswered.
-    pub doubtful: Option<Token>,
+    /// The last claim of its own that went unanswered.
+    pub doubtful: Option<u8>,
     pub at: At,
 }
 
@@ -32,7 +33,7 @@ pub enum At {
     Hold(Box<Hold>),
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Read {
     pub of: usize,
     pub live: Kept<Live>,
@@ -43,7 +44,7 @@ pub struct Read {
 }
 
 /// A write, and what it is for.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ask {
     pub of: usize,
     pub change: Change,
@@ -85,7 +86,7 @@ pub enum What {
 }
 
 /// An object in a worker's hands.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hold {
     pub of: usize,
     pub stored: Kept<Live>,
@@ -102,6 +103,43 @@ pub struct Hold {
     pub renew: bool,
 }
 
+// Whose number it is follows from where it stands in the world; of what it sent only its own part of
+// the write ids tells something; a hold's token stands in its record.
+
+impl Hash for Worker {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        (self.claims, self.doubtful, &self.at).hash(hasher);
+    }
+}
+
+impl Hash for Read {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        object(self.of, hasher);
+        (&self.live, self.written, self.date, &self.done).hash(hasher);
+    }
+}
+
+impl Hash for Ask {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        object(self.of, hasher);
+        for id in &self.sent {
+            id.as_str()
+                .split('-')
+                .skip(1)
+                .for_each(|part| part.hash(hasher));
+        }
+        (self.sent.len(), &self.change, self.doubt, &self.then).hash(hasher);
+    }
+}
+
+impl Hash for Hold {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        object(self.of, hasher);
+        (&self.stored, &self.mine, &self.seal).hash(hasher);
+        (self.from, self.due, self.look, self.renew).hash(hasher);
+    }
+}
+
 impl Worker {
     pub fn new(number: u8) -> Worker {
         Worker {
@@ -113,24 +151,37 @@ impl Worker {
     }
 
     pub fn token(&self) -> Token {
-        Token::parse(&format!("t{}-{}", self.number, self.claims)).expect("it is short")
+        self.token_of(self.claims)
+    }
+
+    pub fn doubtful_token(&self) -> Option<Token> {
+        self.doubtful.map(|claim| self.token_of(claim))
+    }
+
+    fn token_of(&self, claim: u8) -> Token {
+        Token::parse(&format!("t_{}-{claim}", self.number)).expect("it is short")
     }
 
     pub fn claimant(&self) -> Claimant {
         Claimant {
-            worker: WorkerId::parse(&format!("w{}", self.number)).expect("it is short"),
+            worker: WorkerId::parse(&format!("w_{}", self.number)).expect("it is short"),
             token: self.token(),
             longest_lease: LEASE,
             slots: 1,
         }
     }
 
-    /// A write id that no other write has: it is made of the content and of who writes it.
+    /// A write id that no other write has: it is made of the content, as its writer sees it, and of
+    /// who that is.
     pub fn write_id<R: Record>(&self, record: &R, sends: usize) -> WriteId {
-        let mut hasher = DefaultHasher::new();
-        (self.number, self.claims, sends).hash(&mut hasher);
-        hasher.write(&encode(record));
-        let text = format!("w{:x}", hasher.finish());
+        let content = Twofold::of(&encode(record));
+        let number = match self.number {
+            0 => content.is,
+            1 => content.mirrored,
+            // Neither of the two: to it both are alike.
+            _ => content.is.wrapping_add(content.mirrored),
+        };
+        let text = format!("x_{}-{}-{sends}-{number:016x}", self.number, self.claims);
         WriteId::parse(&text).expect("it is short")
     }
 

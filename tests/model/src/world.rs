@@ -1,7 +1,7 @@
 //! The store, and what is on its way to it.
 
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use oq_core::state::submit::{Draft, pending};
 use oq_core::store::Etag;
 
 use crate::ghost::Ghost;
+use crate::symmetry::{Twofold, both};
 use crate::worker::Worker;
 
 /// A record as it is stored. Its ETag is a hash of the body, as on S3: of all kinds of ETags the one
@@ -21,28 +22,27 @@ use crate::worker::Worker;
 #[derive(Clone)]
 pub struct Kept<R> {
     pub record: Arc<R>,
-    pub etag: u64,
+    pub etag: Twofold,
 }
 
 impl<R: Record> Kept<R> {
     pub fn of(record: R) -> Kept<R> {
-        let mut hasher = DefaultHasher::new();
-        hasher.write(&encode(&record));
+        let etag = Twofold::of(&encode(&record));
         Kept {
             record: Arc::new(record),
-            etag: hasher.finish(),
+            etag,
         }
     }
 }
 
 /// How the pure functions see an ETag.
-pub fn etag(number: u64) -> Etag {
-    Etag::new(format!("\"{number:x}\""))
+pub fn etag(of: Twofold) -> Etag {
+    Etag::new(format!("\"{:x}\"", of.is))
 }
 
 impl<R> Hash for Kept<R> {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
-        hasher.write_u64(self.etag);
+        self.etag.hash(hasher);
     }
 }
 
@@ -64,7 +64,7 @@ impl fmt::Debug for Kept<Live> {
             let is = end.unwrap_or(if slot.running { "runs" } else { "open" });
             write!(f, " {}-{}{cancel}:{is}", slot.starts, slot.excused)?;
         }
-        write!(f, " #{:04x}", self.etag as u16)
+        write!(f, " #{:04x}", self.etag.is as u16)
     }
 }
 
@@ -74,7 +74,7 @@ impl fmt::Debug for Kept<Done> {
             Some(delivery) => write!(f, "seal {delivery}"),
             None => write!(f, "outcome of {}", self.record.token),
         }?;
-        write!(f, " #{:04x}", self.etag as u16)
+        write!(f, " #{:04x}", self.etag.is as u16)
     }
 }
 
@@ -82,7 +82,7 @@ impl fmt::Debug for Kept<Done> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum When {
     Absent,
-    Is(u64),
+    Is(Twofold),
 }
 
 /// One change of one object's keys.
@@ -96,7 +96,7 @@ pub enum Change {
 }
 
 /// What is stored of one object, and on its way there.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Thing {
     pub live: Option<Kept<Live>>,
     /// When the live record was written.
@@ -123,7 +123,7 @@ pub struct Left {
     pub ticks: u8,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct World {
     /// How often time passed.
     pub now: u8,
@@ -209,24 +209,26 @@ impl Thing {
         true
     }
 
-    /// A change that may land at any time from now on.
-    pub fn leave(&mut self, change: Change) {
-        self.late.push(change);
-        // Their order says nothing: it must not tell two worlds apart.
-        self.late.sort_by_key(|change| {
-            let mut hasher = DefaultHasher::new();
-            change.hash(&mut hasher);
-            hasher.finish()
-        });
-    }
-
     /// Whether an outcome is recorded and nothing is left to do.
     pub fn is_over(&self) -> bool {
         self.live.is_none() && self.done.as_ref().is_some_and(|d| !d.record.is_seal())
     }
 }
 
-fn holds(when: When, there: Option<u64>) -> bool {
+impl Hash for Thing {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        (&self.live, self.written, &self.done, self.dead, &self.ghost).hash(hasher);
+        // The order of what lands late says nothing: it must not tell two worlds apart.
+        let late = self
+            .late
+            .iter()
+            .map(both)
+            .fold(Twofold::ZERO, Twofold::plus);
+        late.hash(hasher);
+    }
+}
+
+fn holds(when: When, there: Option<Twofold>) -> bool {
     match when {
         When::Absent => there.is_none(),
         When::Is(etag) => there == Some(etag),
