@@ -8,6 +8,7 @@
     reason = "a test harness; what is not plain is said where it stands"
 )]
 
+pub mod caught;
 pub mod check;
 pub mod clone;
 pub mod drains;
@@ -15,6 +16,7 @@ pub mod foreign;
 pub mod linear;
 pub mod newer;
 pub mod observe;
+pub mod pairs;
 pub mod panics;
 pub mod parcel;
 pub mod play;

@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use oq_core::testing::mutant::Mutant;
 use oq_core::testing::sim_store::Fault;
+use oq_sim::linear::checked::{BENT, CLEAN, measure as check_the_checker};
+use oq_sim::pairs;
 use oq_sim::play::How;
 use oq_sim::points;
 use oq_sim::recovery::measure;
@@ -11,7 +13,7 @@ use oq_sim::report;
 use oq_sim::scenario::Cut;
 use oq_sim::shrink::shrink;
 use oq_sim::story;
-use oq_sim::sweep::{Plan, Summary, cores, judge, sweep};
+use oq_sim::sweep::{Judged, Plan, Summary, cores, judge, judge_scenario, sweep};
 
 const HELP: &str = "\
 oq-sim: real workers and producers on virtual time, against a store and machines that fail
@@ -21,6 +23,8 @@ oq-sim: real workers and producers on virtual time, against a store and machines
   --cut WHAT                 leave something out of that seed, as shrinking prints it
   --shrink                   leave out of that seed whatever it can fail without
   --points                   let a process die at every point of every operation
+  --pairs                    for each two kinds of faults a run in which both happen
+  --pairs --seed N [--trace] one of those runs
   --recovery                 how long tasks wait whose worker was killed
   --mutant NAME              break one rule of the protocol in any of the above
   --mutants [--seeds N]      for each mutant the first seed that catches it
@@ -40,6 +44,7 @@ struct Args {
     cut: Cut,
     shrink: bool,
     points: bool,
+    pairs: bool,
     recovery: bool,
     mutant: Option<Mutant>,
     mutants: bool,
@@ -64,6 +69,7 @@ fn args() -> Result<Args, String> {
             "--trace" => args.trace = true,
             "--shrink" => args.shrink = true,
             "--points" => args.points = true,
+            "--pairs" => args.pairs = true,
             "--recovery" => args.recovery = true,
             "--cut" => args.cut = words.next().ok_or("--cut needs a text")?.parse()?,
             "--mutants" => args.mutants = true,
@@ -92,6 +98,8 @@ fn main() -> ExitCode {
         one(seed, &args)
     } else if args.points {
         every_point(&args)
+    } else if args.pairs {
+        each_pair(&args).is_some()
     } else if args.recovery {
         print!("{}", report::recovery_table(&measure(RECOVERIES)));
         true
@@ -125,6 +133,13 @@ fn one(seed: u64, args: &Args) -> bool {
         mutant: args.mutant,
         story: args.trace,
     };
+    if args.pairs {
+        let Some(scenario) = pairs::scenario_of(seed) else {
+            println!("no pair has the seed {seed}");
+            return false;
+        };
+        return told(&judge_scenario(scenario.without(&args.cut), how));
+    }
     let mut cut = args.cut.clone();
     if args.shrink {
         let quiet = How {
@@ -143,7 +158,10 @@ fn one(seed: u64, args: &Args) -> bool {
             report::BINARY
         );
     }
-    let judged = judge(seed, &cut, how);
+    told(&judge(seed, &cut, how))
+}
+
+fn told(judged: &Judged) -> bool {
     for line in &judged.played.story {
         println!("{line}");
     }
@@ -162,6 +180,25 @@ fn every_point(args: &Args) -> bool {
         }
     }
     tried.iter().all(|one| one.failed.is_empty())
+}
+
+/// How many pairs there are, if nothing broke.
+fn each_pair(args: &Args) -> Option<usize> {
+    let all = pairs::all(args.threads.unwrap_or_else(cores));
+    for pair in &all {
+        if let Some(judged) = &pair.failed {
+            let (a, b) = (pair.faults.0.name(), pair.faults.1.name());
+            println!("{a} and {b}, with --pairs:");
+            println!("{}", story::tell(&judged.played, &judged.violations));
+        } else if pair.met.is_none() {
+            let (a, b) = (pair.faults.0.name(), pair.faults.1.name());
+            println!("{a} and {b} did not meet in {} seeds", pairs::SEEDS);
+        }
+    }
+    let met = all.iter().filter(|pair| pair.met.is_some()).count();
+    let tried: u64 = all.iter().map(|pair| pair.tried).sum();
+    println!("{met} of {} pairs met, {tried} seeds tried", all.len());
+    all.iter().all(pairs::Pair::is_fine).then_some(met)
 }
 
 fn many(args: &Args) -> bool {
@@ -212,6 +249,10 @@ fn print(summary: &Summary) {
 fn mutants(args: &Args) -> bool {
     let rows = report::mutants(|mutant| plan(args, Some(mutant), true));
     print!("{}", report::mutant_table(&rows));
+    for row in &rows {
+        let what = row.caught.as_ref().map_or("nothing", |c| c.what.as_str());
+        println!("{}: {what}", row.mutant.name());
+    }
     rows.iter().all(|row| row.caught.is_some())
 }
 
@@ -231,10 +272,21 @@ fn write(file: &str, args: &Args) -> bool {
     let seconds = began.elapsed().as_secs_f64();
     let rows = report::mutants(|mutant| plan(&args, Some(mutant), true));
     let points = points::all(args.threads.unwrap_or_else(cores));
+    let pairs = each_pair(&args);
+    let checked = match check_the_checker(CLEAN, BENT) {
+        Ok(checked) => checked,
+        Err(why) => {
+            eprintln!("{why}");
+            return false;
+        }
+    };
     let sections = [
         ("points", report::point_table(&points)),
         ("recovery", report::recovery_table(&measure(RECOVERIES))),
-        ("figures", report::figures(&summary, seconds)),
+        (
+            "figures",
+            report::figures(&summary, seconds, pairs.unwrap_or_default(), &checked),
+        ),
         ("faults", report::fault_table(&summary)),
         ("mutants", report::mutant_table(&rows)),
     ];
@@ -243,5 +295,8 @@ fn write(file: &str, args: &Args) -> bool {
         return false;
     }
     let survived = points.iter().all(|one| one.failed.is_empty());
-    survived && summary.failed.is_empty() && rows.iter().all(|row| row.caught.is_some())
+    survived
+        && pairs.is_some()
+        && summary.failed.is_empty()
+        && rows.iter().all(|row| row.caught.is_some())
 }

@@ -1,6 +1,6 @@
 //! What the clients of a run saw and did, written down for the checks.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -48,6 +48,28 @@ impl Observed {
         }
         sum
     }
+}
+
+impl Observed {
+    /// How many pairs of runs of one task there are that lasted at one moment.
+    pub fn overlaps(&self) -> u64 {
+        let mut runs: BTreeMap<(usize, TaskId), Vec<(Duration, Duration)>> = BTreeMap::new();
+        for start in &self.starts {
+            let ended = start.ended.map_or(Duration::MAX, |(at, _)| at);
+            let of = runs.entry((start.queue, start.task)).or_default();
+            of.push((start.at, ended));
+        }
+        let overlapping = |of: &Vec<(Duration, Duration)>| {
+            let later = |n: usize| of[n + 1..].iter();
+            let each = (0..of.len()).map(|n| later(n).filter(|b| both_last(of[n], **b)).count());
+            each.sum::<usize>() as u64
+        };
+        runs.values().map(overlapping).sum()
+    }
+}
+
+fn both_last(one: (Duration, Duration), other: (Duration, Duration)) -> bool {
+    one.0 < other.1 && other.0 < one.1
 }
 
 /// A submission that was answered.

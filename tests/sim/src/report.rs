@@ -6,6 +6,7 @@ use std::time::Duration;
 use oq_core::testing::mutant::Mutant;
 use oq_core::testing::sim_store::Fault;
 
+use crate::linear::checked::Checked;
 use crate::points::Tried;
 use crate::recovery::percentile;
 use crate::scenario::{Kind, Who};
@@ -28,7 +29,7 @@ pub struct Row {
 #[derive(Debug)]
 pub struct Caught {
     pub seed: u64,
-    /// The first violation of that seed.
+    /// The first of its violations that the rule has to do with.
     pub what: String,
 }
 
@@ -39,7 +40,8 @@ impl Caught {
     }
 }
 
-/// Runs each mutant until it is caught or the plan is at its end.
+/// Runs each mutant until it is caught, by what it has to do with (see [`crate::caught`]), or the plan
+/// is at its end.
 pub fn mutants(plan: impl Fn(Mutant) -> Plan) -> Vec<Row> {
     let row = |mutant: &Mutant| {
         let summary = sweep(plan(*mutant), |_| {});
@@ -79,8 +81,9 @@ pub fn fault_table(summary: &Summary) -> String {
     text
 }
 
-/// The figures of one run.
-pub fn figures(summary: &Summary, seconds: f64) -> String {
+/// The figures of one run, and of the history checker's own test; `pairs` of kinds of faults had a
+/// seed of their own.
+pub fn figures(summary: &Summary, seconds: f64, pairs: usize, checked: &Checked) -> String {
     let hours = summary.virtual_time.as_secs_f64() / 3600.0;
     let rows = [
         ("seeds", summary.seeds.to_string()),
@@ -90,11 +93,31 @@ pub fn figures(summary: &Summary, seconds: f64) -> String {
             summary.played_twice.to_string(),
         ),
         ("handler starts", summary.starts.to_string()),
+        (
+            "handlers of one task at one time (it may be)",
+            summary.overlaps.to_string(),
+        ),
         ("writes applied", summary.writes.to_string()),
         ("requests", summary.requests.to_string()),
         (
+            "of its budget of requests the dearest seed needed, %",
+            format!("{:.0}", summary.dearest * 100.0),
+        ),
+        (
             "objects whose history was judged",
             summary.histories.to_string(),
+        ),
+        (
+            "good histories that the checker accepted",
+            checked.accepted.to_string(),
+        ),
+        (
+            "bent histories that it refused",
+            checked.refused.to_string(),
+        ),
+        (
+            "bent histories that it could not decide",
+            checked.undecided.to_string(),
         ),
         ("hours of virtual time", format!("{hours:.0}")),
         ("faults", summary.fired.total().to_string()),
@@ -102,6 +125,10 @@ pub fn figures(summary: &Summary, seconds: f64) -> String {
         (
             "pairs of kinds that never met in a seed",
             summary.never_met().len().to_string(),
+        ),
+        (
+            "pairs of kinds that have a seed of their own",
+            pairs.to_string(),
         ),
         ("seconds, on this machine", format!("{seconds:.0}")),
     ];

@@ -9,6 +9,8 @@ use std::time::Duration;
 use oq_core::testing::mutant::Mutant;
 use oq_core::testing::sim_store::{Fault, Fired};
 
+use crate::caught;
+use crate::check::rest::share_of_budget;
 use crate::check::{Violation, check};
 use crate::observe::What;
 use crate::play::{How, Played, play};
@@ -86,10 +88,14 @@ pub struct Summary {
     pub histories: u64,
     pub troubles: BTreeMap<&'static str, u64>,
     pub starts: u64,
+    /// Handlers of one task that ran at one time, two and two: it may be, and is counted (I4).
+    pub overlaps: u64,
     pub writes: u64,
     pub requests: u64,
     pub virtual_time: Duration,
     pub slowest_recovery: Duration,
+    /// The largest part of its budget of requests that a seed needed.
+    pub dearest: f64,
 }
 
 impl Summary {
@@ -112,6 +118,8 @@ impl Summary {
             self.met.extend(fired[n + 1..].iter().map(|b| (*a, *b)));
         }
         self.starts += run.observed.starts.len() as u64;
+        self.overlaps += run.observed.overlaps();
+        self.dearest = self.dearest.max(share_of_budget(run));
         self.writes += run.log.len() as u64;
         self.requests += run
             .requests
@@ -172,7 +180,8 @@ pub struct Plan {
     pub count: u64,
     pub mutant: Option<Mutant>,
     pub threads: usize,
-    /// Stop at the first seed that fails.
+    /// Stop at the first seed that fails; with a broken rule, at the first that shows it, see
+    /// [`caught`].
     pub first_only: bool,
     /// Every so many-th seed is played twice and must run the same way; zero: none.
     pub twice_every: u64,
@@ -204,14 +213,21 @@ pub fn sweep(plan: Plan, failed: impl Fn(&Judged) + Sync) -> Summary {
                         if twice {
                             again(&mut judged, how);
                         }
+                        if let Some(mutant) = plan.mutant.filter(|_| plan.first_only) {
+                            let broken = std::mem::take(&mut judged.violations);
+                            let without =
+                                || judge(seed, &Cut::default(), How::default()).violations;
+                            judged.violations = caught::showing(mutant, broken, without);
+                        }
                         judged
                     }));
                     let mut summary = summary.lock().expect("no thread panics with the lock");
                     summary.played_twice += u64::from(twice);
                     let Ok(judged) = judged else {
-                        summary
-                            .failed
-                            .insert(seed, vec!["I23: the simulation itself panicked".into()]);
+                        if !(plan.first_only && plan.mutant.is_some()) {
+                            let what = "I23: the simulation itself panicked";
+                            summary.failed.insert(seed, vec![what.into()]);
+                        }
                         continue;
                     };
                     summary.add(&judged);

@@ -1,4 +1,4 @@
-//! Judges a run that was played: the invariants of `docs/reliability.md`, on the log of every
+//! Judges a run that was played: the invariants I1 to I23 of `docs/assurance.md`, on the log of every
 //! applied write and on what clients saw.
 
 mod answers;
@@ -11,7 +11,7 @@ mod life;
 pub mod linear;
 mod payloads;
 mod prompt;
-mod rest;
+pub mod rest;
 mod slots;
 mod starts;
 mod wasted;

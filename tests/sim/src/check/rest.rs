@@ -51,20 +51,29 @@ pub fn check(run: &Played, all: &Histories, bad: &mut Vec<Violation>) {
     for panic in &run.panics {
         fault("I23", panic.clone());
     }
-    let sent: u64 = run
-        .requests
-        .values()
-        .map(|r| r.get + r.put + r.list + r.delete)
-        .sum();
-    let tasks = run.observed.starts.len() as u64 + run.scenario.scripts.len() as u64;
-    let idle = run.ended.as_secs_f64() * PER_WORKER_SECOND * run.scenario.workers.len() as f64;
-    let budget = tasks * PER_TASK + run.fired.total() * PER_FAULT + idle as u64;
+    let (sent, budget) = (sent(run), budget(run));
     if sent > budget {
         fault(
             "I15",
             format!("{sent} requests were sent, the budget was {budget}"),
         );
     }
+}
+
+fn sent(run: &Played) -> u64 {
+    let sent = run.requests.values();
+    sent.map(|r| r.get + r.put + r.list + r.delete).sum()
+}
+
+fn budget(run: &Played) -> u64 {
+    let tasks = run.observed.starts.len() as u64 + run.scenario.scripts.len() as u64;
+    let idle = run.ended.as_secs_f64() * PER_WORKER_SECOND * run.scenario.workers.len() as f64;
+    tasks * PER_TASK + run.fired.total() * PER_FAULT + idle as u64
+}
+
+/// How much of its budget of requests a run needed.
+pub fn share_of_budget(run: &Played) -> f64 {
+    sent(run) as f64 / budget(run) as f64
 }
 
 fn stored(run: &Played, all: &Histories, bad: &mut Vec<Violation>) {

@@ -4,6 +4,7 @@
 //! The search is Wing and Gong's with Lowe's memory of what was tried. It knows nothing of oq.
 
 mod calls;
+pub mod checked;
 pub mod mutate;
 mod register;
 
