@@ -5,7 +5,7 @@
 use oq_fuzz::{Target, check};
 use oq_lambda::event::Event;
 
-/// As many as an unoptimised build does in some seconds.
+/// So many at least; an unoptimised build does them in some seconds.
 const EXECUTIONS: u64 = 20_000;
 
 fn events(bytes: &[u8]) -> String {

@@ -13,7 +13,7 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 
 use super::Endpoint;
 
-/// As many as an unoptimised build does in some seconds.
+/// So many at least; an unoptimised build does them in some seconds.
 const EXECUTIONS: u64 = 200_000;
 
 /// So many requests meet what those before them left.

@@ -93,6 +93,7 @@ pub fn soak(soaked: &Soaked) -> String {
     table
 }
 
+/// How long tasks waited whose worker got SIGKILL.
 pub fn recovery(recovery: &Recovery) -> String {
     let seconds = |d: Option<Duration>| d.map_or("-".into(), |d| format!("{:.1}", d.as_secs_f64()));
     format!(
@@ -103,4 +104,28 @@ pub fn recovery(recovery: &Recovery) -> String {
         seconds(recovery.percentile(99)),
         seconds(recovery.percentile(100)),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// That it has every scenario is asked where they are numbered.
+    #[test]
+    fn the_document_has_the_columns_and_figures_of_this_program() {
+        let page = include_str!("../../../docs/assurance.md");
+        let printed = oq_printed::section(page, "chaos").expect("it is printed");
+        let columns = oq_printed::head(printed);
+        assert_eq!(columns, oq_printed::head(&scenarios(&[])), "print it again");
+        let soaked = soak(&Soaked {
+            took: Duration::ZERO,
+            ended: Vec::new(),
+        });
+        oq_printed::check(page, "soak", &soaked, &oq_printed::names(&soaked));
+        let recovered = recovery(&Recovery {
+            lease: Duration::ZERO,
+            waits: Vec::new(),
+        });
+        oq_printed::check(page, "killed", &recovered, &oq_printed::names(&recovered));
+    }
 }

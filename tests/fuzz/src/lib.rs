@@ -16,6 +16,7 @@ pub mod targets;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use oq_core::testing::sim_entropy::Dice;
 
@@ -35,6 +36,7 @@ pub struct Found {
     pub executions: u64,
     /// How many kinds of answers there were.
     pub kinds: usize,
+    pub took: Duration,
     /// Inputs that broke something, with what was said.
     pub broken: Vec<(Vec<u8>, String)>,
     /// The first input of each kind that was not in the corpus.
@@ -60,8 +62,21 @@ pub fn corpus(target: &Target) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// Runs a target on its corpus and on so many bent inputs.
-pub fn fuzz(target: &Target, seed: u64, executions: u64) -> Found {
+/// How long a target is run: for so many inputs at least, and for so long.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    pub executions: u64,
+    pub time: Duration,
+}
+
+/// So many inputs are bent between two looks at the clock.
+const BATCH: u64 = 500;
+
+/// Runs a target on its corpus and on bent inputs. What they are follows from the seed, how many
+/// from the bounds.
+#[allow(clippy::disallowed_methods)] // how long it takes is a matter of this machine's clock
+pub fn fuzz(target: &Target, seed: u64, bounds: Bounds) -> Found {
+    let began = Instant::now();
     let mut found = Found::default();
     let mut kinds: BTreeMap<String, u64> = BTreeMap::new();
     let mut pool = corpus(target);
@@ -73,7 +88,13 @@ pub fn fuzz(target: &Target, seed: u64, executions: u64) -> Found {
     if pool.is_empty() {
         pool.push(Vec::new());
     }
-    for _ in 0..executions {
+    let mut bent = 0;
+    let mut time_left = !bounds.time.is_zero();
+    while bent < bounds.executions || time_left {
+        bent += 1;
+        if bent.is_multiple_of(BATCH) {
+            time_left = began.elapsed() < bounds.time;
+        }
         let input = bend::bend(&pool, &mut dice);
         let kind = found.try_one(target, &input);
         let times = kinds.entry(kind).or_default();
@@ -83,7 +104,7 @@ pub fn fuzz(target: &Target, seed: u64, executions: u64) -> Found {
             pool.push(input);
         }
     }
-    found.kinds = kinds.len();
+    (found.kinds, found.took) = (kinds.len(), began.elapsed());
     found
 }
 
@@ -92,20 +113,32 @@ fn number(name: &str, otherwise: u64) -> u64 {
     text.and_then(|t| t.parse().ok()).unwrap_or(otherwise)
 }
 
-/// Runs a target as a test: so many executions, or as many as the environment asks for. Panics on the
-/// first input that breaks something.
+/// So long each target is run, unless the environment says otherwise.
+const SECONDS: u64 = 20;
+
+/// Runs a target as a test: for 20 s and for so many executions at least. Panics on the first input
+/// that breaks something.
 ///
-/// `OQ_FUZZ_EXECUTIONS` and `OQ_FUZZ_SEED` ask for more and for other inputs; `OQ_FUZZ_KEEP=1` adds
-/// the first input of each new kind to the corpus.
+/// `OQ_FUZZ_SECONDS`, `OQ_FUZZ_EXECUTIONS` and `OQ_FUZZ_SEED` ask for more and for other inputs;
+/// `OQ_FUZZ_KEEP=1` adds the first input of each new kind to the corpus; `OQ_FUZZ_WRITE` names the
+/// document into whose table of targets the row of this one is printed.
 pub fn check(target: &Target, executions: u64) {
     let name = target.name;
     assert!(!corpus(target).is_empty(), "{name} has a corpus");
-    let executions = number("OQ_FUZZ_EXECUTIONS", executions);
-    let found = fuzz(target, number("OQ_FUZZ_SEED", 1), executions);
-    println!(
-        "{name}: {} executions, {} kinds of answers",
-        found.executions, found.kinds
-    );
+    let bounds = Bounds {
+        executions: number("OQ_FUZZ_EXECUTIONS", executions),
+        time: Duration::from_secs(number("OQ_FUZZ_SECONDS", SECONDS)),
+    };
+    let found = fuzz(target, number("OQ_FUZZ_SEED", 1), bounds);
+    let row = row(name, &found);
+    println!("{HEAD}{row}");
+    if let Some(file) = std::env::var_os("OQ_FUZZ_WRITE") {
+        let file = file.to_string_lossy();
+        let page = std::fs::read_to_string(&*file).expect("the document is there");
+        let table = oq_printed::section(&page, SECTION).expect("it has the table");
+        let table = oq_printed::with_row(table, &row);
+        oq_printed::write(&file, &[(SECTION, table)]).expect("the document is writable");
+    }
     if let Some((input, said)) = found.broken.first() {
         panic!(
             "{name} broke on {:?}: {said}",
@@ -123,6 +156,21 @@ pub fn check(target: &Target, executions: u64) {
                 .expect("the corpus is writable");
         }
     }
+}
+
+/// The table of the document, without rows.
+pub const HEAD: &str =
+    "| what is read | inputs | kinds of answers | seconds |\n|---|---:|---:|---:|\n";
+
+/// Its name there.
+pub const SECTION: &str = "fuzz";
+
+fn row(name: &str, found: &Found) -> String {
+    let seconds = found.took.as_secs_f64();
+    format!(
+        "| {name} | {} | {} | {seconds:.0} |",
+        found.executions, found.kinds
+    )
 }
 
 impl Found {
@@ -184,9 +232,31 @@ mod tests {
             corpus: "corpus/none",
             run: faulty,
         };
-        let found = fuzz(&target, 1, 200_000);
+        let bounds = Bounds {
+            executions: 200_000,
+            time: Duration::ZERO,
+        };
+        let found = fuzz(&target, 1, bounds);
         assert!(!found.broken.is_empty(), "{} kinds", found.kinds);
-        assert_eq!(fuzz(&target, 1, 200_000).broken, found.broken);
+        let again = fuzz(&target, 1, bounds);
+        assert_eq!(again.broken, found.broken);
+        assert_eq!(again.executions, found.executions);
+    }
+
+    #[test]
+    fn it_goes_on_until_both_bounds_are_reached() {
+        let target = Target {
+            name: "none",
+            corpus: "corpus/none",
+            run: |_| "read".into(),
+        };
+        let run = |executions, ms| {
+            let time = Duration::from_millis(ms);
+            fuzz(&target, 1, Bounds { executions, time })
+        };
+        assert_eq!(run(700, 0).executions, 700);
+        let long = run(1, 20);
+        assert!(long.took >= Duration::from_millis(20) && long.executions >= BATCH);
     }
 
     #[test]

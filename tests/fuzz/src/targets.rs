@@ -252,6 +252,7 @@ fn specs(bytes: &[u8]) -> String {
             assert!(input.is_ok(), "an input stays JSON");
             format!("a task, {}", task.input().as_str().starts_with('{'))
         }
-        Err(e) => e.to_string(),
+        // Up to what it quotes: the rest is the input's, and says nothing new.
+        Err(e) => e.to_string().split(['`', '"', '\'']).take(1).collect(),
     }
 }

@@ -20,12 +20,13 @@ impl Twofold {
 
     /// Of a body in which workers are named.
     pub fn of(body: &[u8]) -> Twofold {
-        let mut mirror = body.to_vec();
-        for n in 1..mirror.len() {
-            if body[n - 1] == b'_' && matches!(body[n], b'0' | b'1') {
-                mirror[n] ^= 1;
-            }
-        }
+        let mut named = false;
+        let renamed = body.iter().map(|byte| {
+            let number = named && matches!(byte, b'0' | b'1');
+            named = *byte == b'_';
+            byte ^ u8::from(number)
+        });
+        let mirror: Vec<u8> = renamed.collect();
         let hash = |bytes: &[u8]| {
             let mut hasher = DefaultHasher::new();
             hasher.write(bytes);

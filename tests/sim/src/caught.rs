@@ -61,10 +61,9 @@ pub fn by(mutant: Mutant) -> &'static [&'static str] {
 /// the rule as it is, and that is another fault's.
 pub fn showing(
     mutant: Mutant,
-    broken: Vec<Violation>,
+    mut broken: Vec<Violation>,
     without: impl FnOnce() -> Vec<Violation>,
 ) -> Vec<Violation> {
-    let mut broken = broken;
     broken.retain(|v| by(mutant).contains(&v.invariant));
     if !broken.is_empty() {
         let anyway: BTreeSet<&str> = without().iter().map(|v| v.invariant).collect();
