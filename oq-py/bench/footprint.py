@@ -46,4 +46,6 @@ def processor() -> str:
     if Path("/proc/cpuinfo").exists():
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         name = next((l.partition(":")[2].strip() for l in lines if l.startswith("model name")), "")
-    return f"{os.cpu_count()} cores, {name or os.uname().machine}, Python {sys.version.split()[0]}"
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    machine = f"{os.cpu_count()} cores, {name or os.uname().machine}, {memory:.1f} GiB"
+    return f"{machine}, Python {sys.version.split()[0]}"
