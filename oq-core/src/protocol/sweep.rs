@@ -294,7 +294,10 @@ pub(crate) async fn delete(root: &Root, keys: Vec<StoreKey>) -> Result<u64> {
 }
 
 /// The same, and says which could not be deleted.
-async fn delete_all(root: &Root, keys: Vec<StoreKey>) -> Result<(u64, BTreeSet<StoreKey>)> {
+pub(crate) async fn delete_all(
+    root: &Root,
+    keys: Vec<StoreKey>,
+) -> Result<(u64, BTreeSet<StoreKey>)> {
     let (mut gone, mut stayed) = (0, BTreeSet::new());
     for some in keys.chunks(MAX_DELETE) {
         let failed = root.delete_many(some).await?;

@@ -9,7 +9,7 @@ use super::Queue;
 use crate::error::{Error, Result};
 use crate::protocol::keyed::FRESH;
 use crate::protocol::pages::Pages;
-use crate::protocol::sweep::delete;
+use crate::protocol::sweep::{delete, delete_all};
 use crate::protocol::write::read;
 use crate::record::{Done, Idempotency, Key, Live, ObjectId, Shard, prefix};
 use crate::store::{Listed, StoreKey, Write};
@@ -56,6 +56,9 @@ pub struct Purged {
     pub payloads: u64,
     /// Objects that could not be understood, and were left as they are.
     pub unreadable: u64,
+    /// Live objects that the store did not delete. What belongs to them is left, too: without its outcome
+    /// a task would run once more where the purge is not known yet. Another purge deletes them.
+    pub left: u64,
 }
 
 impl Queue {
@@ -101,7 +104,7 @@ impl Queue {
     async fn pass(&self, before: StoreTime) -> Result<Purged> {
         let mut purged = Purged::default();
         // What is younger needs no memory: its outcome and payloads are younger, too.
-        let (mut gone, mut unreadable) = (BTreeSet::new(), BTreeSet::new());
+        let (mut gone, mut kept) = (BTreeSet::new(), BTreeSet::new());
         let mut pages = Pages::new(self.root(), prefix::live(self.name()));
         while let Some(page) = pages.next().await? {
             let mut keys = Vec::new();
@@ -116,19 +119,27 @@ impl Queue {
                     }
                     Age::Younger => {}
                     Age::Unreadable => {
-                        unreadable.insert(id);
+                        purged.unreadable += 1;
+                        kept.insert(id);
                     }
                 }
             }
-            purged.live += delete(self.root(), keys).await?;
+            let (deleted, stayed) = delete_all(self.root(), keys).await?;
+            purged.live += deleted;
+            purged.left += stayed.len() as u64;
+            for key in stayed {
+                if let Some(Key::Live(_, id)) = Key::parse(key.as_str()) {
+                    gone.remove(&id);
+                    kept.insert(id);
+                }
+            }
             if gone.len() >= REMEMBERED {
                 purged.payloads += self.purge_payloads_of(&std::mem::take(&mut gone)).await?;
             }
         }
-        purged.unreadable = unreadable.len() as u64;
         purged.dead = self.purge_dead(before).await?;
         purged.keys = self.purge_keys(before).await?;
-        purged.payloads += self.purge_payloads(before, &gone, &unreadable).await?;
+        purged.payloads += self.purge_payloads(before, &gone, &kept).await?;
         let mut pages = Pages::new(self.root(), prefix::done(self.name()));
         while let Some(page) = pages.next().await? {
             let mut keys = Vec::new();
@@ -136,7 +147,7 @@ impl Queue {
                 let Some(Key::Done(_, id)) = Key::parse(entry.key.as_str()) else {
                     continue;
                 };
-                if unreadable.contains(&id) {
+                if kept.contains(&id) {
                     continue;
                 }
                 match self.age(&entry, id, before).await? {

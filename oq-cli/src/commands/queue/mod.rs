@@ -183,12 +183,15 @@ impl Purge {
                 .field("keys", purged.keys.to_string())
                 .field("payloads", purged.payloads.to_string())
                 .field("unreadable, left", purged.unreadable.to_string())
+                .field("not deleted, left", purged.left.to_string())
                 .print(oq.print)?,
         }
         if !self.again {
             let name = queue.name();
-            oq.print
-                .note(&format!("next: in an hour, oq queue purge {name} --again"));
+            let when = if purged.left > 0 { "now and in" } else { "in" };
+            oq.print.note(&format!(
+                "next: {when} an hour, oq queue purge {name} --again"
+            ));
         }
         Ok(Exit::Ok)
     }

@@ -1,8 +1,13 @@
-//! A purge and idempotency keys: a task is purged with its key, or neither is.
+//! A purge takes all of a task or nothing: its key, its live object, its outcome.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+
+use async_trait::async_trait;
 
 use super::*;
 use crate::record::KeyHash;
-use crate::store::StoreKey;
+use crate::store::{Dated, Passing, StoreError, StoreKey};
 
 const LATER: Duration = Duration::from_millis(5);
 
@@ -105,4 +110,59 @@ async fn who_helps_submits_as_of_when_the_key_was_written() {
     let submitted = queue.get(second).await.unwrap().submitted;
     assert_eq!(record.write.created, submitted);
     assert!(submitted > since.plus(secs(30)));
+}
+
+/// A store that does not delete some objects.
+#[derive(Debug)]
+struct Stubborn {
+    inner: Arc<MemoryStore>,
+    keeps: Mutex<BTreeSet<StoreKey>>,
+}
+
+type Deleted = Result<Dated<Vec<(StoreKey, StoreError)>>, StoreError>;
+
+#[async_trait]
+impl Passing for Stubborn {
+    fn to(&self) -> &dyn Store {
+        &*self.inner
+    }
+
+    async fn delete_many(&self, keys: &[StoreKey]) -> Deleted {
+        let keeps = self.keeps.lock().unwrap().clone();
+        let (stay, go): (Vec<_>, Vec<_>) = keys.iter().cloned().partition(|k| keeps.contains(k));
+        let mut answer = self.inner.delete_many(&go).await?;
+        let busy = || StoreError::Unavailable("busy".into());
+        answer
+            .value
+            .extend(stay.into_iter().map(|key| (key, busy())));
+        Ok(answer)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_outcome_of_what_was_not_deleted_stays_with_it() {
+    let stubborn = Arc::new(Stubborn {
+        inner: store(),
+        keeps: Mutex::default(),
+    });
+    let queue = queue_on(stubborn.clone(), 1).await;
+    let id = queue.submit(task("x")).await.unwrap().id;
+    // The create comes twice, the second time after the outcome.
+    let live = live_key(id.object());
+    let body = stubborn.inner.get(&live).await.unwrap().value.unwrap().body;
+    run(&queue, id.object(), ok("sent")).await;
+    stubborn.inner.create(&live, body).await.unwrap();
+    queue.root().env().sleep(secs(5)).await;
+
+    stubborn.keeps.lock().unwrap().insert(live);
+    let purged = queue.purge().await.unwrap();
+    assert_eq!((purged.live, purged.left, purged.done), (0, 1, 0));
+    // Nobody who does not know of the purge yet runs it again.
+    let again = claimed(&queue, id.object()).await;
+    assert!(matches!(again, Claimed::Repaired(None)), "{again:?}");
+
+    stubborn.keeps.lock().unwrap().clear();
+    let purged = queue.purge_again().await.unwrap();
+    assert_eq!((purged.left, purged.done), (0, 1));
+    assert_eq!(keys(&queue).await, ["mail/queue.json"]);
 }
