@@ -30,7 +30,7 @@ use super::finish::{self, Finished};
 use super::lookup::{Found, lookup};
 use super::root::Root;
 use super::submit::{self, Submitted};
-use super::write::{Settled, create, read, update};
+use super::write::{Settled, create, read, update, update_as_of};
 use crate::error::{Error, Result};
 use crate::record::{
     Done, Ending, Idempotency, Key, KeyHash, Live, LiveState, ObjectId, QueueName, Seen, Settings,
@@ -115,23 +115,35 @@ where
     Fut: Future<Output = Result<Live>>,
 {
     let key = Key::Idempotency(how.queue.clone(), how.hash.clone());
-    let first_id = (how.new_id)();
+    let mut recorded: Option<ObjectId> = None;
     let mut seen: Option<Seen<Idempotency>> = None;
     let mut built: Option<(ObjectId, Live)> = None;
     for round in 1..=ROUNDS {
         let read_at = root.env().now();
         let (record, helping) = match seen.take() {
-            None => match create(root, &key, |stamp| record(first_id, how.window, stamp)).await? {
-                Settled::Won { seen, .. } => (seen.record, false),
-                Settled::Lost(there) => {
-                    seen = match there {
-                        Some(there) => Some(there),
-                        None => read(root, &key).await?,
-                    };
-                    continue;
+            None => {
+                // Another one each time: if the record has vanished, a task under its id may have been
+                // there, and was purged with it.
+                let id = (how.new_id)();
+                if recorded == Some(id) {
+                    // The one id that was asked for has been used and is over.
+                    return Ok(Stands { id, existing: true });
                 }
-                Settled::Doubt => return Err(unanswered(&key)),
-            },
+                match create(root, &key, |stamp| record(id, how.window, stamp)).await? {
+                    Settled::Won { seen, .. } => {
+                        recorded = Some(id);
+                        (seen.record, false)
+                    }
+                    Settled::Lost(there) => {
+                        seen = match there {
+                            Some(there) => Some(there),
+                            None => read(root, &key).await?,
+                        };
+                        continue;
+                    }
+                    Settled::Doubt => return Err(unanswered(&key)),
+                }
+            }
             Some(there) => match decide(root, how, &key, &there).await? {
                 Decision::Stands => {
                     let (id, existing) = (there.record.id, true);
@@ -149,12 +161,8 @@ where
                         // The one id that was asked for has been used and is over.
                         return Ok(Stands { id, existing: true });
                     }
-                    let stamp = Stamp {
-                        created: root.now(),
-                        ..there.record.write.clone()
-                    };
-                    let next = record(id, how.window, stamp);
-                    match update(root, &key, &there, next).await? {
+                    let next = record(id, how.window, there.record.write.clone());
+                    match update_as_of(root, &key, &there, next, root.now()).await? {
                         Settled::Won { seen, .. } => (seen.record, false),
                         Settled::Lost(_) => {
                             seen = read(root, &key).await?;
@@ -234,11 +242,15 @@ async fn is_ours(root: &Root, queue: &QueueName, id: ObjectId, life: &WriteId) -
     }
 }
 
-/// Whether the settings, as they are now, say that what was submitted at that moment was purged.
-async fn was_purged(root: &Root, queue: &QueueName, at: StoreTime) -> Result<bool> {
-    let settings = read::<Settings>(root, &Key::Settings(queue.clone())).await?;
-    let before = settings.and_then(|settings| settings.record.purged_before);
-    Ok(before.is_some_and(|before| at < before))
+/// Whether what was submitted at that moment was purged, if need be by the settings as they are now: a key
+/// may not stand for a task that is about to be deleted.
+async fn was_purged(root: &Root, how: Keying<'_>, at: StoreTime) -> Result<bool> {
+    let is_before = |purge: Option<StoreTime>| purge.is_some_and(|before| at < before);
+    if is_before(how.purged_before) {
+        return Ok(true);
+    }
+    let settings = read::<Settings>(root, &Key::Settings(how.queue.clone())).await?;
+    Ok(is_before(settings.and_then(|s| s.record.purged_before)))
 }
 
 async fn decide(
@@ -255,23 +267,26 @@ async fn decide(
         });
     }
     let now = root.now();
-    let purged = |at: StoreTime| how.purged_before.is_some_and(|before| at < before);
-    match lookup(root, how.queue, id).await? {
+    let found = lookup(root, how.queue, id).await?;
+    // A task that is created now says that it is as old as the record.
+    let submitted = match &found {
+        None => there.record.write.created,
+        Some(Found::Live { live, .. }) => live.record.write.created,
+        Some(Found::Done { done, .. }) => done.record.submitted,
+    };
+    if was_purged(root, how, submitted).await? {
+        return Ok(Decision::Reuse);
+    }
+    match found {
         None => {
-            let since = there.record.write.created;
             let written = there.last_modified.unwrap_or(now);
             let over = now.since(written) > FORGOTTEN || mutated(Mutant::KeyReplaced);
-            // A task that is created now is taken for as old as the record.
-            Ok(
-                if over || purged(since) || was_purged(root, how.queue, since).await? {
-                    Decision::Reuse
-                } else {
-                    Decision::Help
-                },
-            )
+            Ok(if over {
+                Decision::Reuse
+            } else {
+                Decision::Help
+            })
         }
-        Some(Found::Live { live, .. }) if purged(live.record.write.created) => Ok(Decision::Reuse),
-        Some(Found::Done { done, .. }) if purged(done.record.submitted) => Ok(Decision::Reuse),
         Some(Found::Done { done, left_behind }) => {
             if left_behind {
                 finish::clear_or_leave(root, how.queue, id, &done.record).await;

@@ -13,6 +13,7 @@ use crate::record::{Key, Record, Seen, Stamp, WriteId, encode, seen};
 use crate::state::readback::{Readback, classify_create, classify_update};
 use crate::store::{StoreKey, Write};
 use crate::testing::mutant::{Mutant, mutated};
+use crate::time::StoreTime;
 
 /// The verdict on one write.
 #[derive(Debug, Clone)]
@@ -45,7 +46,7 @@ pub async fn read<R: Record>(root: &Root, key: &Key) -> Result<Option<Seen<R>>> 
     }
 }
 
-/// Replaces the version `old` by `next`, whose stamp is set here but for when it came into being.
+/// Replaces the version `old` by `next`, whose stamp is set here.
 pub async fn update<R: Record>(
     root: &Root,
     key: &Key,
@@ -55,19 +56,41 @@ pub async fn update<R: Record>(
     update_while(root, key, old, next, |_| true).await
 }
 
+/// The same with a record that is about something else from now on, which came into being at that moment.
+pub async fn update_as_of<R: Record>(
+    root: &Root,
+    key: &Key,
+    old: &Seen<R>,
+    next: R,
+    created: StoreTime,
+) -> Result<Settled<R>> {
+    let stamp = old.record.stamp().next(root.env().entropy.as_ref());
+    let stamp = Stamp { created, ..stamp };
+    send(root, key, old, next, stamp, |_| true).await
+}
+
 /// The same, but asks `may_send` before every send; a refusal ends in `Doubt` if an earlier send
 /// may have landed, else in `Lost`.
 pub async fn update_while<R: Record>(
     root: &Root,
     key: &Key,
     old: &Seen<R>,
-    mut next: R,
+    next: R,
     may_send: impl Fn(u32) -> bool,
 ) -> Result<Settled<R>> {
-    *next.stamp_mut() = Stamp {
-        created: next.stamp().created,
-        ..old.record.stamp().next(root.env().entropy.as_ref())
-    };
+    let stamp = old.record.stamp().next(root.env().entropy.as_ref());
+    send(root, key, old, next, stamp, may_send).await
+}
+
+async fn send<R: Record>(
+    root: &Root,
+    key: &Key,
+    old: &Seen<R>,
+    mut next: R,
+    stamp: Stamp,
+    may_send: impl Fn(u32) -> bool,
+) -> Result<Settled<R>> {
+    *next.stamp_mut() = stamp;
     let key = key.store_key();
     let body = encode(&next);
     let mut doubt = false;

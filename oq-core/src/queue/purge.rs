@@ -56,7 +56,7 @@ pub struct Purged {
     pub payloads: u64,
     /// Objects that could not be understood, and were left as they are.
     pub unreadable: u64,
-    /// Live objects that the store did not delete. What belongs to them is left, too: without its outcome
+    /// Live objects that the store did not delete. What belongs to them is left, too, but for keys: without its outcome
     /// a task would run once more where the purge is not known yet. Another purge deletes them.
     pub left: u64,
 }
@@ -137,7 +137,7 @@ impl Queue {
                 purged.payloads += self.purge_payloads_of(&std::mem::take(&mut gone)).await?;
             }
         }
-        purged.dead = self.purge_dead(before).await?;
+        purged.dead = self.purge_dead(before, &kept).await?;
         purged.keys = self.purge_keys(before).await?;
         purged.payloads += self.purge_payloads(before, &gone, &kept).await?;
         let mut pages = Pages::new(self.root(), prefix::done(self.name()));
@@ -184,7 +184,7 @@ impl Queue {
         }
     }
 
-    async fn purge_dead(&self, before: StoreTime) -> Result<u64> {
+    async fn purge_dead(&self, before: StoreTime, kept: &BTreeSet<ObjectId>) -> Result<u64> {
         let mut deleted = 0;
         let mut pages = Pages::new(self.root(), prefix::dead(self.name()));
         while let Some(page) = pages.next().await? {
@@ -193,6 +193,9 @@ impl Queue {
                 let Some(Key::Dead(queue, task)) = Key::parse(entry.key.as_str()) else {
                     continue;
                 };
+                if kept.contains(&task.object()) {
+                    continue;
+                }
                 let older = is_older(&entry, before) || {
                     let done = Key::Done(queue, task.object());
                     match read::<Done>(self.root(), &done).await {

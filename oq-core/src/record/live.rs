@@ -296,12 +296,12 @@ impl Record for Live {
             (LiveState::Running, Some(lease), _) => Hint::Running(lease.length),
             (LiveState::Running, None, _) => Hint::Running(Duration::ZERO),
             (LiveState::Pending, _, Some(at)) => {
-                // The last event is the write's own time; without one it was just submitted.
-                let now = self.history.last().map_or(self.write.created, |e| e.at);
-                if at > now {
-                    Hint::Waiting(at.since(now))
-                } else {
-                    Hint::Runnable
+                // The last event is the write's own time. Without one it was just submitted, and is due when
+                // its id says.
+                match self.history.last().map(|event| event.at) {
+                    None if at > self.write.created => Hint::Waiting(Duration::ZERO),
+                    Some(now) if at > now => Hint::Waiting(at.since(now)),
+                    _ => Hint::Runnable,
                 }
             }
             (LiveState::Pending, ..) => Hint::Runnable,

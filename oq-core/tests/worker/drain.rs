@@ -565,3 +565,22 @@ async fn waiting_for_leads_ends_in_time_too() {
     assert_eq!(drained.stopped, Stopped::Deadline);
     assert!(clock.now().since(began) <= 60 * S);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_long_drain_learns_that_its_queue_is_paused() {
+    let world = World::new();
+    let queue = world.queue().await;
+    for _ in 0..40 {
+        queue.submit(sleep(10)).await.unwrap();
+    }
+    let operator = world.queue().await;
+    let worker = worker(&world.queue().await).concurrency(1).build().unwrap();
+    let pausing = async {
+        pause(30.0).await;
+        operator.pause().await.unwrap();
+    };
+    let (drained, ()) = tokio::join!(worker.drain(Drain::all()), pausing);
+    let drained = drained.unwrap();
+    // The settings are at most a minute old.
+    assert!((3..=11).contains(&drained.completed), "{drained:?}");
+}

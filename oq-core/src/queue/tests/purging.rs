@@ -166,3 +166,34 @@ async fn the_outcome_of_what_was_not_deleted_stays_with_it() {
     assert_eq!((purged.left, purged.done), (0, 1));
     assert_eq!(keys(&queue).await, ["mail/queue.json"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_key_stands_for_nothing_purged_whoever_knows_of_it() {
+    let store = store();
+    let (queue, other) = (queue_on(store.clone(), 1).await, queue_on(store, 2).await);
+    let (waits, over) = (keyed(), task("z").key("welcome:b@x.io"));
+    let old = queue.submit(waits.clone()).await.unwrap().id;
+    let done = queue.submit(over.clone()).await.unwrap().id;
+    run(&queue, done.object(), ok("sent")).await;
+    other.submit(task("y")).await.unwrap();
+    mark(&queue).await;
+    // Nothing is deleted yet, and it has read the settings before.
+    for (task, old) in [(waits, old), (over, done)] {
+        let new = other.submit(task).await.unwrap();
+        assert!(!new.existing && new.id != old, "{new:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_helped_task_is_seen_when_it_is_due() {
+    let queue = queue().await;
+    let delayed = || keyed().delay(secs(1800));
+    let id = queue.submit(delayed()).await.unwrap().id;
+    queue.root().delete(&live_key(id.object())).await.unwrap();
+    queue.root().env().sleep(secs(1799)).await;
+    let helped = queue.submit(delayed()).await.unwrap();
+    assert_eq!((helped.id, helped.existing), (id, false));
+    assert_eq!(queue.stats().await.unwrap().waiting, 1);
+    queue.root().env().sleep(secs(2)).await;
+    assert_eq!(queue.stats().await.unwrap().runnable, 1);
+}

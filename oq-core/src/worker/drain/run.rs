@@ -223,12 +223,7 @@ impl Drainer {
         if !self.note(&how.leads) && !how.look && self.soonest(how.linger).is_none() {
             return Stopped::Empty;
         }
-        for source in &mut self.sources {
-            let settings = source.queue.settings_within(SETTINGS).await;
-            source.paused = settings.paused;
-            source.purged_before = settings.purged_before;
-            source.shards = settings.shards_high;
-        }
+        self.read_settings().await;
         if let Err(stopped) = self.follow().await {
             return stopped;
         }
@@ -256,6 +251,16 @@ impl Drainer {
         }
     }
 
+    /// Sees to it that the settings that tasks are claimed by are not older than any worker's.
+    async fn read_settings(&mut self) {
+        for source in &mut self.sources {
+            let settings = source.queue.settings_within(SETTINGS).await;
+            source.paused = settings.paused;
+            source.purged_before = settings.purged_before;
+            source.shards = settings.shards_high;
+        }
+    }
+
     /// How long to wait for what becomes due, if it does so soon enough.
     fn worth_waiting(&self, linger: Duration) -> Option<Duration> {
         let (now, left) = (self.sources[0].lane.root.now(), self.time_left());
@@ -279,6 +284,10 @@ impl Drainer {
         let mut tried = false;
         loop {
             let slot = self.slot().await?;
+            self.read_settings().await;
+            for (pass, source) in passes.iter_mut().zip(&self.sources) {
+                pass.take_if(|_| source.paused);
+            }
             let Some((source, line)) = self.take(&mut passes).await? else {
                 return Ok(tried);
             };
