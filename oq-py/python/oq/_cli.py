@@ -143,7 +143,7 @@ def options(command: str) -> argparse.ArgumentParser:
 _LEVELS = ("debug", "info", "warning", "error")
 
 _INTERRUPTED = 128 + signal.SIGINT
-"""The exit code of what was told twice to end, as a shell has it."""
+"""The exit code of what was told to end and could not, as a shell has it."""
 
 
 def level(said: argparse.Namespace) -> str:
@@ -200,7 +200,7 @@ def _drain(app: App, said: argparse.Namespace) -> int:
 
     ended = run(drain())
     if ended is None:
-        told("OQ-INTERRUPTED", "it was told twice to end: what ran was left")
+        told("OQ-INTERRUPTED", "it was told to end before it could say what it did; what ran was left")
         return _INTERRUPTED
     text, code = ended
     done = json.loads(text)
