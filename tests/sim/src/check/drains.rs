@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use oq_core::record::{Live, MIN_LEASE};
+use oq_core::record::{Live, LiveState, MIN_LEASE};
 
 use super::{Change, Histories, Violation};
 use crate::observe::Drained;
@@ -35,12 +35,10 @@ pub fn check(run: &Played, all: &Histories, bad: &mut Vec<Violation>) {
                 fault("I23", what);
             }
             for (sent, lease) in leases(all, drain) {
-                let left = (drain.began + truly).saturating_sub(sent) + AGAIN;
-                if lease > MIN_LEASE.max(within.min(left)) {
-                    let what = format!(
-                        "it had {within:?}, and with {:?} left it asked for {lease:?}",
-                        left - AGAIN
-                    );
+                let left = (drain.began + truly).saturating_sub(sent);
+                if lease > MIN_LEASE.max(within.min(left + still + AGAIN)) {
+                    let what =
+                        format!("it had {within:?}, and with {left:?} left it asked for {lease:?}");
                     fault("I4", what);
                 }
             }
@@ -55,6 +53,13 @@ fn leases(all: &Histories, drain: &Drained) -> Vec<(Duration, Duration)> {
         let during = c.sent >= drain.began && c.sent <= drain.ended;
         c.client == drain.client && during
     });
-    let lease = |c: &Change<Live>| Some((c.sent, c.new.as_ref()?.lease.as_ref()?.length));
+    // What ends a task keeps the lease that it was held with.
+    let lease = |c: &Change<Live>| {
+        let asks = c
+            .new
+            .as_ref()
+            .filter(|live| live.state == LiveState::Running)?;
+        Some((c.sent, asks.lease.as_ref()?.length))
+    };
     mine.filter_map(lease).collect()
 }
