@@ -8,6 +8,7 @@ use tracing::Instrument;
 use super::finish::{self, Finished};
 use super::hold::{Hold, Renewed};
 use super::lookup::{outcome, read_done};
+use super::purged::{is_purged, is_purged_now};
 use super::root::Root;
 use super::seal;
 use super::write::{Settled, update, update_while};
@@ -78,6 +79,9 @@ pub struct Claiming<'a> {
     /// Whether a suspect of a crash may run now, among so many at the most.
     pub admits: &'a (dyn Fn(u16) -> bool + Send + Sync),
 }
+
+/// A create lands sooner after its send, and a purge takes longer before it deletes an outcome.
+const LATE: Duration = Duration::from_secs(2);
 
 /// `LastModified` may be truncated by this much.
 const DATE_STEP: Duration = Duration::from_secs(1);
@@ -228,9 +232,13 @@ async fn decide(
     let now = root.now();
     let etag = live.etag.clone();
     let record = &live.record;
-    let purged = how
-        .purged_before
-        .is_some_and(|before| record.write.created < before);
+    let created = record.write.created;
+    // A copy of a create that lands so late may find its outcome purged, and us without word of it.
+    let late = record.delivery == 0 && at.last_modified.since(created) > LATE;
+    let purged = match late {
+        true => is_purged_now(root, how.queue, how.purged_before, created).await?,
+        false => is_purged(how.purged_before, created),
+    };
     match record.state {
         LiveState::Terminal if at.date.since(at.last_modified) >= LEFT_BEHIND => {
             return record_over(root, how.queue, id, live.record, seal).await;

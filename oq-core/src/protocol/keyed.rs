@@ -28,13 +28,14 @@ use std::time::Duration;
 
 use super::finish::{self, Finished};
 use super::lookup::{Found, lookup};
+use super::purged::is_purged_now;
 use super::root::Root;
 use super::submit::{self, Submitted};
 use super::write::{Settled, create, read, update, update_as_of};
 use crate::error::{Error, Result};
 use crate::record::{
-    Done, Ending, Idempotency, Key, KeyHash, Live, LiveState, ObjectId, QueueName, Seen, Settings,
-    Stamp, V1, WriteId,
+    Done, Ending, Idempotency, Key, KeyHash, Live, LiveState, ObjectId, QueueName, Seen, Stamp, V1,
+    WriteId,
 };
 use crate::state::{claim::is_expired, run};
 use crate::testing::mutant::{Mutant, mutated};
@@ -242,17 +243,6 @@ async fn is_ours(root: &Root, queue: &QueueName, id: ObjectId, life: &WriteId) -
     }
 }
 
-/// Whether what was submitted at that moment was purged, if need be by the settings as they are now: a key
-/// may not stand for a task that is about to be deleted.
-async fn was_purged(root: &Root, how: Keying<'_>, at: StoreTime) -> Result<bool> {
-    let is_before = |purge: Option<StoreTime>| purge.is_some_and(|before| at < before);
-    if is_before(how.purged_before) {
-        return Ok(true);
-    }
-    let settings = read::<Settings>(root, &Key::Settings(how.queue.clone())).await?;
-    Ok(is_before(settings.and_then(|s| s.record.purged_before)))
-}
-
 async fn decide(
     root: &Root,
     how: Keying<'_>,
@@ -274,7 +264,8 @@ async fn decide(
         Some(Found::Live { live, .. }) => live.record.write.created,
         Some(Found::Done { done, .. }) => done.record.submitted,
     };
-    if was_purged(root, how, submitted).await? {
+    // A key may not stand for a task that is about to be deleted.
+    if is_purged_now(root, how.queue, how.purged_before, submitted).await? {
         return Ok(Decision::Reuse);
     }
     match found {

@@ -18,7 +18,13 @@ impl Queue {
     ///
     /// The new id is derived from the old one, so trying twice, even at the same time or after a
     /// lost answer, makes one task: the second answer is `existing`. What failed again is tried
-    /// again under *its* id. A task with an idempotency key is tried again under that key.
+    /// again under *its* id. A task with an idempotency key is tried again under that key, and not while
+    /// the key stands for another one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Conflict`] for what is not over or completed, and for a key that stands for another task;
+    /// [`Error::NotFound`] for what is not known any more.
     ///
     /// ```
     /// # use oq_core::queue::{Queue, Task};
@@ -91,8 +97,17 @@ impl Queue {
         let due = self.root().now();
         let submitted = match done.key.clone() {
             Some(keyed) => {
-                self.put_keyed(settings, &draft, &task, keyed, &|| new)
-                    .await?
+                let new_id = || new;
+                let stands = self.put_keyed(settings, &draft, &task, keyed, &new_id);
+                let stands = stands.await?;
+                if stands.id != new.task(0) {
+                    return Err(Error::Conflict(format!(
+                        "the key of {id} stands for another task now, {}: cancel that one first, or submit \
+                         this one's work under another key",
+                        stands.id
+                    )));
+                }
+                stands
             }
             None => match self.put(settings, &draft, due, &[&task], Some(new)).await {
                 Ok(_) => Submitted {

@@ -130,9 +130,14 @@ async fn a_task_with_a_key_is_tried_again_under_its_key() {
     // The other way round: somebody was faster than the one who tries again.
     let old = queue.submit(task("x").key("l")).await.unwrap().id;
     run(&queue, old.object(), broken()).await;
-    let fresh = queue.submit(task("y").key("l")).await.unwrap();
-    let again = queue.retry(old).await.unwrap();
-    assert_eq!((again.id, again.existing), (fresh.id, true));
+    let fresh = queue.submit(task("y").key("l")).await.unwrap().id;
+    let refused = queue.retry(old).await.unwrap_err();
+    assert!(matches!(refused, Error::Conflict(_)));
+    assert!(refused.to_string().contains(&fresh.to_string()));
+    let letter = Key::Dead(queue.name().clone(), old).store_key();
+    assert!(keys(&queue).await.contains(&letter.to_string()));
+    queue.cancel(fresh).await.unwrap();
+    assert!(!queue.retry(old).await.unwrap().existing);
 }
 
 #[tokio::test(start_paused = true)]

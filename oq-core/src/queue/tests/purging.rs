@@ -197,3 +197,18 @@ async fn a_helped_task_is_seen_when_it_is_due() {
     queue.root().env().sleep(secs(2)).await;
     assert_eq!(queue.stats().await.unwrap().runnable, 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_late_copy_of_what_was_purged_is_not_run_by_who_does_not_know_yet() {
+    let store = store();
+    let queue = queue_on(store.clone(), 1).await;
+    let id = queue.submit(task("x")).await.unwrap().id;
+    let live = live_key(id.object());
+    let body = store.get(&live).await.unwrap().value.unwrap().body;
+    run(&queue, id.object(), ok("sent")).await;
+    queue.purge().await.unwrap();
+    queue.root().env().sleep(secs(1)).await;
+    store.create(&live, body).await.unwrap();
+    let late = claimed(&queue, id.object()).await;
+    assert!(matches!(late, Claimed::Gone), "{late:?}");
+}

@@ -57,11 +57,11 @@ faults! {
     /// A deletion fails and deletes nothing.
     DeleteError = "delete error", 0.10;
     /// A read gives an empty body.
-    EmptyBody = "empty body", 0.01;
+    EmptyBody = "empty body", 0.02;
     /// A read gives the beginning of a body.
-    CutBody = "cut body", 0.01;
+    CutBody = "cut body", 0.02;
     /// A read gives a body with a byte that cannot be.
-    CorruptBody = "corrupt body", 0.01;
+    CorruptBody = "corrupt body", 0.02;
     /// The two halves of a page of a listing are taken at different times.
     SplitList = "split list", 0.20;
     /// Some keys of a batch are not deleted.

@@ -133,7 +133,10 @@ impl<'a> One<'a> {
         let is = |end: Ending| outcome.is_some_and(|o| o.ending == end);
         let charged = attempts == self.start.attempt;
         let fits = match end {
-            End::Completed => self.completed(outcome) || self.not_stored(outcome, kind),
+            End::Completed => {
+                let late = charged && kind == Failure::TIMEOUT && self.was_late();
+                self.completed(outcome) || self.not_stored(outcome, kind) || late
+            }
             End::Failed => charged && kind == "error",
             End::Fatal => charged && kind == "fatal" && is(Ending::Failed),
             End::Panicked => charged && kind == Failure::PANIC,
@@ -187,6 +190,13 @@ impl<'a> One<'a> {
         let drains = machine.is_some_and(|m| m.drain.is_some());
         let late = drains && kind == Failure::TIMEOUT;
         self.run.scenario.inline.is_some() && (kind == "payload" || released || late)
+    }
+
+    /// Whether it ended after its time, while its worker was starved and did not see it.
+    fn was_late(&self) -> bool {
+        let time = self.script.time(self.submission.timeout);
+        let ended = self.start.ended.map(|(at, _)| at - self.start.at);
+        ended.is_some_and(|ran| ran >= self.run.truly(self.start.client, time))
     }
 
     /// It has all its time, and no more than a stall adds.

@@ -47,7 +47,12 @@ pub fn check(run: &Played, all: &Histories, bad: &mut Vec<Violation>) {
             let started = run.observed.starts.iter().any(|s| {
                 s.client == claim.client && s.task.object() == name.1 && s.delivery == new.delivery
             });
-            if !started && !troubled(run, claim.client, claim.sent, next.at) {
+            // A drain whose time is over waits for no answer.
+            let given_up = run.observed.troubles.iter().any(|t| {
+                let meanwhile = t.at >= claim.sent && t.at <= claim.at;
+                t.client == claim.client && matches!(t.what, What::OutOfTime) && meanwhile
+            });
+            if !started && !given_up && !troubled(run, claim.client, claim.sent, next.at) {
                 let what = format!("delivery {} was claimed and never started", new.delivery);
                 bad.push(Violation::new("I8", Some(name.clone()), claim.at, what));
             }
