@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from . import _oq
-from ._options import CONCURRENCY
+from ._options import CONCURRENCY, to_seconds
 
 if TYPE_CHECKING:
     from ._app import App
@@ -177,11 +177,23 @@ def _worker(words: Sequence[str]) -> int:
             if getattr(said, name):
                 raise _oq.Invalid(f"--{name} is for --drain")
         log.info("%s works on %s", said.app, ", ".join(sorted(app.tasks)) or "nothing")
-        app.run(said.queues, concurrency=said.concurrency, grace=said.grace)
+        if not _run(app, said):
+            told("OQ-INTERRUPTED", "it was told to end a second time: what ran was left")
+            return _INTERRUPTED
     except _oq.OqError as e:
         return told(e.code, str(e))
     log.info("stopped")
     return 0
+
+
+def _run(app: App, said: argparse.Namespace) -> bool:
+    """Works until SIGTERM or Ctrl-C; whether it came to its end before a second one."""
+    from ._worker import run, serve, to_its_end
+
+    grace = to_seconds(said.grace, "grace")
+    options = app._worker_options(said.queues, concurrency=said.concurrency, grace=grace)
+    ended = run(serve(app, options, lambda worker: to_its_end(worker, worker.run())))
+    return ended is not None
 
 
 def _drain(app: App, said: argparse.Namespace) -> int:

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from . import _answer
+from ._threads import hold
 from .errors import Invalid
 
 if TYPE_CHECKING:
@@ -231,6 +232,8 @@ class Processes:
         if cancelled:
             job.cancel()
         elif not alive:
+            if cancelled is None and self._stopped:  # its worker leaves it
+                hold(job)
             job.fail("crashed", how, False)
 
     def kill(self, number: int, *, cancelled: bool) -> None:

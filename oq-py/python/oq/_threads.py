@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
+from typing import NoReturn
 
 
 class Threads:
@@ -48,6 +49,13 @@ class Threads:
             work()
             with self._lock:
                 self._free += 1
+
+
+def hold(_: object) -> NoReturn:
+    """Holds something until the process ends. The core takes an attempt that Python drops for one
+    that failed, so one that is left to its lease must not be dropped, not even at the very end."""
+    while True:
+        threading.Event().wait()
 
 
 class Line:

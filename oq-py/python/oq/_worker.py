@@ -32,7 +32,7 @@ from ._oq import first_line
 from ._options import queue_name, text, whole
 from ._process import Processes
 from ._resources import Resources
-from ._threads import Line, Threads
+from ._threads import Line, Threads, hold
 from .errors import Invalid
 
 if TYPE_CHECKING:
@@ -46,6 +46,9 @@ log = logging.getLogger("oq")
 
 _BLOCKED = 1.0
 """From so many seconds on, a loop that did not listen is reported."""
+
+_TURNS = 10
+"""So many turns of the loop later a worker knows that it was cancelled together with an attempt."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,8 @@ class Attempts:
         }
         self._on_loop: dict[int, tuple[Job, asyncio.Task[None]]] = {}
         self._asked: set[int] = set()
+        """The attempts that the core wants to end."""
+        self._left = False
         self._threads = Threads()
         self._processes = Processes()
         self._hooks: dict[asyncio.Task[None], str] = {}
@@ -106,6 +111,7 @@ class Attempts:
             self._cancel(number)
         for number in letters.stop:
             self._processes.kill(number, cancelled=False)
+            self._asked.add(number)
             self._cancel(number)
         for event in letters.events:
             self._tell(event)
@@ -124,15 +130,29 @@ class Attempts:
         except asyncio.CancelledError as e:
             if job.number in self._asked:
                 job.cancel()
-            else:  # the handler's own, or nobody listens any more
+            elif not await self._leaves():  # the handler's own
                 _answer.raised(task, job, e)
         except BaseException as e:  # sys.exit() ends the task, not the worker
-            _answer.raised(task, job, e)
+            if self._answers(job):
+                _answer.raised(task, job, e)
         else:
-            _answer.returned(task, job, result)
+            if self._answers(job):
+                _answer.returned(task, job, result)
         finally:
             self._on_loop.pop(job.number, None)
             self._asked.discard(job.number)
+
+    def _answers(self, job: Job) -> bool:
+        return not self._left or job.number in self._asked
+
+    async def _leaves(self) -> bool:
+        """Whether it was cancelled because the worker leaves it. ``asyncio.run()`` cancels all that is
+        on its loop when it ends, and the worker may learn of it after its attempts."""
+        for _ in range(_TURNS):
+            if self._left:
+                break
+            await asyncio.sleep(0)
+        return self._left
 
     def _cancel(self, number: int) -> None:
         """Cancels an attempt on the loop, also one that has not begun, which then never does."""
@@ -182,11 +202,16 @@ class Attempts:
         return sorted({job.task for job, _ in self._on_loop.values()})
 
     async def end(self) -> None:
-        """Nothing comes any more: what still runs is stopped."""
-        left = [attempt for _, attempt in self._on_loop.values()]
-        for attempt in left:
+        """Nothing comes any more: what still runs is stopped, and is left without an answer unless the
+        core wanted its end. Then it is as if the worker had died: leases run out."""
+        self._left = True
+        left = [job for job, _ in self._on_loop.values() if job.number not in self._asked]
+        if left:
+            self._threads.submit(lambda: hold(left))
+        stopped = [attempt for _, attempt in self._on_loop.values()]
+        for attempt in stopped:
             attempt.cancel()
-        await asyncio.gather(*left, *self._hooks, return_exceptions=True)
+        await asyncio.gather(*stopped, *self._hooks, return_exceptions=True)
         self._threads.stop()
         self._processes.stop()
 
@@ -381,12 +406,13 @@ def read_queues(queues: Queues, app: App) -> list[tuple[str, int]]:
 def run(work: Coroutine[Any, Any, T]) -> T | None:
     """Runs it on a loop of its own, on uvloop if that is there; SIGTERM and Ctrl-C cancel it, and
     then there may be no result."""
+    runs: Callable[[Coroutine[Any, Any, T | None]], T | None]
     try:
-        import uvloop  # type: ignore[import-not-found, unused-ignore]
+        from uvloop import run as runs  # type: ignore[import-not-found, no-redef, unused-ignore]
     except ImportError:
-        return asyncio.run(_until_signal(work))
-    done: T | None = uvloop.run(_until_signal(work))
-    return done
+        runs = asyncio.run
+    # Not inside of the handler: all that fails in the loop would be told as failed because of it.
+    return runs(_until_signal(work))
 
 
 async def _until_signal(work: Coroutine[Any, Any, T]) -> T | None:
