@@ -175,6 +175,11 @@ impl Printer {
         }
     }
 
+    /// The same with `--quiet` too, for what would be lost.
+    pub fn loss(&self, text: &str) {
+        self.err(&safe_lines(text));
+    }
+
     /// A line on stderr as it is, for what comes in a form of its own; not with `--quiet`.
     pub fn aside(&self, line: &str) {
         if !self.quiet {

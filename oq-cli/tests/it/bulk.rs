@@ -1,5 +1,7 @@
 //! Many tasks at once.
 
+use std::process::Stdio;
+
 use crate::oq::Oq;
 
 #[test]
@@ -221,33 +223,35 @@ fn a_line_that_is_not_utf_8_is_told_and_the_others_go_on() {
 #[cfg(target_os = "linux")]
 #[test]
 fn ids_that_cannot_be_written_are_told_on_stderr() {
-    let oq = Oq::new();
     let full = || {
-        std::fs::OpenOptions::new()
-            .write(true)
-            .open("/dev/full")
-            .unwrap()
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
+        Stdio::from(full.unwrap())
     };
+    ids_are_on_stderr(full);
+}
+
+#[test]
+fn ids_that_nobody_reads_are_told_on_stderr() {
+    ids_are_on_stderr(|| std::io::pipe().unwrap().1.into());
+}
+
+/// Of a lone task and of many, if they are to be written there.
+fn ids_are_on_stderr(there: impl Fn() -> Stdio) {
+    let oq = Oq::new();
+    oq.file("inputs", "1\n2\n3\n");
     let listed = || oq.run(&["list", "--all", "-o", "id"]).out;
-    let lone = oq
-        .command(&["submit", "echo"])
-        .stdout(full())
-        .output()
-        .unwrap();
-    let lone = oq.end(lone);
-    assert_eq!(lone.code, Some(7));
+    let submit = |args: &[&str]| {
+        let mut command = oq.command(&[&["submit", "echo", "--quiet"], args].concat());
+        oq.end(command.stdout(there()).output().unwrap())
+    };
+    let lone = submit(&[]);
+    assert_eq!(lone.code, Some(7), "{}", lone.err);
     let id = listed().trim().to_owned();
     let says = format!("the task was accepted as {id}, which could not be written");
     assert!(lone.err.contains(&says), "{}", lone.err);
 
-    oq.file("inputs", "1\n2\n3\n");
-    let many = oq
-        .command(&["submit", "echo", "--jsonl", "inputs"])
-        .stdout(full())
-        .output()
-        .unwrap();
-    let many = oq.end(many);
-    assert_eq!(many.code, Some(7));
+    let many = submit(&["--jsonl", "inputs"]);
+    assert_eq!(many.code, Some(7), "{}", many.err);
     assert!(many.err.contains("3 tasks were accepted"), "{}", many.err);
     for id in listed().lines().filter(|other| *other != id) {
         assert!(many.err.contains(id), "{id}: {}", many.err);

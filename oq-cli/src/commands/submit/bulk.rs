@@ -11,6 +11,7 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::options::TaskArgs;
+use super::unwritten;
 use crate::commands::bulk::partly;
 use crate::exit::Exit;
 use crate::failed::Failed;
@@ -208,7 +209,7 @@ impl Many<'_> {
     }
 
     /// The ids of accepted tasks could not be written where they were to go: said on stderr, or
-    /// whoever repeats the command submits them twice. Who closed the pipe wanted no more of them.
+    /// whoever repeats the command submits them twice.
     fn unread(
         &self,
         oq: &Session<'_>,
@@ -216,13 +217,11 @@ impl Many<'_> {
         unsaid: Failed,
         unread: &[TaskId],
     ) -> Failed {
-        if !unsaid.is_silent() {
-            for id in unread {
-                oq.print.note(&format!("accepted, and not written: {id}"));
-            }
+        for id in unread {
+            oq.print.loss(&format!("accepted, and not written: {id}"));
         }
         let good = summary.accepted + summary.existing;
-        unsaid
+        unwritten(unsaid)
             .of(format!("{} tasks were accepted", count(good)))
             .next("do not submit these again; their ids are on stdout as far as it took them, then above")
     }

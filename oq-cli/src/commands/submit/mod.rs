@@ -99,6 +99,15 @@ impl One {
     }
 }
 
+/// Why ids could not be written. That nobody reads stdout any more is no quiet end here: what was
+/// accepted would be submitted again.
+fn unwritten(unsaid: Failed) -> Failed {
+    match unsaid.is_silent() {
+        true => Failed::unusable("stdout: its reader is gone", "see where the output goes"),
+        false => unsaid,
+    }
+}
+
 impl Submit {
     /// Whether it submits many.
     pub fn is_bulk(&self) -> bool {
@@ -141,7 +150,7 @@ impl Submit {
         queue.flush().await;
         // Who does not learn of the task would submit it again.
         said.map_err(|unsaid| {
-            unsaid
+            unwritten(unsaid)
                 .of(format!(
                     "the task was accepted as {id}, which could not be written"
                 ))
