@@ -14,6 +14,7 @@ use crate::exit::Exit;
 use crate::failed::Failed;
 use crate::said;
 use crate::session::Session;
+use crate::signals::Signals;
 
 /// Workers that are functions on AWS Lambda.
 #[derive(Debug, clap::Args)]
@@ -84,14 +85,22 @@ impl Lambda {
                 function,
                 timeout,
                 ..
-            } => invoke(oq, &events, &function, timeout).await,
+            } => {
+                // Whichever signal ends this ends the function, which is dropped then.
+                let mut signals = Signals::new(false)?;
+                tokio::select! {
+                    biased;
+                    ended = invoke(oq, events, &function, timeout) => ended,
+                    () = signals.next() => Err(Failed::interrupted()),
+                }
+            }
         }
     }
 }
 
 async fn invoke(
     oq: &Session<'_>,
-    events: &[PathBuf],
+    events: Vec<PathBuf>,
     function: &Path,
     timeout: Duration,
 ) -> Result<Exit, Failed> {
@@ -107,7 +116,10 @@ async fn invoke(
     })?;
     let mut exit = Exit::Ok;
     for path in events {
-        match local.invoke(&read(path)?).await.map_err(died)? {
+        // Stdin may keep it waiting, and then it is to hear a signal too.
+        let event = tokio::task::spawn_blocking(move || read(&path)).await;
+        let event = event.map_err(|e| Failed::unusable(format!("a defect of oq: {e}"), ""))??;
+        match local.invoke(&event).await.map_err(died)? {
             Invoked::Answer(answer) => oq.print.line(&answer)?,
             Invoked::Error { code, message } => {
                 exit = Exit::NotCompleted;

@@ -11,6 +11,8 @@ mod bulk;
 mod config;
 mod dead;
 mod help;
+#[cfg(target_os = "linux")]
+mod lambda;
 mod oq;
 mod queues;
 mod streams;

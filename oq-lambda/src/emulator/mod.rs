@@ -3,6 +3,7 @@
 //! invoke --local`; only on the loopback address.
 
 mod bucket;
+mod process;
 mod routes;
 
 use std::ffi::OsStr;
@@ -13,10 +14,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use oq_core::env::Env;
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
 use crate::settings::LAMBDA;
 pub use bucket::{Bucket, created};
+use process::Process;
 pub use routes::Invoked;
 use routes::Shared;
 
@@ -58,11 +60,11 @@ impl Drop for Emulator {
     }
 }
 
-/// A function that runs on this machine. It ends with this value.
+/// A function that runs on this machine. It ends with this value, and so does what it started.
 #[derive(Debug)]
 pub struct Local {
     emulator: Emulator,
-    child: Child,
+    process: Process,
     timeout: Duration,
     /// How far the function's clock is behind Lambda's.
     frozen: Duration,
@@ -96,16 +98,15 @@ impl Local {
     ) -> std::io::Result<Local> {
         let emulator = Emulator::start().await?;
         let api = emulator.address().to_string();
-        let child = Command::new(program)
+        let mut command = Command::new(program);
+        command
             .envs(LAMBDA.into_iter().zip([&api, "local", "256", "$LATEST"]))
             .envs(environment)
             .stdin(Stdio::null())
-            .stdout(std::io::stderr())
-            .kill_on_drop(true)
-            .spawn()?;
+            .stdout(std::io::stderr());
         Ok(Local {
             emulator,
-            child,
+            process: Process::spawn(&mut command)?,
             timeout,
             frozen: Duration::ZERO,
         })
@@ -113,7 +114,7 @@ impl Local {
 
     /// The id of its process.
     pub fn pid(&self) -> Option<u32> {
-        self.child.id()
+        self.process.id()
     }
 
     /// Waits until it asks for its first event: what it opens at the beginning is open.
@@ -127,7 +128,7 @@ impl Local {
             biased;
             () = shared.asked() => Ok(()),
             why = shared.failed_to_begin() => Err(Died::Init(why)),
-            status = self.child.wait() => Err(ended(status)),
+            status = self.process.wait() => Err(ended(status)),
         }
     }
 
@@ -163,12 +164,12 @@ impl Local {
             biased;
             answer = env.within(self.timeout, answer) => answer,
             why = shared.failed_to_begin() => return Err(Died::Init(why)),
-            status = self.child.wait() => return Err(ended(status)),
+            status = self.process.wait() => return Err(ended(status)),
         };
         match answered {
             Some(invoked) => Ok(invoked),
             None => {
-                let _gone = self.child.kill().await;
+                self.process.kill().await;
                 Err(Died::TimedOut(self.timeout))
             }
         }

@@ -191,6 +191,38 @@ async fn a_function_that_is_killed_in_the_middle_of_a_task_loses_nothing() {
     assert_eq!(after["leads"], json!({ "over": 1 }), "{after}");
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_function_that_is_dropped_takes_its_programs_with_it() {
+    let folder = Folder::new();
+    let queue = Queue::connect(&folder.url()).await.unwrap();
+    queue.submit(task("stuck", &json!(null))).await.unwrap();
+    let mut function = folder.function(&folder.url(), 60).await;
+    function.ready().await.unwrap();
+    let runs = async {
+        while folder.stuck().is_none() {
+            pause(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::select! {
+        answered = function.invoke(TICK) => panic!("{answered:?}"),
+        () = runs => {}
+    }
+    let program = folder.stuck().unwrap();
+    let lives = || {
+        let status = std::fs::read_to_string(format!("/proc/{program}/stat"));
+        status.is_ok_and(|status| !status.contains(") Z "))
+    };
+    assert!(lives());
+    drop(function);
+    let began = queue.root().now();
+    while lives() {
+        let waited = queue.root().now().since(began);
+        assert!(waited < Duration::from_secs(30), "it was left");
+        pause(Duration::from_millis(20)).await;
+    }
+}
+
 #[tokio::test]
 async fn a_request_that_lambda_repeats_submits_its_task_once() {
     let folder = Folder::new();
