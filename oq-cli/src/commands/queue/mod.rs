@@ -239,8 +239,9 @@ async fn broken_off(queue: &CoreQueue, began: StoreTime) -> Failed {
     let marked = settings.map(|settings| settings.map(|s| s.purged_before >= Some(began)));
     let why = match marked {
         Some(Ok(true)) => {
-            "interrupted: the tasks are purged all the same. None of them runs any more; workers \
-             delete what is left instead of running it"
+            "interrupted: the tasks are purged all the same. Workers that know of it, after a minute \
+             at most, claim none of them any more and delete what is left; what runs goes on until \
+             its next write"
         }
         Some(Ok(false)) => "interrupted: nothing new was purged",
         _ => "interrupted: the tasks may be purged or not",
