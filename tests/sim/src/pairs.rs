@@ -125,6 +125,8 @@ fn with_only(mut scenario: Scenario, faults: (Fault, Fault)) -> Scenario {
     scenario.modes.hidden_retry = has(Fault::HiddenRetry);
     let cut = |e: &Event| matches!(e, Event::CutOut(..) | Event::CutBack(..));
     scenario.events.retain(|(_, event)| !cut(event));
+    // Nor machines that draw the same random numbers.
+    scenario.workers.iter_mut().for_each(|w| w.twin = None);
     for n in 0..scenario.workers.len() * 3 {
         let who = Who::Worker(n % scenario.workers.len());
         for (fault, event) in [
