@@ -65,9 +65,9 @@ impl Queue {
     /// Deletes all tasks that were submitted before now, with their outcomes, dead letters, keys and
     /// payloads. Running ones are lost by their workers at the next write.
     ///
-    /// The moment is put into the settings first, so from then on nothing of them runs, also if this
-    /// is broken off: whatever is left or was on its way is deleted instead of run, by workers or by
-    /// another purge. What a late write leaves under `done/` and `payload/` goes with a second
+    /// The moment is put into the settings first, so from then on nothing of them is claimed by who knows
+    /// of it (workers do in a few seconds, and within two minutes at the most), also if this is broken
+    /// off: whatever is left or was on its way is deleted instead of run, by workers or by another purge. What a late write leaves under `done/` and `payload/` goes with a second
     /// pass ([`Queue::purge_again`]) an hour later. Takes two seconds at least, so that what is
     /// submitted after it has returned is never taken for older. Where the store cannot delete
     /// conditionally, keys stay and are taken for free.
