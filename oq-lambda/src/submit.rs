@@ -62,14 +62,13 @@ impl Submit {
         };
         let (mut queue, mut rest) = (None, String::from("{"));
         for (name, value) in members {
-            match name.as_str() {
-                "queue" if queue.is_some() => return Err(wrong("duplicate field `queue`".into())),
-                "queue" => {
-                    let read = serde_json::from_str::<Option<QueueName>>(value.get());
-                    queue = Some(read.map_err(|e| wrong(format!("its queue: {e}")))?);
-                    continue;
+            if name == "queue" {
+                if queue.is_some() {
+                    return Err(wrong("duplicate field `queue`".into()));
                 }
-                _ => {}
+                let read = serde_json::from_str::<Option<QueueName>>(value.get());
+                queue = Some(read.map_err(|e| wrong(format!("its queue: {e}")))?);
+                continue;
             }
             if rest.len() > 1 {
                 rest.push(',');

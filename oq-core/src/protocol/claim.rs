@@ -1,24 +1,28 @@
 //! Claiming: two GET in parallel and one conditional PUT; for a take-over also the seal.
 
+mod adopt;
+mod over;
+
 use std::time::Duration;
 
 use futures::future::join;
 use tracing::Instrument;
 
-use super::finish::{self, Finished};
+use self::adopt::{adopt, holds, may_adopt};
+use self::over::{expire, purge, record_over};
+use super::finish;
 use super::hold::{Hold, Renewed};
 use super::lookup::{outcome, read_done};
 use super::purged::{is_purged, is_purged_now};
 use super::root::Root;
 use super::seal;
-use super::write::{Settled, update, update_while};
+use super::write::{Settled, update_while};
 use crate::env::Mono;
 use crate::error::Result;
 use crate::record::{
-    Done, Hint, Key, Live, LiveState, MIN_LEASE, ObjectId, QueueName, Record, Seen, TaskType, Token,
+    Done, Hint, Key, Live, LiveState, MIN_LEASE, ObjectId, QueueName, Seen, TaskType, Token,
 };
 use crate::state::claim::{self as state, Claimant, LEFT_BEHIND, Refusal};
-use crate::state::run;
 use crate::store::{Dated, Etag};
 use crate::testing::mutant::{Mutant, mutated};
 use crate::time::StoreTime;
@@ -379,83 +383,7 @@ impl Take {
     }
 }
 
-/// It was submitted before a purge: it goes instead of being run.
-async fn purge(root: &Root, queue: &QueueName, id: ObjectId) -> Result<Claimed> {
-    let key = Key::Live(queue.clone(), id).store_key();
-    root.delete(&key).await?;
-    Ok(Claimed::Gone)
-}
-
 /// Whether it may run here now, as far as crashes on its record go.
 fn admitted(live: &Live, how: Claiming<'_>) -> bool {
     state::suspect(live).is_none_or(|among| (how.admits)(among))
-}
-
-/// Whether our own claim stands in for all of its delivery. The seal is part of a take-over: without
-/// it the lease is left to run out, and the object is taken over once more, by us as by anyone.
-fn may_adopt(live: &Live, seal: Option<&Seen<Done>>) -> bool {
-    let sealed = seal.is_some_and(|s| s.record.open == Some(live.delivery));
-    sealed || !state::may_be_taken_over(live)
-}
-
-/// Our own claim landed after its answer was lost. Its tasks were declared and not started.
-async fn adopt(
-    root: &Root,
-    queue: &QueueName,
-    id: ObjectId,
-    token: Token,
-    live: Seen<Live>,
-    seal: Option<Seen<Done>>,
-) -> Result<Claimed> {
-    let sent = root.env().now();
-    let next = state::adopt(&live.record, root.now());
-    let key = Key::Live(queue.clone(), id);
-    match update(root, &key, &live, next).await? {
-        // Found by reading back, it may have landed long ago, and another holder may have followed.
-        Settled::Won { seen, recovered } if holds(&seen.record, &token) => {
-            let mut hold = Hold::new(root.clone(), queue.clone(), id, seen, sent);
-            hold.seal = seal;
-            if recovered && hold.renew().await? == Renewed::Lost {
-                return Ok(Claimed::LostRace);
-            }
-            Ok(Claimed::Held(Box::new(hold)))
-        }
-        _ => Ok(Claimed::LostRace),
-    }
-}
-
-/// Whether the lease of a record is the one that this token names.
-fn holds(live: &Live, token: &Token) -> bool {
-    live.state == LiveState::Running && live.lease.as_ref().is_some_and(|l| l.token == *token)
-}
-
-/// Records what a terminal record says.
-async fn record_over(
-    root: &Root,
-    queue: &QueueName,
-    id: ObjectId,
-    live: Live,
-    seal: Option<Seen<Done>>,
-) -> Result<Claimed> {
-    let finished = finish::terminal(root, queue, id, &live, seal).await?;
-    let ours = finished == Finished::Recorded;
-    Ok(Claimed::Repaired(ours.then(|| Box::new(live))))
-}
-
-async fn expire(
-    root: &Root,
-    queue: &QueueName,
-    id: ObjectId,
-    live: Seen<Live>,
-    seal: Option<Seen<Done>>,
-    now: StoreTime,
-) -> Result<Claimed> {
-    let key = Key::Live(queue.clone(), id);
-    match update(root, &key, &live, run::expire(&live.record, now)).await? {
-        Settled::Won { seen, .. } => {
-            debug_assert!(seen.record.stamp().generation > 0);
-            record_over(root, queue, id, seen.record, seal).await
-        }
-        _ => Ok(Claimed::LostRace),
-    }
 }

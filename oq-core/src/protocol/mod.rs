@@ -9,7 +9,7 @@ pub mod keyed;
 pub mod lookup;
 pub mod pages;
 pub mod payload;
-mod purged;
+pub(crate) mod purged;
 pub mod root;
 mod seal;
 pub mod submit;

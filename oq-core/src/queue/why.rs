@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::Queue;
 use super::view::{TaskState, TaskView};
 use crate::error::Result;
+use crate::protocol::purged::is_purged;
 use crate::record::{Step, TaskType};
 use crate::span;
 use crate::time::StoreTime;
@@ -74,10 +75,7 @@ impl Queue {
             return Ok(None);
         }
         let settings = self.settings().await?;
-        if settings
-            .purged_before
-            .is_some_and(|before| view.submitted < before)
-        {
+        if is_purged(settings.purged_before, view.submitted) {
             return Ok(Some(WhyWaits::Purged));
         }
         if settings.paused {
