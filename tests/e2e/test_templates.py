@@ -20,6 +20,9 @@ from terraform_schema import SCHEMA, used
 
 SAM = ROOT / "oq-lambda/deploy/sam/template.yaml"
 TERRAFORM = ROOT / "oq-lambda/deploy/terraform/main.tf"
+PAGE = ROOT / "docs/lambda.md"
+SCHEDULED = ROOT / "oq-lambda/tests/events/direct-scheduled.json"
+"""What a schedule sends for one time; tests of the function give it what this is."""
 
 
 def test_the_command_prints_the_templates():
@@ -281,9 +284,13 @@ def test_roles_may_do_what_the_tool_says_that_they_need_and_no_more():
         "logs:CreateLogStream",
         "logs:PutLogEvents",
     }
+    # A schedule may call the function.
+    assert {(action, on) for _, action, on, _ in rules(of["schedule"])} == {
+        ("lambda:InvokeFunction", "${aws_lambda_function.worker.arn}")
+    }
     policies = {body["policy"] for body in terraform().resources.values() if "policy" in body}
-    allow = {f"${{data.aws_iam_policy_document.{n}.json}}" for n in ("worker", "producer", "logs")}
-    assert policies == allow | {"${data.aws_iam_policy_document.bucket.json}"}
+    known = ("worker", "producer", "logs", "schedule", "bucket")
+    assert policies == {f"${{data.aws_iam_policy_document.{n}.json}}" for n in known}
 
 
 def test_the_bucket_takes_only_encrypted_connections_and_conditional_writes():
@@ -337,6 +344,44 @@ def test_a_minute_s_schedule_is_the_backstop_and_alarms_tell_when_it_stops():
     assert all(body["AlarmActions"] == [told] for body in bodies)
     alarm = template.resources["aws_cloudwatch_metric_alarm.worker"]
     assert "var.alarm_topic" in alarm["alarm_actions"]
+
+
+def test_a_schedule_of_terraform_s_sends_a_task_whose_key_is_its_time():
+    resources = terraform().resources
+    (target,) = resources["aws_scheduler_schedule.task"]["target"]
+    sent = target["input"].replace('\\"', '"')
+    for said, value in {
+        "${jsonencode(each.value.type)}": '"sleep"',
+        "${each.value.input}": "1",
+        "${each.key}": "nightly",
+    }.items():
+        assert said in sent
+        sent = sent.replace(said, value)
+    assert_sends_what_a_function_takes(sent)
+    # Without schedules there is nothing of them.
+    assert terraform().variables["schedules"]["default"] == {}
+    none = "${length(var.schedules) == 0 ? 0 : 1}"
+    for kind in ("scheduler_schedule_group.task", "iam_role.schedule", "iam_role_policy.schedule"):
+        assert resources[f"aws_{kind}"]["count"] == none
+    assert resources["aws_scheduler_schedule.task"]["for_each"] == "${var.schedules}"
+
+
+def test_the_documented_schedule_of_sam_s_sends_the_same(tmp_path):
+    (event,) = re.findall(r"```yaml\n( +Nightly:\n.*?)```", PAGE.read_text(), re.DOTALL)
+    template = re.sub(r"(?m)^( +)Tick:\n", lambda tick: event + tick[0], SAM.read_text())
+    assert template != SAM.read_text()
+    (tmp_path / "template.yaml").write_text(template)
+    done = lint(tmp_path / "template.yaml")
+    assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
+    nightly = yaml.load(event, _Functions)["Nightly"]["Properties"]
+    assert_sends_what_a_function_takes(nightly["Input"])
+
+
+def assert_sends_what_a_function_takes(sent: str) -> None:
+    time = "<aws.scheduler.scheduled-time>"
+    assert time in sent
+    sent = sent.replace(time, "2026-11-21T03:00:00Z")
+    assert json.loads(sent) == json.loads(SCHEDULED.read_text())
 
 
 def test_events_beyond_the_concurrency_wait_an_hour_and_failures_are_repeated_twice():

@@ -133,6 +133,21 @@ variable "alarm_topic" {
   description = "The ARN of an SNS topic that alarms are sent to. Without one they only show their state."
 }
 
+variable "schedules" {
+  type = map(object({
+    at       = string
+    timezone = optional(string, "UTC")
+    type     = string
+    input    = optional(string, "null")
+  }))
+  default     = {}
+  description = "Tasks that are submitted at certain times, by name: at, an expression of EventBridge Scheduler (cron(0 3 * * ? *), rate(1 hour)); the task's type; and its input as JSON, in which <aws.scheduler.scheduled-time> stands for the time."
+  validation {
+    condition     = alltrue([for name, one in var.schedules : can(regex("^[0-9A-Za-z_-]{1,64}$", name)) && can(jsondecode(one.input))])
+    error_message = "Name schedules with 1 to 64 letters, digits, - and _, and write inputs as JSON: jsonencode(...)."
+  }
+}
+
 variable "submit_auth" {
   type        = string
   default     = "off"
@@ -493,6 +508,68 @@ resource "aws_lambda_permission" "tick" {
   function_name = aws_lambda_function.worker.function_name
   principal     = "events.amazonaws.com"
   source_arn    = aws_cloudwatch_event_rule.tick.arn
+}
+
+# Tasks by the clock. The key names the schedule and the time, so each time has one task, however often
+# the function is called for it.
+resource "aws_scheduler_schedule_group" "task" {
+  count = length(var.schedules) == 0 ? 0 : 1
+  name  = local.name
+}
+
+resource "aws_scheduler_schedule" "task" {
+  for_each                     = var.schedules
+  group_name                   = aws_scheduler_schedule_group.task[0].name
+  name                         = each.key
+  description                  = "Submits a task of type ${each.value.type} to queue ${var.queue}"
+  schedule_expression          = each.value.at
+  schedule_expression_timezone = each.value.timezone
+
+  flexible_time_window {
+    mode = "OFF"
+  }
+
+  target {
+    arn      = aws_lambda_function.worker.arn
+    role_arn = aws_iam_role.schedule[0].arn
+    # Put together by hand: jsonencode writes < and > in a way that the scheduler does not find its words in.
+    input = "{\"type\":${jsonencode(each.value.type)},\"input\":${each.value.input},\"key\":\"${each.key}:<aws.scheduler.scheduled-time>\"}"
+  }
+}
+
+resource "aws_iam_role" "schedule" {
+  count              = length(var.schedules) == 0 ? 0 : 1
+  name               = "${local.name}-schedule"
+  assume_role_policy = data.aws_iam_policy_document.scheduler.json
+}
+
+data "aws_iam_policy_document" "scheduler" {
+  statement {
+    actions = ["sts:AssumeRole"]
+    principals {
+      type        = "Service"
+      identifiers = ["scheduler.amazonaws.com"]
+    }
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [data.aws_caller_identity.current.account_id]
+    }
+  }
+}
+
+resource "aws_iam_role_policy" "schedule" {
+  count  = length(var.schedules) == 0 ? 0 : 1
+  name   = "invoke"
+  role   = aws_iam_role.schedule[0].id
+  policy = data.aws_iam_policy_document.schedule.json
+}
+
+data "aws_iam_policy_document" "schedule" {
+  statement {
+    actions   = ["lambda:InvokeFunction"]
+    resources = [aws_lambda_function.worker.arn]
+  }
 }
 
 # Takes tasks by HTTP, if that is wanted. It only submits.

@@ -91,6 +91,7 @@ fn every_document_is_read() {
         ),
         ("alb-post", r#"POST Some("resize:cat.png") Some(76)"#.into()),
         ("direct-submit", "submit resize".into()),
+        ("direct-scheduled", "submit sleep".into()),
     ];
     for (name, expected) in table {
         assert_eq!(read(&fixture(name)), expected, "{name}");

@@ -10,5 +10,6 @@ mod logs;
 mod loops;
 mod partial;
 mod refused;
+mod scheduled;
 mod submit;
 mod world;
