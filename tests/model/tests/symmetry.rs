@@ -1,15 +1,17 @@
 //! Worlds that are taken for one are one: whatever happens in one of them happens in the other under
-//! other numbers, and comes to worlds that are taken for one again.
+//! other numbers, and comes to worlds that are taken for one again. And no others are taken for one.
 
 #![allow(missing_docs)]
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
 
 use oq_core::testing::mutant;
 use oq_core::testing::sim_entropy::Dice;
-use oq_model::explore::{all, broken};
+use oq_model::explore::{all, broken, explore};
 use oq_model::rules::{Action, Rules};
-use oq_model::world::World;
+use oq_model::world::{Left, World};
 use stateright::Model;
 
 /// Steps of each walk; most end before.
@@ -83,4 +85,68 @@ fn what_is_taken_for_one_goes_on_as_one() {
     }
     mutant::set(None);
     assert!(steps > 10_000, "{steps} steps");
+}
+
+/// Every world that can come about, told apart by all that is in it.
+fn worlds(rules: &Rules) -> Vec<World> {
+    let mut known: HashMap<String, Vec<World>> = HashMap::new();
+    let (mut open, mut all) = (rules.init_states(), Vec::new());
+    while let Some(world) = open.pop() {
+        let alike = known.entry(format!("{world:?}")).or_default();
+        if !alike.contains(&world) {
+            alike.push(world.clone());
+            open.extend(rules.next_states(&world));
+            all.push(world);
+        }
+    }
+    all
+}
+
+/// There are two ways to number the workers, and two to number the objects if there are two.
+#[test]
+fn no_more_are_taken_for_one_than_there_are_ways_to_number_them() {
+    let calm = Left {
+        faults: 0,
+        crashes: 0,
+        stops: 0,
+        cancels: 0,
+        failures: 0,
+        ticks: 0,
+    };
+    let faulty = Left { faults: 1, ..calm };
+    let dying = Left {
+        crashes: 1,
+        failures: 1,
+        ticks: 1,
+        ..calm
+    };
+    let cancelled = Left {
+        cancels: 1,
+        failures: 1,
+        ..calm
+    };
+    let slow = Left { ticks: 1, ..calm };
+    for (objects, left, ways) in [
+        (&[1][..], faulty, 2),
+        (&[1], dying, 2),
+        (&[2], cancelled, 2),
+        (&[1, 1], slow, 4),
+    ] {
+        let rules = Rules {
+            name: "a small one",
+            objects: objects.to_vec(),
+            copies: false,
+            left,
+            tick: Duration::from_secs(35),
+            mutant: None,
+        };
+        let worlds = worlds(&rules);
+        let mut kinds: BTreeMap<u64, usize> = BTreeMap::new();
+        for world in &worlds {
+            *kinds.entry(hash(world)).or_default() += 1;
+        }
+        let sizes: BTreeSet<usize> = kinds.values().copied().collect();
+        assert_eq!(sizes.last(), Some(&ways), "{objects:?} {left:?}");
+        assert_eq!(explore(rules, 1).states, kinds.len(), "each is explored");
+    }
 }
