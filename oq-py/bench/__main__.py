@@ -105,7 +105,8 @@ def main() -> int:
     for how, tasks in SIZES.items():
         where = f"`oq dev`, HTTP on loopback; {throughput.SETUP}"
         row(f"oq, {how}", where, tasks, *measured[SERVED, how][:3])
-    report.say("", "oq on each store; the processor time is of all processes, end to end.", "")
+    time = "the processor time is of all processes, end to end, the start of interpreters left out."
+    report.say("", f"oq on each store; {time}", "")
     report.say("| store | tasks | enqueued/s | worked off/s | run/s, end to end | µs a task |")
     report.say("|---|---:|---:|---:|---:|---:|")
     for store in stores:
