@@ -92,11 +92,13 @@ fn understood(queue: &Queue, rules: &Rules, request: &Request) -> Result<Submit,
         let refused = Reply::refused(405, "OQ-INVALID", why).with("allow", "POST");
         return Err(Box::new(refused));
     }
-    // A form of another site's page cannot send this type.
-    let kind = request.header("content-type").unwrap_or("application/json");
+    // Another site's page can send this type only if it is allowed to, and any body without a type.
+    let kind = request.header("content-type").unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
     if !kind.eq_ignore_ascii_case("application/json") {
-        return wrong(415, format!("the body is {kind}; send application/json"));
+        let kind = if kind.is_empty() { "of no type" } else { kind };
+        let why = format!("the body is {kind}; send it with Content-Type: application/json");
+        return wrong(415, why);
     }
     if request.length() > rules.max_body {
         let why = format!(

@@ -79,7 +79,7 @@ impl Submit {
         }
         rest.push('}');
         Ok(Submit {
-            task: TaskSpec::parse(&rest)?,
+            task: TaskSpec::parse(&rest).map_err(with_queue)?,
             queue: queue.flatten(),
         })
     }
@@ -92,6 +92,17 @@ impl Submit {
             self.task.key = Some(format!("lambda:{id}"));
         }
         self
+    }
+}
+
+/// What the core says of a member that nobody knows, with the one that only this knows.
+fn with_queue(error: Error) -> Error {
+    match error {
+        Error::Invalid { what, why } => Error::Invalid {
+            what,
+            why: why.replace("expected one of `type`", "expected one of `queue`, `type`"),
+        },
+        other => other,
     }
 }
 

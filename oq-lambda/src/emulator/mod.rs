@@ -60,11 +60,12 @@ impl Drop for Emulator {
     }
 }
 
-/// A function that runs on this machine. It ends with this value, and so does what it started.
+/// A function that runs on this machine. It ends with this value, and what it started ends with it.
 #[derive(Debug)]
 pub struct Local {
-    emulator: Emulator,
+    // Dropped first: its programs are known by the emulator's address, which is free afterwards.
     process: Process,
+    emulator: Emulator,
     timeout: Duration,
     /// How far the function's clock is behind Lambda's.
     frozen: Duration,
@@ -98,15 +99,16 @@ impl Local {
     ) -> std::io::Result<Local> {
         let emulator = Emulator::start().await?;
         let api = emulator.address().to_string();
+        let [address, others @ ..] = LAMBDA;
         let mut command = Command::new(program);
         command
-            .envs(LAMBDA.into_iter().zip([&api, "local", "256", "$LATEST"]))
+            .envs(others.into_iter().zip(["local", "256", "$LATEST"]))
             .envs(environment)
             .stdin(Stdio::null())
             .stdout(std::io::stderr());
         Ok(Local {
+            process: Process::spawn(&mut command, (address, &api))?,
             emulator,
-            process: Process::spawn(&mut command)?,
             timeout,
             frozen: Duration::ZERO,
         })

@@ -66,7 +66,14 @@ fn what_is_no_task_is_refused_and_nothing_of_the_program_s_inside_is_shown() {
         (r#"{"type":"a b"}"#, "task type"),
         (r#"{"type":"a","retry":[9]}"#, "expected an object"),
         (r#"{"type":["a"]}"#, "expected a string"),
-        (r#"{"type":"a","dealy":5}"#, "unknown field `dealy`"),
+        (
+            r#"{"type":"a","dealy":5}"#,
+            "unknown field `dealy`, expected one of `queue`, `type`, `input`",
+        ),
+        (
+            r#"{"type":"a","retry":{"queue":"x"}}"#,
+            "unknown field `queue`, expected one of `attempts`",
+        ),
         (r#"{"type":"a","delay_s":-1}"#, "negative"),
         (
             r#"{"type":"a","delay":5,"delay_s":5}"#,

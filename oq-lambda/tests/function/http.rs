@@ -4,17 +4,12 @@ use oq_core::Queue;
 use oq_core::record::QueueName;
 use serde_json::{Value, json};
 
-use crate::world::{World, invoke};
-
-fn post(headers: Value, body: &str) -> String {
-    json!({ "version": "2.0", "headers": headers, "body": body,
-        "requestContext": { "http": { "method": "POST" } } })
-    .to_string()
-}
+use crate::world::{World, invoke, post, request};
 
 /// A body that says to be Base64.
 fn bent(body: &str) -> String {
-    json!({ "version": "2.0", "body": body, "isBase64Encoded": true,
+    json!({ "version": "2.0", "headers": { "content-type": "application/json" }, "body": body,
+        "isBase64Encoded": true,
         "requestContext": { "http": { "method": "POST" } } })
     .to_string()
 }
@@ -55,7 +50,6 @@ async fn a_task_that_is_posted_is_accepted_once_for_its_key() {
 async fn what_is_wrong_with_a_request_is_said_and_nothing_is_written() {
     let world = World::new();
     let (_, function) = submitter(&world).await;
-    let json_type = json!({ "content-type": "application/json" });
     let ok = r#"{ "type": "a" }"#;
     let nested = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
     let deep = format!(r#"{{ "type": "a", "input": {nested} }}"#);
@@ -67,69 +61,66 @@ async fn what_is_wrong_with_a_request_is_said_and_nothing_is_written() {
             "POST a task",
         ),
         (
-            post(json!({ "content-type": "text/plain" }), ok),
+            request(&json!({ "content-type": "text/plain" }), ok),
             415,
-            "application/json",
+            "text/plain; send it with Content-Type: application/json",
         ),
-        (post(json_type.clone(), ""), 400, "not a task"),
-        (post(json_type.clone(), "{"), 400, "not a task"),
-        (post(json_type.clone(), "[1]"), 400, "not a JSON object"),
+        // What a page of another site may send without being asked: fetch with a Blob.
+        (request(&json!({}), ok), 415, "of no type; send it with"),
+        (
+            request(&json!({ "content-type": "" }), ok),
+            415,
+            "of no type",
+        ),
+        (
+            request(&json!({ "content-type": "application/jsonp" }), ok),
+            415,
+            "application/jsonp",
+        ),
+        (post(None, ""), 400, "not a task"),
+        (post(None, "{"), 400, "not a task"),
+        (post(None, "[1]"), 400, "not a JSON object"),
         (
             // What serde would take for the fields in their order.
-            post(json_type.clone(), r#"["a",1,null,null,null,null,null,{}]"#),
+            post(None, r#"["a",1,null,null,null,null,null,{}]"#),
             400,
             "not a JSON object",
         ),
         (bent("%%%"), 400, "not Base64"),
         (bent("/w=="), 400, "not UTF-8"),
-        (post(json_type.clone(), r#"{ "input": 1 }"#), 400, "`type`"),
+        (post(None, r#"{ "input": 1 }"#), 400, "`type`"),
+        (post(None, r#"{ "type": "../x" }"#), 400, "../x"),
         (
-            post(json_type.clone(), r#"{ "type": "../x" }"#),
-            400,
-            "../x",
-        ),
-        (
-            post(json_type.clone(), r#"{ "type": "a", "delya_s": 1 }"#),
+            post(None, r#"{ "type": "a", "delya_s": 1 }"#),
             400,
             "delya_s",
         ),
         (
-            post(json_type.clone(), r#"{ "type": "a", "delay_s": 1e309 }"#),
+            post(None, r#"{ "type": "a", "delay_s": 1e309 }"#),
             400,
             "not a task",
         ),
         (
-            post(json_type.clone(), r#"{ "type": "a", "input": "\ud800" }"#),
+            post(None, r#"{ "type": "a", "input": "\ud800" }"#),
             400,
             "not valid JSON",
         ),
-        (post(json_type.clone(), &deep), 400, "not valid JSON"),
+        (post(None, &deep), 400, "not valid JSON"),
         (
-            post(json_type.clone(), r#"{ "type": "a", "timeout_s": 0 }"#),
+            post(None, r#"{ "type": "a", "timeout_s": 0 }"#),
             400,
             "timeout",
         ),
         (
-            post(json_type.clone(), r#"{ "type": "a", "queue": "other" }"#),
+            post(None, r#"{ "type": "a", "queue": "other" }"#),
             403,
             "other",
         ),
-        (post(json_type.clone(), &long), 413, "longer than"),
+        (post(None, &long), 413, "longer than"),
+        (post(Some(""), ok), 400, "idempotency key"),
+        (post(Some(&"k".repeat(2000)), ok), 400, "2000 bytes"),
         (
-            post(json!({ "Idempotency-Key": "" }), ok),
-            400,
-            "idempotency key",
-        ),
-        (
-            post(json!({ "Idempotency-Key": "k".repeat(2000) }), ok),
-            400,
-            "2000 bytes",
-        ),
-        (
-            post(
-                json!({ "Idempotency-Key": "a" }),
-                r#"{ "type": "a", "key": "b" }"#,
-            ),
+            post(Some("a"), r#"{ "type": "a", "key": "b" }"#),
             400,
             "differ",
         ),

@@ -7,14 +7,9 @@ use bytes::Bytes;
 use oq_core::store::{Dated, Faults, Object, Passing, Store, StoreError, StoreKey, Write};
 use serde_json::{Value, json};
 
-use crate::world::{DOWN, World, invoke};
+use crate::world::{DOWN, World, invoke, post};
 
-fn post(key: Option<&str>) -> String {
-    let headers = key.map_or(json!({}), |key| json!({ "Idempotency-Key": key }));
-    json!({ "version": "2.0", "headers": headers, "body": r#"{ "type": "sleep", "input": 1 }"#,
-        "requestContext": { "http": { "method": "POST" } } })
-    .to_string()
-}
+const TASK: &str = r#"{ "type": "sleep", "input": 1 }"#;
 
 /// The status, when to come again, and the body.
 fn read(reply: &Value) -> (u64, Option<&str>, Value) {
@@ -76,7 +71,7 @@ async fn a_store_that_is_down_is_503_and_when_to_come_again() {
     let function = oq_lambda::submitter(world.queue_of(store.clone()).await);
     store.set(DOWN);
     for key in [None, Some("k")] {
-        let reply = invoke(&function, &post(key), 60).await.unwrap();
+        let reply = invoke(&function, &post(key, TASK), 60).await.unwrap();
         let (status, after, body) = read(&reply);
         assert_eq!((status, after), (503, Some("2")), "{reply}");
         assert_eq!(body["error"]["code"], "OQ-UNAVAILABLE");
@@ -87,7 +82,7 @@ async fn a_store_that_is_down_is_503_and_when_to_come_again() {
         "what was refused must never be there"
     );
     store.set(Faults::default());
-    let reply = invoke(&function, &post(Some("k")), 60).await.unwrap();
+    let reply = invoke(&function, &post(Some("k"), TASK), 60).await.unwrap();
     assert_eq!(read(&reply).0, 202, "{reply}");
     assert_eq!(world.live().await, 1);
 }
@@ -114,7 +109,7 @@ async fn a_lost_answer_is_503_and_under_the_same_key_the_task_is_accepted_once()
         };
         let function = oq_lambda::submitter(world.queue_of(Arc::new(store)).await);
         live.set(faults);
-        let reply = invoke(&function, &post(Some("k")), 60).await.unwrap();
+        let reply = invoke(&function, &post(Some("k"), TASK), 60).await.unwrap();
         let (status, after, body) = read(&reply);
         assert_eq!((status, after), (503, Some("2")), "{reply}");
         assert_eq!(body["error"]["code"], "OQ-IN-DOUBT");
@@ -127,7 +122,7 @@ async fn a_lost_answer_is_503_and_under_the_same_key_the_task_is_accepted_once()
         assert_eq!(world.live().await, there);
         live.set(Faults::default());
         for n in 0..2 {
-            let reply = invoke(&function, &post(Some("k")), 60).await.unwrap();
+            let reply = invoke(&function, &post(Some("k"), TASK), 60).await.unwrap();
             let (status, _, accepted) = read(&reply);
             let expected = if there + n == 0 { 202 } else { 200 };
             assert_eq!(status, expected, "{reply}");
@@ -148,7 +143,7 @@ async fn a_lost_answer_without_a_key_names_the_task_that_may_be_there() {
         again: 0.0,
         ..DOWN
     });
-    let reply = invoke(&function, &post(None), 60).await.unwrap();
+    let reply = invoke(&function, &post(None, TASK), 60).await.unwrap();
     let (status, _, body) = read(&reply);
     assert_eq!(status, 503, "{reply}");
     let id = body["error"]["ids"][0].as_str().unwrap().parse().unwrap();
@@ -162,7 +157,7 @@ async fn what_is_wrong_with_the_function_itself_is_500_and_tells_nothing_of_it()
     let store = Arc::new(ReadOnly(world.store.clone()));
     let function = oq_lambda::submitter(world.queue_of(store).await);
     for key in [None, Some("k")] {
-        let reply = invoke(&function, &post(key), 60).await.unwrap();
+        let reply = invoke(&function, &post(key, TASK), 60).await.unwrap();
         let (status, after, body) = read(&reply);
         assert_eq!((status, after), (500, None), "{reply}");
         assert_eq!(body["error"]["code"], "OQ-DENIED");

@@ -6,7 +6,7 @@ use oq_core::store::Faults;
 use oq_lambda::{Function, Time};
 use serde_json::{Value, json};
 
-use crate::world::{DOWN, S, World, invoke, pause};
+use crate::world::{DOWN, S, World, invoke, pause, post};
 
 const TASK: &str = r#"{ "type": "sleep", "input": 1 }"#;
 
@@ -95,12 +95,7 @@ async fn a_key_of_the_task_s_own_holds_for_every_invocation() {
 async fn by_http_the_header_alone_decides() {
     let world = World::new();
     let (_, function) = submitter(&world).await;
-    let post = |headers: Value| {
-        json!({ "version": "2.0", "headers": headers, "body": TASK,
-            "requestContext": { "http": { "method": "POST" } } })
-        .to_string()
-    };
-    let (bare, keyed) = (post(json!({})), post(json!({ "Idempotency-Key": "k" })));
+    let (bare, keyed) = (post(None, TASK), post(Some("k"), TASK));
     for (event, request, status, live) in [
         (&bare, "request", 202, 1),
         (&bare, "request", 202, 2),

@@ -31,6 +31,22 @@ pub fn messages<'a>(bodies: impl IntoIterator<Item = (&'a str, &'a str)>) -> Str
     json!({ "Records": messages }).to_string()
 }
 
+/// A `POST` to a function URL with these headers.
+pub fn request(headers: &Value, body: &str) -> String {
+    json!({ "version": "2.0", "headers": headers, "body": body,
+        "requestContext": { "http": { "method": "POST" } } })
+    .to_string()
+}
+
+/// The same with the headers of a task, under this idempotency key or none.
+pub fn post(key: Option<&str>, body: &str) -> String {
+    let mut headers = json!({ "content-type": "application/json" });
+    if let Some(key) = key {
+        headers["Idempotency-Key"] = json!(key);
+    }
+    request(&headers, body)
+}
+
 /// The ids that SQS is to deliver again.
 pub fn again(answer: &Value) -> Vec<String> {
     let failures = answer["batchItemFailures"].as_array().unwrap();

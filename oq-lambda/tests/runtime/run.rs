@@ -22,6 +22,20 @@ async fn pause(time: Duration) {
     tokio::time::sleep(time).await;
 }
 
+/// Whoever adopted it may not have buried it yet. Not seen where there is no `/proc`.
+fn lives(process: &str) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{process}/stat"));
+    status.is_ok_and(|status| !status.contains(") Z "))
+}
+
+async fn over(process: &str) {
+    let began = std::time::Instant::now();
+    while lives(process) {
+        assert!(began.elapsed() < Duration::from_secs(30), "it was left");
+        pause(Duration::from_millis(20)).await;
+    }
+}
+
 #[tokio::test]
 async fn programs_run_the_tasks_of_their_names() {
     let folder = Folder::new();
@@ -73,9 +87,7 @@ async fn exit_codes_mean_what_they_mean_in_a_worker_and_nothing_is_left_behind()
     let later = queue.get(busy).await.unwrap();
     assert_eq!((later.state, later.attempts), (TaskState::Waiting, 0));
     let left: u32 = queue.result(leaves).await.unwrap();
-    let status = std::fs::read_to_string(format!("/proc/{left}/stat"));
-    // Whoever adopted it may not have buried it yet.
-    assert!(status.is_err() || status.unwrap().contains(") Z "));
+    assert!(!lives(&left.to_string()));
 }
 
 #[tokio::test]
@@ -170,8 +182,7 @@ async fn a_function_that_is_killed_in_the_middle_of_a_task_loses_nothing() {
     let held = queue.get(id).await.unwrap();
     assert_eq!((held.state, held.delivery), (TaskState::Running, 1));
 
-    // What Lambda takes with the sandbox is left by itself here.
-    send("-KILL", &folder.stuck().unwrap());
+    over(&folder.stuck().unwrap()).await;
     let mut second = folder.function(&folder.url(), 60).await;
     let (mut completed, mut taken_over) = (0, 0);
     let began = queue.root().now();
@@ -209,18 +220,9 @@ async fn a_function_that_is_dropped_takes_its_programs_with_it() {
         () = runs => {}
     }
     let program = folder.stuck().unwrap();
-    let lives = || {
-        let status = std::fs::read_to_string(format!("/proc/{program}/stat"));
-        status.is_ok_and(|status| !status.contains(") Z "))
-    };
-    assert!(lives());
+    assert!(lives(&program));
     drop(function);
-    let began = queue.root().now();
-    while lives() {
-        let waited = queue.root().now().since(began);
-        assert!(waited < Duration::from_secs(30), "it was left");
-        pause(Duration::from_millis(20)).await;
-    }
+    over(&program).await;
 }
 
 #[tokio::test]
