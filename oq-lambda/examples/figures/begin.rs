@@ -1,5 +1,5 @@
 //! A function's program on this machine, against an emulated Lambda: how soon it asks for its first
-//! event, how long it takes for one when warm, its memory, its size.
+//! event, how long it takes for one when warm, and its memory.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -17,8 +17,6 @@ const DRAIN: &str = r#"{ "drain": true }"#;
 /// What its own code may take until it asks for its first event.
 const INIT_MS: f64 = 30.0;
 
-const ZIP_MB: f64 = 12.0;
-
 type Environment = Vec<(&'static str, String)>;
 
 struct Begun {
@@ -28,7 +26,7 @@ struct Begun {
 }
 
 /// The figures of a program.
-pub fn table(program: &Path, zip: Option<&Path>, oq: &Path) -> Table {
+pub fn table(program: &Path, oq: &Path) -> Table {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let mut table = Table::new(format!(
         "Medians of {STARTS} starts, each from the start of the process to its question for the first \
@@ -36,11 +34,6 @@ pub fn table(program: &Path, zip: Option<&Path>, oq: &Path) -> Table {
          ({}). S3 is `oq dev` on the same ones.",
         std::env::consts::ARCH
     ));
-    let size = |path: &Path| std::fs::metadata(path).map_or(f64::NAN, |m| m.len() as f64 / 1e6);
-    table.add("size of the program", size(program), "MB");
-    if let Some(zip) = zip {
-        table.bound("size of the zip", size(zip), "MB", ZIP_MB);
-    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -1,41 +1,57 @@
 //! What functions on Lambda cost: the tables of `docs/lambda.md`. On virtual time, the same on every
-//! machine: the requests of each kind of event, and a month's bill. With a program, on this machine:
-//! how it begins, and its size. `--write` puts them into the document. Ends with 1 when a bound is
-//! missed.
+//! machine: the requests of each kind of event, and a month's bill. With what `oq-lambda/deploy/build`
+//! wrote (`--out OUT`): how large it is for each processor, and how it begins for this machine's, which
+//! is left out with `--sizes`. `--write` puts them into the document. Ends with 1 when a bound is missed.
 //!
 //! ```text
-//! cargo run -p oq-lambda --example figures -- [--write] [PROGRAM [ZIP [OQ]]]
+//! cargo run -p oq-lambda --example figures -- [--write] [--sizes] [OUT …]
 //! ```
 
 #![allow(missing_docs, clippy::expect_used)]
 
 mod begin;
+mod built;
 mod counts;
 mod month;
 mod region;
 mod table;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use oq_core::{Error, Result};
 
+use self::built::Built;
 use self::table::Table;
 
 /// A section of the document, and what is printed into it.
 type Section = (&'static str, String);
 
 fn main() -> Result<()> {
+    let (flags, folders): (Vec<String>, Vec<String>) = std::env::args()
+        .skip(1)
+        .partition(|word| word.starts_with("--"));
+    if let Some(unknown) = flags
+        .iter()
+        .find(|f| !["--write", "--sizes"].contains(&&***f))
+    {
+        return Err(Error::Unusable(format!("{unknown} is no option here")));
+    }
+    let flag = |name: &str| flags.iter().any(|flag| flag == name);
+    let unusable = |e: std::io::Error| Error::Unusable(e.to_string());
+    let built = folders.iter().map(|out| Built::read(Path::new(out)));
+    let built: Vec<Built> = built.collect::<std::io::Result<_>>().map_err(unusable)?;
+
     let (mut sections, bounds) = documented()?;
     let mut holds = bounds.holds();
-    let (flags, paths): (Vec<_>, Vec<_>) = std::env::args_os()
-        .skip(1)
-        .map(PathBuf::from)
-        .partition(|word| word == Path::new("--write"));
-    let mut paths = paths.into_iter();
-    if let Some(program) = paths.next() {
-        let zip = paths.next();
-        let oq = paths.next().unwrap_or_else(|| "target/debug/oq".into());
-        let table = begin::table(&program, zip.as_deref(), &oq);
+    if !built.is_empty() {
+        sections.push(("size", built::markdown(&built)));
+        holds &= built.iter().all(Built::holds);
+    }
+    let here = built.iter().find(|built| built.runs_here());
+    if let (Some(built), false) = (here, flag("--sizes")) {
+        let oq = std::env::current_exe().map_err(unusable)?;
+        let oq = oq.with_file_name("../oq");
+        let table = begin::table(&built.program, &oq);
         sections.push(("begin", table.to_string()));
         holds &= table.holds();
     }
@@ -43,7 +59,7 @@ fn main() -> Result<()> {
         println!("{text}");
     }
     println!("{bounds}");
-    if !flags.is_empty() {
+    if flag("--write") {
         let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/lambda.md");
         oq_printed::write(&page.display().to_string(), &sections).map_err(Error::Unusable)?;
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use oq_core::store::{Dated, Faults, Object, Passing, Store, StoreError, StoreKey, Write};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::world::{DOWN, World, invoke, post};
 

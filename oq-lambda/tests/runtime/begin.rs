@@ -3,14 +3,14 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::world::Folder;
+use crate::world::{Folder, program};
 
 /// An environment, and what is said of it.
 type Wrong<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
 
 /// The program with this environment and no other of oq's; it is to end by itself.
 fn begin(environment: &[(&str, &str)]) -> Output {
-    let mut program = Command::new(env!("CARGO_BIN_EXE_bootstrap"));
+    let mut program = Command::new(program());
     program.env_clear().envs(environment.iter().copied());
     program.output().unwrap()
 }

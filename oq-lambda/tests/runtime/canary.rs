@@ -7,7 +7,7 @@ use std::time::Duration;
 use oq_dev_server::DevServer;
 use oq_lambda::emulator::{Died, Invoked, Local};
 
-use crate::world::Folder;
+use crate::world::{Folder, program};
 
 /// A secret key, a session token, and what people put into URLs by mistake.
 const SECRET: &str = "canary-secret-kJ8s0f3LqZ";
@@ -34,14 +34,14 @@ impl Logged {
 
     async fn start(&self, url: &str, secret: &str, more: &[(&str, &str)]) -> Local {
         use std::os::unix::fs::PermissionsExt;
-        let program = self.place.path().join("function");
+        let function = self.place.path().join("function");
         let script = format!(
             "#!/bin/sh\nexec '{}' >>'{}' 2>&1\n",
-            env!("CARGO_BIN_EXE_bootstrap"),
+            program().display(),
             self.log().display()
         );
-        std::fs::write(&program, script).unwrap();
-        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        std::fs::write(&function, script).unwrap();
+        std::fs::set_permissions(&function, std::fs::Permissions::from_mode(0o755)).unwrap();
         let handlers = self.folder.handlers();
         let environment = [
             ("OQ_URL", url),
@@ -51,7 +51,7 @@ impl Logged {
             ("AWS_SECRET_ACCESS_KEY", secret),
         ];
         let environment = environment.into_iter().chain(more.iter().copied());
-        Local::start(&program, environment, Duration::from_secs(60))
+        Local::start(&function, environment, Duration::from_secs(60))
             .await
             .unwrap()
     }

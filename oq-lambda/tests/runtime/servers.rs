@@ -17,7 +17,7 @@ use oq_dev_server::DevServer;
 use oq_lambda::emulator::Local;
 
 use crate::proxy::Proxy;
-use crate::world::Folder;
+use crate::world::{Folder, program};
 
 /// A server, and what a program needs to use it.
 pub struct Server {
@@ -109,9 +109,10 @@ impl Server {
             ("AWS_SECRET_ACCESS_KEY", &self.secret),
         ]
         .map(|(name, value)| (name, value.to_owned()));
-        let program = Path::new(env!("CARGO_BIN_EXE_bootstrap"));
         let minutes = Duration::from_secs(180);
-        let mut function = Local::start(program, environment, minutes).await.unwrap();
+        let mut function = Local::start(&program(), environment, minutes)
+            .await
+            .unwrap();
         function.ready().await.unwrap();
         let opened = proxy.seen().connections;
         Site {

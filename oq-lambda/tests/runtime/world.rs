@@ -7,6 +7,13 @@ use oq_core::{Queue, Task};
 use oq_lambda::emulator::{Invoked, Local};
 use serde_json::{Value, json};
 
+/// The program that is tested: that of this crate, unless `OQ_TEST_FUNCTION` names another, such as a
+/// script that runs the one for another processor in an emulator.
+pub fn program() -> PathBuf {
+    let named = std::env::var_os("OQ_TEST_FUNCTION");
+    named.map_or_else(|| env!("CARGO_BIN_EXE_bootstrap").into(), PathBuf::from)
+}
+
 pub struct Folder(tempfile::TempDir);
 
 impl Folder {
@@ -70,17 +77,15 @@ impl Folder {
             ("OQ_URL", url.as_str()),
             ("OQ_HANDLERS", handlers.to_str().unwrap()),
         ];
-        let program = Path::new(env!("CARGO_BIN_EXE_bootstrap"));
         let environment = own.into_iter().chain(more.iter().copied());
-        Local::start(program, environment, Duration::from_secs(60))
+        Local::start(&program(), environment, Duration::from_secs(60))
             .await
             .unwrap()
     }
 
     pub async fn start(&self, url: &str, handlers: &Path, timeout: u64) -> Local {
-        let program = Path::new(env!("CARGO_BIN_EXE_bootstrap"));
         let environment = [("OQ_URL", url), ("OQ_HANDLERS", handlers.to_str().unwrap())];
-        Local::start(program, environment, Duration::from_secs(timeout))
+        Local::start(&program(), environment, Duration::from_secs(timeout))
             .await
             .unwrap()
     }
