@@ -1,17 +1,13 @@
 //! A store that fails as often as it is told, to see what a program makes of that.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::latency::unit;
 use super::limits::fits;
-use super::{
-    Abilities, Changed, Dated, Etag, List, Meter, Object, Page, Place, Store, StoreError, StoreKey,
-    Write,
-};
+use super::{Changed, Dated, Etag, List, Object, Page, Store, StoreError, StoreKey, Write};
 use crate::env::Env;
 
 /// How often a store fails, as shares of one.
@@ -127,25 +123,9 @@ impl Faulty {
 }
 
 #[async_trait]
-impl Store for Faulty {
-    fn abilities(&self) -> Abilities {
-        self.inner.abilities()
-    }
-
-    fn place(&self) -> Option<Place> {
-        self.inner.place()
-    }
-
-    fn attempt_timeout(&self) -> Option<Duration> {
-        self.inner.attempt_timeout()
-    }
-
-    fn meter(&self) -> Option<Meter> {
-        self.inner.meter()
-    }
-
-    fn reconnect(&self) {
-        self.inner.reconnect();
+impl super::Passing for Faulty {
+    fn to(&self) -> &dyn Store {
+        &*self.inner
     }
 
     async fn get(&self, key: &StoreKey) -> Result<Dated<Option<Object>>, StoreError> {

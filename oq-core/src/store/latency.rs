@@ -8,10 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{
-    Abilities, Changed, Dated, Etag, List, Meter, Object, Page, Place, Store, StoreError, StoreKey,
-    Write,
-};
+use super::{Changed, Dated, Etag, List, Object, Page, Store, StoreError, StoreKey, Write};
 use crate::env::Env;
 
 /// How long a store takes to answer: log-normal around a median for each kind of request.
@@ -161,25 +158,9 @@ impl Delayed {
 }
 
 #[async_trait]
-impl Store for Delayed {
-    fn abilities(&self) -> Abilities {
-        self.inner.abilities()
-    }
-
-    fn place(&self) -> Option<Place> {
-        self.inner.place()
-    }
-
-    fn attempt_timeout(&self) -> Option<Duration> {
-        self.inner.attempt_timeout()
-    }
-
-    fn meter(&self) -> Option<Meter> {
-        self.inner.meter()
-    }
-
-    fn reconnect(&self) {
-        self.inner.reconnect();
+impl super::Passing for Delayed {
+    fn to(&self) -> &dyn Store {
+        &*self.inner
     }
 
     async fn get(&self, key: &StoreKey) -> Result<Dated<Option<Object>>, StoreError> {

@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use oq_core::store::{
-    Abilities, Changed, Dated, Etag, List, Object, Page, Store, StoreError, StoreKey, Write,
-};
+use oq_core::store::{Changed, Dated, Etag, Object, Store, StoreError, StoreKey, Write};
 
 /// One request about one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -194,9 +192,9 @@ struct Recorded {
 }
 
 #[async_trait]
-impl Store for Recorded {
-    fn abilities(&self) -> Abilities {
-        self.store.abilities()
+impl oq_core::store::Passing for Recorded {
+    fn to(&self) -> &dyn Store {
+        &*self.store
     }
 
     async fn get(&self, key: &StoreKey) -> Result<Dated<Option<Object>>, StoreError> {
@@ -281,9 +279,5 @@ impl Store for Recorded {
             other => note.write(other),
         }
         answer
-    }
-
-    async fn list(&self, list: &List) -> Result<Dated<Page>, StoreError> {
-        self.store.list(list).await
     }
 }
