@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use oq_core::queue::TaskState;
 
 use crate::effects::{Did, Effect, by_task};
-use crate::play::SLOTS;
+use crate::play::{LEASE, SLOTS};
 
 /// What the clients of a run were told.
 #[derive(Debug, Clone, Default)]
@@ -109,8 +109,8 @@ pub struct Counts {
     pub wrong_result: usize,
     /// The recorded result came under a token, and a newer one had started.
     pub stale_result: usize,
-    /// Started under an older token than one that had started before, and not among the first that
-    /// its worker started when it went on after a stop.
+    /// Started under an older token than one that had started before, and not by a worker that had
+    /// just gone on after a stop and could not know of the other.
     pub stale_start: usize,
     /// Ended more than once: at least once is what is promised.
     pub again: usize,
@@ -141,25 +141,41 @@ impl Counts {
     }
 }
 
-/// When each worker went on that had been stopped.
-pub type Woken = BTreeMap<usize, Vec<f64>>;
+/// A while in which a worker was stopped.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pause {
+    pub stopped: f64,
+    pub woken: f64,
+}
 
-/// What each worker started first when it went on, as many tasks as it runs at once. If it was stopped
-/// between its last look at a lease and the start of a handler, it cannot know that others went on
-/// meanwhile.
-fn drowsy<'a>(effects: &'a [Effect], woken: &Woken) -> BTreeSet<(&'a str, u32)> {
-    let moments = woken
+/// When each worker was stopped.
+pub type Pauses = BTreeMap<usize, Vec<Pause>>;
+
+/// What workers started when they went on, and when they had been stopped.
+type Drowsy<'a> = BTreeMap<(&'a str, u32), f64>;
+
+/// What each worker started first when it went on, as many tasks as it runs at once, until it next
+/// looked at its leases. If it was stopped between its last look at a lease and the start of a handler,
+/// it cannot know that others went on meanwhile.
+fn drowsy<'a>(effects: &'a [Effect], pauses: &Pauses) -> Drowsy<'a> {
+    // It looks at each lease three times while it lasts.
+    let awake = (LEASE / 3).as_secs_f64();
+    let each = pauses
         .iter()
-        .flat_map(|(worker, moments)| moments.iter().map(move |at| (*worker, *at)));
-    let first = moments.flat_map(|(worker, at)| {
-        let mine = move |e: &&Effect| e.did == Did::Start && e.worker == worker && e.at >= at;
-        effects.iter().filter(mine).take(SLOTS)
+        .flat_map(|(worker, pauses)| pauses.iter().map(move |pause| (*worker, *pause)));
+    let first = each.flat_map(|(worker, pause)| {
+        let soon = move |e: &&Effect| e.at >= pause.woken && e.at < pause.woken + awake;
+        let starts = effects.iter().filter(soon);
+        let mine = starts.filter(move |e| e.did == Did::Start && e.worker == worker);
+        mine.take(SLOTS).map(move |e| (e, pause.stopped))
     });
-    first.map(|e| (e.task.as_str(), e.delivery)).collect()
+    first
+        .map(|(e, stopped)| ((e.task.as_str(), e.delivery), stopped))
+        .collect()
 }
 
 /// Counts.
-pub fn judge(effects: &[Effect], told: &Told, woken: &Woken) -> Counts {
+pub fn judge(effects: &[Effect], told: &Told, pauses: &Pauses) -> Counts {
     let mut counts = Counts {
         lost: told
             .accepted
@@ -170,7 +186,7 @@ pub fn judge(effects: &[Effect], told: &Told, woken: &Woken) -> Counts {
     };
     let by_task = by_task(effects);
     counts.split_key = told.split_keys(|id| by_task.contains_key(id));
-    let drowsy = drowsy(effects, woken);
+    let drowsy = drowsy(effects, pauses);
     for (task, effects) in &by_task {
         of_task(&mut counts, task, effects, told, &drowsy);
     }
@@ -183,17 +199,13 @@ pub fn judge(effects: &[Effect], told: &Told, woken: &Woken) -> Counts {
     counts
 }
 
-fn of_task(
-    counts: &mut Counts,
-    task: &str,
-    effects: &[&Effect],
-    told: &Told,
-    drowsy: &BTreeSet<(&str, u32)>,
-) {
+fn of_task(counts: &mut Counts, task: &str, effects: &[&Effect], told: &Told, drowsy: &Drowsy<'_>) {
     counts.unasked += usize::from(!told.accepted.contains(task) && !told.doubtful.contains(task));
     let mut tokens: BTreeMap<u32, BTreeSet<&str>> = BTreeMap::new();
     let mut cancelled: BTreeSet<u32> = BTreeSet::new();
     let (mut highest, mut ends) = (0, 0);
+    // When a delivery was first seen that made the ones before it stale.
+    let newer = |than: u32| effects.iter().find(|e| e.delivery > than).map(|e| e.at);
     let over = told.over_since(task);
     for effect in effects {
         let token = effect.token.as_str();
@@ -205,7 +217,9 @@ fn of_task(
         if effect.did == Did::Start {
             let over = over.is_some_and(|at| at < effect.at);
             counts.after_outcome += usize::from(over);
-            let may = drowsy.contains(&(task, effect.delivery));
+            let stopped = drowsy.get(&(task, effect.delivery));
+            let meanwhile = |stopped: &f64| newer(effect.delivery) >= Some(*stopped);
+            let may = stopped.is_some_and(meanwhile);
             counts.stale_start += usize::from(stale && !may);
             if told.cancelled.get(task).is_some_and(|c| c.at < effect.at) {
                 cancelled.insert(effect.delivery);
@@ -265,7 +279,7 @@ mod tests {
     }
 
     fn judged(effects: &[Effect], told: &Told) -> Counts {
-        judge(effects, told, &Woken::new())
+        judge(effects, told, &Pauses::new())
     }
 
     #[test]
@@ -322,17 +336,23 @@ mod tests {
         ];
         let told = told(Some((4.0, "U")));
         assert_eq!(judged(&stale, &told).stale_start, 1);
-        let woken = |at| Woken::from([(0, vec![at])]);
-        assert!(judge(&stale, &told, &woken(1.5)).wrong().is_empty());
-        assert_eq!(judge(&stale, &told, &woken(2.5)).stale_start, 1);
+        let pause = |stopped, woken| Pauses::from([(0, vec![Pause { stopped, woken }])]);
+        assert!(judge(&stale, &told, &pause(0.5, 1.5)).wrong().is_empty());
+        assert_eq!(judge(&stale, &told, &pause(0.5, 2.5)).stale_start, 1);
+        // It was stopped when the other had started: it had looked at its lease too early.
+        assert_eq!(judge(&stale, &told, &pause(1.2, 1.5)).stale_start, 1);
+        // And it had the time to look again.
+        let mut late = stale.clone();
+        late[1].at = 9.0;
+        assert_eq!(judge(&late, &told, &pause(0.5, 1.5)).stale_start, 1);
         // As many as it runs at once were started before it.
         let mut others = vec![effect(1.6, Did::Start, 1, "V"); SLOTS];
         others.iter_mut().for_each(|e| e.task = "b".into());
         others.splice(0..0, [stale[0].clone()]);
         others.extend_from_slice(&stale[1..]);
-        assert_eq!(judge(&others, &told, &woken(1.5)).stale_start, 1);
+        assert_eq!(judge(&others, &told, &pause(0.5, 1.5)).stale_start, 1);
         others.remove(1);
-        assert_eq!(judge(&others, &told, &woken(1.5)).stale_start, 0);
+        assert_eq!(judge(&others, &told, &pause(0.5, 1.5)).stale_start, 0);
     }
 
     #[test]

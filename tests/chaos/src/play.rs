@@ -1,5 +1,6 @@
 //! Plays one scenario until everything is over, and judges it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +11,7 @@ use oq_core::queue::Queue;
 use oq_core::testing::sim_entropy::Dice;
 
 use crate::effects::{Did, Effect, by_task, read, wall};
-use crate::judge::{Counts, Woken, judge};
+use crate::judge::{Counts, Pause, Pauses, judge};
 use crate::program::connect;
 use crate::relay::{self, Fault, Relay};
 use crate::scenario::{Load, Scenario, Trouble};
@@ -91,7 +92,9 @@ struct Play<'a> {
     workers: Vec<Worker>,
     started: usize,
     kills: usize,
-    woken: Woken,
+    pauses: Pauses,
+    /// When workers were stopped that are.
+    asleep: BTreeMap<usize, f64>,
     stops: usize,
     /// How many of these were done to a worker that was running something.
     struck: usize,
@@ -141,7 +144,8 @@ pub async fn play(
         workers: Vec::new(),
         started: 0,
         kills: 0,
-        woken: Woken::new(),
+        pauses: Pauses::new(),
+        asleep: BTreeMap::new(),
         stops: 0,
         struck: 0,
         deaths: 0,
@@ -186,7 +190,7 @@ impl Play<'_> {
         let effects = read(&self.place.effects());
         let told = self.users.told().clone();
         Ok(Ended {
-            counts: judge(&effects, &told, &self.woken),
+            counts: judge(&effects, &told, &self.pauses),
             accepted: told.accepted.len(),
             doubtful: told.doubtful.len(),
             starts: effects.iter().filter(|e| e.did == Did::Start).count(),
@@ -212,7 +216,11 @@ impl Play<'_> {
 
     fn wake(&mut self, n: usize) {
         let number = self.workers[n].number;
-        self.woken.entry(number).or_default().push(wall());
+        if let Some(stopped) = self.asleep.remove(&number) {
+            let woken = wall();
+            let pauses = self.pauses.entry(number).or_default();
+            pauses.push(Pause { stopped, woken });
+        }
         self.workers[n].go_on();
     }
 
@@ -296,6 +304,8 @@ impl Play<'_> {
             }
             (Trouble::Stop, None) => {
                 self.struck += usize::from(self.is_at_work(self.workers[victim].number));
+                let number = self.workers[victim].number;
+                self.asleep.insert(number, wall());
                 self.workers[victim].stop(now);
                 self.stops += 1;
             }
