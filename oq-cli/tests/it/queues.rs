@@ -167,6 +167,11 @@ fn a_mistyped_queue_or_store_is_told_and_made_of_nothing() {
     assert_eq!(names(), "mail\n");
     // The queue that nobody names is there before its first task.
     assert_eq!(oq.run(&["list"]).code, Some(0));
+    // What is refused makes none.
+    let ran = oq.run(&["queue", "set", "images", "--lease", "1s"]);
+    ran.refused(2, "15s");
+    assert!(!ran.err.contains("is new"), "{}", ran.err);
+    assert_eq!(names(), "mail\n");
     // Who sets something means a queue that may be new, and is told that it is.
     let ran = oq.run(&["queue", "set", "images", "--shards", "4"]);
     assert!(ran.err.contains("the queue images is new"), "{}", ran.err);

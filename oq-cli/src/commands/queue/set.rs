@@ -56,12 +56,13 @@ impl Set {
             said::is_there(&queue).await?;
             return settings(oq, &queue, &queue.settings().await?);
         }
-        if let Ok(false) = queue.exists().await {
-            oq.print.note(&format!("the queue {} is new", queue.name()));
-        }
+        let is_new = matches!(queue.exists().await, Ok(false));
         let changed = queue
             .change_settings(|settings| self.apply(settings))
             .await?;
+        if is_new {
+            oq.print.note(&format!("the queue {} is new", queue.name()));
+        }
         settings(oq, &queue, &changed)
     }
 
