@@ -139,6 +139,20 @@ impl Command {
         }
     }
 
+    /// Whether it tells of a store that fails itself, or has a screen of its own.
+    pub fn tells_outages(&self) -> bool {
+        matches!(
+            self,
+            Command::Bench(_)
+                | Command::Demo(_)
+                | Command::Dev(_)
+                | Command::Doctor(_)
+                | Command::Lambda(_)
+                | Command::Top(_)
+                | Command::Worker(_)
+        )
+    }
+
     /// Whether it listens for Ctrl-C itself, to end in an order of its own. The others are dropped
     /// where they are.
     pub fn minds_interrupts(&self) -> bool {

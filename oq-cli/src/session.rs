@@ -5,16 +5,21 @@ use std::time::Duration;
 
 use oq_core::env::Env;
 use oq_core::protocol::Root;
+use oq_core::protocol::health::{Condition, Health};
 use oq_core::queue::Queue;
 use oq_core::record::QueueName;
 use oq_core::store::{Meter, Metered, Prices, Requests, open, open_existing};
+use oq_core::worker::Event;
 
 use crate::config::Global;
 use crate::failed::Failed;
-use crate::print::Printer;
+use crate::print::{EventLine, Printer};
 
 /// How often a live line is drawn of what cannot tell how far it is.
 const DRAW: Duration = Duration::from_millis(100);
+
+/// Who waits longer than this for a store that fails is told of it.
+const A_WHILE: Duration = Duration::from_secs(2);
 
 /// What every command is given.
 #[derive(Debug)]
@@ -24,6 +29,7 @@ pub struct Session<'a> {
     /// A store that is not there is made; else it is a mistyped URL.
     makes: bool,
     meter: OnceLock<Meter>,
+    health: OnceLock<Health>,
 }
 
 impl<'a> Session<'a> {
@@ -34,6 +40,7 @@ impl<'a> Session<'a> {
             print,
             makes,
             meter: OnceLock::new(),
+            health: OnceLock::new(),
         }
     }
 
@@ -60,7 +67,35 @@ impl<'a> Session<'a> {
         let store = Metered::new(opened.map_err(oq_core::Error::from)?);
         // Of several stores the first is counted; no command opens two.
         let _first = self.meter.set(store.meter());
-        Ok(Root::new(Arc::new(store), Env::system()))
+        let root = Root::new(Arc::new(store), Env::system());
+        let _first = self.health.set(root.health().clone());
+        Ok(root)
+    }
+
+    /// Tells of outages of the store while a command waits, in a worker's words. Never completes.
+    pub async fn outages(&self) {
+        let env = Env::system();
+        let mut seen = Condition::default();
+        loop {
+            env.sleep(A_WHILE).await;
+            let Some(health) = self.health.get() else {
+                continue;
+            };
+            let is = health.other_than(&seen).await;
+            let event = match (&seen.outage, &is.outage) {
+                (None, Some((_, error))) => {
+                    // A command that ends with the error says it itself.
+                    env.sleep(A_WHILE).await;
+                    let error = error.clone().into();
+                    Some(Event::StoreFailing { error })
+                }
+                (Some(_), None) => Some(Event::StoreRecovered { after: is.lasted }),
+                _ => None,
+            };
+            let line = event.as_ref().and_then(EventLine::of);
+            line.map(|line| self.print.note(&line.text()));
+            seen = is;
+        }
     }
 
     /// The store's URL.

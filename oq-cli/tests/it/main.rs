@@ -10,6 +10,8 @@ mod bad_input;
 mod bulk;
 mod config;
 mod dead;
+#[cfg(target_os = "linux")]
+mod full;
 mod help;
 #[cfg(target_os = "linux")]
 mod lambda;

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use crate::env::Mono;
 use crate::store::StoreError;
 
-/// So many requests without an answer in a row, …
+/// So many requests without an answer in a row, or PUT: a full disk answers what is read; …
 const SILENT_REQUESTS: u32 = 3;
 
 /// … over at least this time, are an outage. A refusal is one at once.
@@ -71,11 +71,25 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     condition: Condition,
-    /// Since when no request was answered, and how many were not.
-    silent: Option<(Mono, u32)>,
+    silent: Silence,
+    /// The same of PUT alone.
+    unwritten: Silence,
     /// The last sign of the outage.
     last_sign: Mono,
     kinds: [Access; 4],
+}
+
+/// Since when no request was answered, and how many were not.
+#[derive(Debug, Default)]
+struct Silence(Option<(Mono, u32)>);
+
+impl Silence {
+    /// One more was not answered; whether they are enough.
+    fn goes_on(&mut self, now: Mono) -> bool {
+        let (since, before) = self.0.unwrap_or((now, 0));
+        self.0 = Some((since, before.saturating_add(1)));
+        before + 1 >= SILENT_REQUESTS && now.since(since) >= SILENT_FOR
+    }
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -88,12 +102,16 @@ impl Health {
     /// A request was answered.
     pub fn answered(&self, kind: Kind, now: Mono) {
         let mut state = self.state();
-        state.silent = None;
+        state.silent = Silence::default();
+        if kind == Kind::Put {
+            state.unwritten = Silence::default();
+        }
         state.kinds[kind as usize] = Access {
             worked: true,
             refused_since: None,
         };
-        let allowed = state.kinds.iter().all(|kind| kind.refused_since.is_none());
+        let written = state.unwritten.0.is_none();
+        let allowed = written && state.kinds.iter().all(|kind| kind.refused_since.is_none());
         if let Some((since, _)) = state.condition.outage
             && allowed
             && now.since(state.last_sign) >= QUIET
@@ -109,9 +127,8 @@ impl Health {
         let mut state = self.state();
         let sign = match error {
             StoreError::Unavailable(_) => {
-                let (since, before) = state.silent.unwrap_or((now, 0));
-                state.silent = Some((since, before.saturating_add(1)));
-                before + 1 >= SILENT_REQUESTS && now.since(since) >= SILENT_FOR
+                let unwritten = kind == Kind::Put && state.unwritten.goes_on(now);
+                state.silent.goes_on(now) || unwritten
             }
             StoreError::Denied(_) | StoreError::Misconfigured(_) | StoreError::Unsupported(_) => {
                 let access = &mut state.kinds[kind as usize];
@@ -185,6 +202,22 @@ mod tests {
         assert!(!outage(&health), "two in a row");
         health.failed(Kind::List, at(9), &silence());
         assert!(outage(&health));
+    }
+
+    #[test]
+    fn a_store_that_answers_reads_and_takes_no_writes_fails() {
+        let health = Health::default();
+        for t in 1..4 {
+            health.failed(Kind::Put, at(t), &silence());
+            health.answered(Kind::Get, at(t));
+            assert!(!outage(&health), "{t}");
+        }
+        health.failed(Kind::Put, at(4), &silence());
+        assert!(outage(&health));
+        health.answered(Kind::Get, at(99));
+        assert!(outage(&health), "nothing was written since");
+        health.answered(Kind::Put, at(99));
+        assert!(!outage(&health));
     }
 
     #[test]

@@ -280,7 +280,11 @@ impl Root {
                 let busy = StoreError::Unavailable("it asks to come again later".into());
                 health.failed(kind, now, &busy);
             }
-            Some(Ok(Write::Unknown)) | None => health.failed(kind, now, &no_answer(kind)),
+            Some(Ok(Write::Unknown)) => {
+                let why = self.shared.counted.doubt();
+                health.failed(kind, now, &why.unwrap_or_else(|| no_answer(kind)));
+            }
+            None => health.failed(kind, now, &no_answer(kind)),
             Some(Err(error)) => health.failed(kind, now, error),
         }
         answer.unwrap_or(Ok(Write::Unknown))

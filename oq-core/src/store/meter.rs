@@ -193,6 +193,10 @@ impl Store for Metered {
         Some(self.meter.clone())
     }
 
+    fn doubt(&self) -> Option<StoreError> {
+        self.inner.doubt()
+    }
+
     fn reconnect(&self) {
         self.inner.reconnect();
     }

@@ -291,6 +291,11 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         None
     }
 
+    /// Why the last write was answered with [`Write::Unknown`], where the store knows.
+    fn doubt(&self) -> Option<StoreError> {
+        None
+    }
+
     /// Uses no connection any more that is open now: the machine was frozen, and they are dead.
     fn reconnect(&self) {}
 

@@ -63,6 +63,10 @@ pub trait Passing: fmt::Debug + Send + Sync + 'static {
         self.to().meter()
     }
 
+    fn doubt(&self) -> Option<StoreError> {
+        self.to().doubt()
+    }
+
     fn reconnect(&self) {
         self.to().reconnect();
     }
@@ -123,6 +127,10 @@ impl<T: Passing> Store for T {
 
     fn meter(&self) -> Option<Meter> {
         Passing::meter(self)
+    }
+
+    fn doubt(&self) -> Option<StoreError> {
+        Passing::doubt(self)
     }
 
     fn reconnect(&self) {

@@ -1,6 +1,7 @@
 //! The database file: its format, and how it is opened or refused.
 
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
@@ -63,6 +64,8 @@ const NO_STORE: &str =
 pub(super) struct Place {
     path: PathBuf,
     file: Option<Identity>,
+    /// Why the last commit failed of those that may be on disk.
+    pub(super) doubt: Mutex<Option<StoreError>>,
 }
 
 #[cfg(unix)]
@@ -76,6 +79,7 @@ impl Place {
         Place {
             path: path.to_owned(),
             file: identity(path),
+            doubt: Mutex::default(),
         }
     }
 

@@ -15,7 +15,7 @@ mod writer;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
@@ -44,6 +44,7 @@ type Ticket = i64;
 /// their way; what was answered is on disk already.
 pub struct SqliteStore {
     path: PathBuf,
+    place: Arc<file::Place>,
     reads: Arc<Queue<Read>>,
     writes: Arc<Queue<Job>>,
     threads: Vec<JoinHandle<()>>,
@@ -66,14 +67,15 @@ impl SqliteStore {
 
     fn open_or(path: &Path, create: bool) -> Result<SqliteStore, StoreError> {
         let clock = Arc::new(WallClock::default());
+        let db = file::open(path, create)?;
+        let place = Arc::new(file::Place::of(path));
         let mut store = SqliteStore {
             path: path.to_owned(),
+            place: place.clone(),
             reads: Arc::new(Queue::new()),
             writes: Arc::new(Queue::new()),
             threads: Vec::new(),
         };
-        let db = file::open(path, create)?;
-        let place = Arc::new(file::Place::of(path));
         let (queue, time, at) = (store.writes.clone(), clock.clone(), place.clone());
         store.spawn("oq-sqlite-write", move || {
             writer::run(db, &queue, &time, &at)
@@ -163,6 +165,11 @@ impl Store for SqliteStore {
             delete_if: true,
             write_interval: None,
         }
+    }
+
+    fn doubt(&self) -> Option<StoreError> {
+        let doubt = self.place.doubt.lock();
+        doubt.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn get(&self, key: &StoreKey) -> Result<Dated<Option<Object>>, StoreError> {

@@ -3,6 +3,8 @@
 //! A commit waits for the disk, whatever it holds; so all writes that wait are made in one
 //! transaction, each checking its own condition within it, and are answered once that is on disk.
 
+use std::sync::PoisonError;
+
 use bytes::Bytes;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::oneshot;
@@ -94,7 +96,12 @@ fn write(db: &mut Connection, batch: &[Job], clock: &WallClock, place: &Place) -
                 Err(gone) => End::Failed(gone),
             },
             Err(e) if is_busy(&e) => End::Busy,
-            Err(e) => End::InDoubt(place.failed(&e)),
+            Err(e) => {
+                let why = place.failed(&e);
+                let mut doubt = place.doubt.lock().unwrap_or_else(PoisonError::into_inner);
+                *doubt = Some(why.clone());
+                End::InDoubt(why)
+            }
         },
     }
 }

@@ -12,13 +12,14 @@ mod sweep;
 mod tries;
 
 use std::collections::BTreeSet;
+use std::pin::pin;
 use std::time::Duration;
 
 pub use leads::{Lead, LeadEnd};
 pub use report::{Drained, Stopped};
 pub(super) use run::MOST_RESERVE;
 
-use super::Worker;
+use super::{Worker, distinct, watch};
 use crate::error::{Error, Result};
 use crate::record::{MIN_LEASE, QueueName};
 use crate::span;
@@ -181,6 +182,13 @@ impl Worker {
         shutdown: impl Future<Output = ()>,
     ) -> Result<Drained> {
         how.check(self)?;
-        Ok(run::drain(self, how, shutdown).await)
+        let roots = distinct(self.queues().map(|queue| queue.root().clone()));
+        let mut drained = pin!(run::drain(self, how, shutdown));
+        Ok(tokio::select! {
+            biased;
+            drained = &mut drained => drained,
+            // What is refused for good the drain meets itself.
+            _refused = watch::stores(roots, self.hooks.clone()) => drained.await,
+        })
     }
 }
