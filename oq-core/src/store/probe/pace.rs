@@ -133,7 +133,17 @@ pub(super) async fn clock(ground: &Ground, machine: StoreTime) -> Tried<Vec<Find
         "this machine's clock is {:.0} s {side} the store's",
         skew.as_secs_f64()
     );
-    let mut found = vec![if skew > NEAR {
+    // No bucket: a store of this machine, whose time is the machine's clock and never goes back.
+    let went_back = ground.store.place().is_none() && date > machine;
+    let mut found = vec![if went_back && skew > NEAR {
+        let what = format!("{said}: somebody wrote to it while this machine's clock was ahead");
+        Finding::fault(
+            name,
+            what,
+            "its time goes on from there while a program has it open, and stands still in between; \
+             let a worker stay, or begin with a new store",
+        )
+    } else if skew > NEAR {
         let what = format!(
             "{said}; beyond {} minutes S3 refuses requests",
             REFUSED.as_secs() / 60

@@ -289,3 +289,17 @@ async fn a_machine_whose_clock_is_off_is_told() {
     assert_eq!(clock.verdict, Verdict::Fault);
     assert!(clock.what.contains("ahead of"), "{clock:?}");
 }
+
+#[tokio::test]
+async fn a_store_of_this_machine_that_is_ahead_of_its_clock_is_not_blamed_on_the_clock() {
+    let store = Arc::new(MemoryStore::new());
+    let machine = StoreTime(machine_time().as_millis() - 3_600_000);
+    let report = probe(store, Env::system(), Plan::QUICK, machine).await;
+    let clock = report.findings.iter().find(|f| f.check == "clock").unwrap();
+    assert_eq!(clock.verdict, Verdict::Fault);
+    assert!(clock.what.contains("clock was ahead"), "{clock:?}");
+    assert!(
+        clock.cure.as_ref().unwrap().contains("let a worker stay"),
+        "{clock:?}"
+    );
+}
