@@ -77,6 +77,7 @@ fn both_last(one: (Duration, Duration), other: (Duration, Duration)) -> bool {
 pub struct Submit {
     pub submission: usize,
     pub client: u16,
+    pub asked: Duration,
     pub at: Duration,
     pub answer: Answer,
 }
@@ -134,6 +135,7 @@ pub struct Retry {
     pub old: TaskId,
     /// The new task; under a key it may be another's.
     pub new: TaskId,
+    pub asked: Duration,
     pub at: Duration,
 }
 

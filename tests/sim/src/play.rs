@@ -12,7 +12,7 @@ use std::time::Duration;
 use oq_core::StoreTime;
 use oq_core::store::{Object, StoreKey};
 use oq_core::testing::mutant::{self, Mutant};
-use oq_core::testing::sim_store::{Applied, Expected, Fired, Requests, SimStore};
+use oq_core::testing::sim_store::{Applied, Expected, Fired, Requests, SimStore, Spell};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::mpsc;
 
@@ -35,6 +35,8 @@ pub struct Played {
     /// What came after the end, if anything did.
     pub after: Option<Aftermath>,
     pub fired: Fired,
+    /// When requests failed for a while, and whose.
+    pub spells: Vec<Spell>,
     /// How many faults of each kind were to be expected.
     pub expected: Expected,
     pub requests: BTreeMap<u16, Requests>,
@@ -122,6 +124,7 @@ async fn run(scenario: Arc<Scenario>, how: How) -> Played {
         objects,
         after,
         fired: store.fired(),
+        spells: store.spells(),
         requests,
         trace: store.trace(),
         story: store.take_story(),

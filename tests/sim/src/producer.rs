@@ -83,6 +83,7 @@ impl Producer {
         self.book
             .store
             .tell(|| format!("{:>3} submits {n}", self.host.id()));
+        let asked = self.book.store.elapsed();
         let answer = match submission.tasks.len() {
             1 => self.one(queue, submission).await,
             _ => self.pack(queue, submission).await,
@@ -96,6 +97,7 @@ impl Producer {
         self.book.notes().submits.push(Submit {
             submission: n,
             client,
+            asked,
             at,
             answer,
         });
@@ -201,6 +203,7 @@ impl Producer {
         };
         let of = self.scenario.submissions[n].queue;
         let queue = self.queue(of).await;
+        let asked = self.book.store.elapsed();
         if let Ok(new) = queue.retry(task).await {
             let at = self.book.store.elapsed();
             self.book.trouble(self.host.id(), What::Retried);
@@ -208,6 +211,7 @@ impl Producer {
                 queue: of,
                 old: task,
                 new: new.id,
+                asked,
                 at,
             });
         }

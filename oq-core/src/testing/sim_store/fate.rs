@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::SimStore;
 use super::fault::Fault;
+use super::log::Spell;
 use super::world::{Op, World};
 use crate::testing::sim_clock::{SimHost, now};
 use crate::testing::sim_entropy::Dice;
@@ -103,17 +104,13 @@ pub(super) fn fate(store: &SimStore, host: &SimHost, op: &Op) -> Fate {
 /// What holds for a while, of everybody or of this machine.
 fn spell(world: &mut World, host: &SimHost, op: &Op) -> Option<Fault> {
     let now = now();
-    let some_time = (Duration::from_secs(5), Duration::from_secs(60));
-    if world.dice.chance(world.plan.rate(Fault::ThrottleStorm)) {
-        let length = world.dice.log_between(some_time.0, some_time.1);
+    if let Some(length) = begins(world, Fault::ThrottleStorm, None) {
         world.storm_until = world.storm_until.max(Some(now + length));
     }
-    if world.dice.chance(world.plan.rate(Fault::Denied)) {
-        let length = world.dice.log_between(some_time.0, some_time.1);
+    if let Some(length) = begins(world, Fault::Denied, Some(host.id())) {
         world.denied_until.insert(host.id(), now + length);
     }
-    if world.dice.chance(world.plan.rate(Fault::Hidden)) {
-        let length = world.dice.log_between(some_time.0, some_time.1);
+    if let Some(length) = begins(world, Fault::Hidden, Some(host.id())) {
         world.hidden_until.insert(host.id(), now + length);
     }
     if host.is_cut_out() {
@@ -129,6 +126,23 @@ fn spell(world: &mut World, host: &SimHost, op: &Op) -> Option<Fault> {
     // S3 throttles writes first.
     let refused = if op.is_read() { 0.4 } else { 0.7 };
     (storm && world.dice.chance(refused)).then_some(Fault::ThrottleStorm)
+}
+
+/// Whether such a spell begins now, and how long it is.
+fn begins(world: &mut World, fault: Fault, client: Option<u16>) -> Option<Duration> {
+    if !world.dice.chance(world.plan.rate(fault)) {
+        return None;
+    }
+    let (least, most) = (Duration::from_secs(5), Duration::from_secs(60));
+    let length = world.dice.log_between(least, most);
+    let from = world.elapsed();
+    let until = from + length;
+    world.spells.push(Spell {
+        client,
+        from,
+        until,
+    });
+    Some(length)
 }
 
 impl World {

@@ -22,6 +22,17 @@ pub struct Applied {
     pub new: Option<Object>,
 }
 
+/// A while in which requests failed.
+#[derive(Debug, Clone, Copy)]
+pub struct Spell {
+    /// Of which client; `None`: of each.
+    pub client: Option<u16>,
+    /// When it began.
+    pub from: Duration,
+    /// When it was over.
+    pub until: Duration,
+}
+
 /// How many requests of each verb were sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Requests {

@@ -21,7 +21,7 @@ use bytes::Bytes;
 
 pub use client::SimClient;
 pub use fault::{EtagKind, Expected, Fault, Fired, Modes, Plan};
-pub use log::{Applied, Requests, Trace};
+pub use log::{Applied, Requests, Spell, Trace};
 
 use super::sim_clock::SimHost;
 use crate::store::{Etag, Object, StoreKey};
@@ -57,6 +57,10 @@ impl SimStore {
         world.storm_until = None;
         world.denied_until.clear();
         world.hidden_until.clear();
+        let now = world.elapsed();
+        for spell in &mut world.spells {
+            spell.until = spell.until.min(now);
+        }
     }
 
     /// Changes how often things go wrong.
@@ -147,6 +151,11 @@ impl SimStore {
     /// Puts a backup in the place of everything that is stored. The log and the clock go on.
     pub fn restore(&self, backup: BTreeMap<StoreKey, Object>) {
         self.world().objects = backup;
+    }
+
+    /// Storms, and whiles in which a client was refused or not told what is missing.
+    pub fn spells(&self) -> Vec<Spell> {
+        self.world().spells.clone()
     }
 
     /// How often each kind of fault was to be expected so far.

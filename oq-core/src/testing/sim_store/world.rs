@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::fault::{EtagKind, Expected, Fault, Fired, Modes, Plan};
-use super::log::{Applied, Requests, Trace};
+use super::log::{Applied, Requests, Spell, Trace};
 use crate::store::{Changed, Dated, Etag, List, Listed, Object, Page, StoreError, StoreKey, Write};
 use crate::testing::sim_clock::now;
 use crate::testing::sim_entropy::Dice;
@@ -88,6 +88,7 @@ pub(super) struct World {
     pub(super) storm_until: Option<Instant>,
     pub(super) denied_until: BTreeMap<u16, Instant>,
     pub(super) hidden_until: BTreeMap<u16, Instant>,
+    pub(super) spells: Vec<Spell>,
     pub(super) story: Option<Vec<String>>,
     pub(super) start: Instant,
     epoch: StoreTime,
@@ -111,6 +112,7 @@ impl World {
             storm_until: None,
             denied_until: BTreeMap::new(),
             hidden_until: BTreeMap::new(),
+            spells: Vec::new(),
             story: None,
             start: now(),
             epoch,

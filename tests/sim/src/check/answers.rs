@@ -43,6 +43,25 @@ pub fn check(run: &Played, all: &Histories, bad: &mut Vec<Violation>) {
     keys(run, all, bad);
 }
 
+/// When the last submission began whose answer named an object.
+pub fn asked(run: &Played) -> BTreeMap<Name, Duration> {
+    let submits = run.observed.submits.iter().filter_map(|s| match s.answer {
+        Answer::Ok { id, .. } => {
+            let queue = run.scenario.submissions[s.submission].queue;
+            Some(((queue_name(queue), id), s.asked))
+        }
+        Answer::Refused | Answer::Doubt(_) => None,
+    });
+    let retries = run.observed.retries.iter();
+    let retries = retries.map(|r| ((queue_name(r.queue), r.new.object()), r.asked));
+    let mut last = BTreeMap::new();
+    for (name, asked) in submits.chain(retries) {
+        let known: &mut Duration = last.entry(name).or_default();
+        *known = asked.max(*known);
+    }
+    last
+}
+
 /// Which scripts each object holds.
 fn written(all: &Histories) -> BTreeMap<Name, Vec<usize>> {
     let created = |name: &Name, h: &History| {

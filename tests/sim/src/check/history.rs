@@ -52,6 +52,8 @@ pub struct Histories {
     pub parcels: Parcels,
     /// Tasks that somebody tried again, answered or not.
     pub retried: BTreeSet<(QueueName, TaskId)>,
+    /// When the last submission began whose answer named the object.
+    pub asked: BTreeMap<Name, Duration>,
 }
 
 /// A purge: what was submitted before a moment may be gone from now on.
@@ -61,6 +63,9 @@ pub struct Purge {
     pub at: Duration,
     pub before: StoreTime,
 }
+
+/// What is submitted so long after a purge is younger than it.
+const PURGING: Duration = Duration::from_secs(2);
 
 /// Who is nobody's client.
 pub const BY_HAND: u16 = 0;
@@ -108,12 +113,14 @@ impl Histories {
         self.retried.contains(&(queue.clone(), task))
     }
 
-    /// Whether an object may be gone at a moment because its queue was purged.
+    /// Whether an object may be gone at a moment because its queue was purged. A task is as old as the
+    /// record of its key, but nobody who submits after a purge may be told of a task that it took.
     pub fn purged(&self, name: &Name, at: Duration) -> bool {
         let history = self.objects.get(name);
         let created = history.and_then(|h| h.live.iter().find_map(|c| c.new.as_ref()));
+        let asked = self.asked.get(name).copied().unwrap_or_default();
         created.is_some_and(|live| {
-            let of = |p: &&Purge| p.queue == name.0 && p.at <= at;
+            let of = |p: &&Purge| p.queue == name.0 && p.at <= at && asked < p.at + PURGING;
             let mut purges = self.purges.iter().filter(of);
             purges.any(|p| live.write.created < p.before)
         })
@@ -281,5 +288,67 @@ pub fn name_of(key: &Key) -> Option<Name> {
         Key::Live(q, id) | Key::Done(q, id) | Key::Payload(q, id, ..) => Some((q.clone(), *id)),
         Key::Dead(q, task) => Some((q.clone(), task.object())),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use oq_core::record::{Data, Json, ObjectId, Priority, Shard, Slot, TaskType, WriteId};
+    use oq_core::state::submit::{Draft, pending};
+
+    use super::*;
+
+    const S: Duration = Duration::from_secs(1);
+
+    /// A task submitted at 100 s, and a purge a second later.
+    fn purged_task() -> (Histories, Name) {
+        let at = StoreTime(100_000);
+        let by = WriteId::parse("W").expect("it is short");
+        let stamp = Stamp {
+            generation: 1,
+            by: vec![by.clone()],
+            created_by: by,
+            created: at,
+        };
+        let draft = Draft {
+            reason: None,
+            task_type: TaskType::new("act").expect("a good name"),
+            options: Default::default(),
+            available_at: None,
+            key: None,
+            retry_of: None,
+        };
+        let slot = Slot::new(Data::Json(Json::null()));
+        let created = Change {
+            seq: 0,
+            at: 100 * S,
+            sent: 100 * S,
+            client: 1,
+            old: None,
+            new: Some(Arc::new(pending(&draft, vec![slot], stamp))),
+        };
+        let shard = Shard::new(0).expect("there is a first");
+        let id = ObjectId::from_parts(at, 0, Priority::NORMAL, 1, shard);
+        let name = (QueueName::new("mail").expect("a good name"), id);
+        let mut all = Histories::default();
+        all.objects.entry(name.clone()).or_default().live = vec![created];
+        all.purges.push(Purge {
+            queue: name.0.clone(),
+            at: 101 * S,
+            before: StoreTime(101_000),
+        });
+        (all, name)
+    }
+
+    #[test]
+    fn a_purge_excuses_only_what_nobody_was_told_of_who_came_after_it() {
+        let (mut all, name) = purged_task();
+        assert!(!all.purged(&name, 100 * S), "not yet");
+        assert!(all.purged(&name, 101 * S));
+        all.asked.insert(name.clone(), 102 * S);
+        assert!(all.purged(&name, 200 * S), "about at the same time");
+        // Under a key whose record is as old as the task.
+        all.asked.insert(name.clone(), 103 * S);
+        assert!(!all.purged(&name, 200 * S));
     }
 }

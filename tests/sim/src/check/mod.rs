@@ -67,6 +67,7 @@ pub fn check(run: &Played) -> Vec<Violation> {
     let retried = run.observed.retries.iter();
     all.retried
         .extend(retried.map(|r| (queue_name(r.queue), r.old)));
+    all.asked = answers::asked(run);
     for (name, history) in &all.objects {
         life::check(&all, name, history, &mut bad);
         slots::check(name, history, &mut bad);
