@@ -3,7 +3,7 @@
 
 #![allow(missing_docs)]
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
@@ -89,7 +89,7 @@ fn what_is_taken_for_one_goes_on_as_one() {
 
 /// Every world that can come about, told apart by all that is in it.
 fn worlds(rules: &Rules) -> Vec<World> {
-    let mut known: HashMap<String, Vec<World>> = HashMap::new();
+    let mut known: BTreeMap<String, Vec<World>> = BTreeMap::new();
     let (mut open, mut all) = (rules.init_states(), Vec::new());
     while let Some(world) = open.pop() {
         let alike = known.entry(format!("{world:?}")).or_default();
