@@ -92,8 +92,9 @@ impl<'a> Session<'a> {
                 (Some(_), None) => Some(Event::StoreRecovered { after: is.lasted }),
                 _ => None,
             };
-            let line = event.as_ref().and_then(EventLine::of);
-            line.map(|line| self.print.note(&line.text()));
+            if let Some(line) = event.as_ref().and_then(EventLine::of) {
+                self.print.note(&line.text());
+            }
             seen = is;
         }
     }
