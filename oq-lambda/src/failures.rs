@@ -1,5 +1,5 @@
 //! A line in the function's log for each task that fails. `deploy/` counts those of the first kind by
-//! its words: change them there, too.
+//! its words, which are to be there at every level: change them there, too.
 
 use oq_core::record::{Ending, Failure};
 use oq_core::worker::Event;
@@ -20,7 +20,7 @@ pub fn log(event: &Event) {
             ..
         } => {
             let (kind, error) = said(failure.as_ref());
-            tracing::warn!(%queue, %id, %task_type, attempts, kind, error, "a task failed for good");
+            tracing::error!(%queue, %id, %task_type, attempts, kind, error, "a task failed for good");
         }
         Event::Finished {
             queue,

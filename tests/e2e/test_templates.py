@@ -21,8 +21,6 @@ from terraform_schema import SCHEMA, used
 SAM = ROOT / "oq-lambda/deploy/sam/template.yaml"
 TERRAFORM = ROOT / "oq-lambda/deploy/terraform/main.tf"
 PAGE = ROOT / "docs/lambda.md"
-SCHEDULED = ROOT / "oq-lambda/tests/events/direct-scheduled.json"
-"""What a schedule sends for one time; tests of the function give it what this is."""
 
 
 def test_the_command_prints_the_templates():
@@ -322,66 +320,59 @@ def test_the_bucket_is_encrypted_private_and_tells_of_live_objects_only():
     assert json.loads(flat(rule["Value"])) == json.loads(flat(same["filter_prefix"])) == "PREFIX/QUEUE/live/"
 
 
-def test_a_minute_s_schedule_is_the_backstop_and_alarms_tell_when_it_stops():
+def test_a_minute_s_schedule_is_the_backstop():
     resources, template = sam(), terraform()
     tick = resources["Worker"]["Properties"]["Events"]["Tick"]["Properties"]
     rule = template.resources["aws_cloudwatch_event_rule.tick"]
     assert tick["Schedule"] == rule["schedule_expression"] == "rate(1 minute)"
-    bodies = [b["Properties"] for b in resources.values() if b["Type"] == "AWS::CloudWatch::Alarm"]
-    alarms = {(body["MetricName"], body["TreatMissingData"]) for body in bodies}
-    failed = "FailedTasks/${BucketName}/${Prefix}/${Queue}"
-    assert alarms == {
-        (failed, "notBreaching"),
-        ("Errors", "notBreaching"),
-        ("Throttles", "notBreaching"),
-        ("Invocations", "breaching"),
+
+
+def alarms_of_sam() -> dict[str, Any]:
+    found = {n: b for n, b in sam().items() if b["Type"] == "AWS::CloudWatch::Alarm"}
+    return {n: b["Properties"] | {"on": b.get("Condition")} for n, b in found.items()}
+
+
+def test_alarms_tell_of_what_fails_what_is_lost_and_what_stops():
+    alarms, template = alarms_of_sam(), terraform()
+    told = {
+        # What it counts, of whom, how many of it in five minutes, and what no word means.
+        ("FailedTasks/${BucketName}/${Prefix}/${Queue}", None, 1, "notBreaching"),
+        ("Errors", "Worker", 5, "notBreaching"),
+        ("AsyncEventsDropped", "Worker", 1, "notBreaching"),
+        ("Throttles", "Worker", 1, "notBreaching"),
+        ("Invocations", "Worker", 1, "breaching"),
+        ("Errors", "Submit", 5, "notBreaching"),
     }
-    for metric, _ in alarms - {(failed, "notBreaching")}:
-        assert f'metric = "{metric}"' in template.text
-    assert "metric = local.failed" in template.text
+    of = {n: b.get("Dimensions", [{"Value": None}])[0]["Value"] for n, b in alarms.items()}
+    keys = ("MetricName", "Threshold", "TreatMissingData")
+    said = {(b[keys[0]], of[n], b[keys[1]], b[keys[2]]) for n, b in alarms.items()}
+    assert said == told
+    # A function that is not there has no alarm.
+    assert {n for n, b in alarms.items() if b["on"]} == {"SubmitFailing"}
+    assert alarms["SubmitFailing"]["on"] == "SubmitsByHttp"
+    other = template.locals["alarms"]
+    of = {"${local.of_worker}": "Worker", "${local.of_submitter}": "Submit"}
+    failed = "${local.failed}"
+    assert {
+        (
+            "FailedTasks/${BucketName}/${Prefix}/${Queue}" if b["metric"] == failed else b["metric"],
+            of.get(str(b["of"])),
+            b["at"],
+            "breaching" if b["below"] is True or b["below"] == "true" else "notBreaching",
+        )
+        for b in other.values()
+        if b["metric"] != "InvocationDroppedCount"
+    } == told
+    when = {name: b["on"] for name, b in other.items() if b["on"] not in (True, "true")}
+    assert when == {
+        "not-scheduled": "${length(var.schedules) > 0}",
+        "submit-failing": "${local.submitters > 0}",
+    }
     # Whoever is named is told; without anybody they only show their state.
-    told = ["AlarmsAreSent", "AlarmTopic", "AWS::NoValue"]
-    assert all(body["AlarmActions"] == [told] for body in bodies)
+    topic = ["AlarmsAreSent", "AlarmTopic", "AWS::NoValue"]
+    assert all(body["AlarmActions"] == [topic] for body in alarms.values())
     alarm = template.resources["aws_cloudwatch_metric_alarm.worker"]
     assert "var.alarm_topic" in alarm["alarm_actions"]
-
-
-def test_a_schedule_of_terraform_s_sends_a_task_whose_key_is_its_time():
-    resources = terraform().resources
-    (target,) = resources["aws_scheduler_schedule.task"]["target"]
-    sent = target["input"].replace('\\"', '"')
-    for said, value in {
-        "${jsonencode(each.value.type)}": '"sleep"',
-        "${each.value.input}": "1",
-        "${each.key}": "nightly",
-    }.items():
-        assert said in sent
-        sent = sent.replace(said, value)
-    assert_sends_what_a_function_takes(sent)
-    # Without schedules there is nothing of them.
-    assert terraform().variables["schedules"]["default"] == {}
-    none = "${length(var.schedules) == 0 ? 0 : 1}"
-    for kind in ("scheduler_schedule_group.task", "iam_role.schedule", "iam_role_policy.schedule"):
-        assert resources[f"aws_{kind}"]["count"] == none
-    assert resources["aws_scheduler_schedule.task"]["for_each"] == "${var.schedules}"
-
-
-def test_the_documented_schedule_of_sam_s_sends_the_same(tmp_path):
-    (event,) = re.findall(r"```yaml\n( +Nightly:\n.*?)```", PAGE.read_text(), re.DOTALL)
-    template = re.sub(r"(?m)^( +)Tick:\n", lambda tick: event + tick[0], SAM.read_text())
-    assert template != SAM.read_text()
-    (tmp_path / "template.yaml").write_text(template)
-    done = lint(tmp_path / "template.yaml")
-    assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
-    nightly = yaml.load(event, _Functions)["Nightly"]["Properties"]
-    assert_sends_what_a_function_takes(nightly["Input"])
-
-
-def assert_sends_what_a_function_takes(sent: str) -> None:
-    time = "<aws.scheduler.scheduled-time>"
-    assert time in sent
-    sent = sent.replace(time, "2026-11-21T03:00:00Z")
-    assert json.loads(sent) == json.loads(SCHEDULED.read_text())
 
 
 def test_events_beyond_the_concurrency_wait_an_hour_and_failures_are_repeated_twice():
@@ -399,6 +390,16 @@ def test_events_beyond_the_concurrency_wait_an_hour_and_failures_are_repeated_tw
     }
     page = " ".join((ROOT / "docs/lambda.md").read_text().split())
     assert "Events beyond it wait up to an hour, then the schedule finds their tasks." in page
+
+
+def test_failed_tasks_are_counted_at_every_level_that_a_function_may_log_at():
+    """By words of a line that is there even where only errors are logged."""
+    levels = yaml.load(SAM.read_text(), _Functions)["Parameters"]["LogLevel"]["AllowedValues"]
+    condition = terraform().variables["log_level"]["validation"][0]["condition"]
+    assert levels == re.findall(r'"(\w+)"', condition) and "error" in levels
+    words = sam()["FailedTasks"]["Properties"]["FilterPattern"].strip('"')
+    (line,) = re.findall(rf'.*"{words}"\);', (ROOT / "oq-lambda/src/failures.rs").read_text())
+    assert line.strip().startswith("tracing::error!(")
 
 
 def test_failed_tasks_are_counted_by_the_words_that_a_function_logs():

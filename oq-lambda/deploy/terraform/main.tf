@@ -114,7 +114,7 @@ variable "max_concurrency" {
 variable "log_level" {
   type        = string
   default     = "info"
-  description = "Of the program bootstrap (OQ_LOG). Failed tasks are logged at warn."
+  description = "Of the program bootstrap (OQ_LOG). Tasks that failed for good are logged at error, which the alarm counts; those that are tried again at warn."
   validation {
     condition     = contains(["error", "warn", "info", "debug", "trace"], var.log_level)
     error_message = "Use error, warn, info, debug or trace."
@@ -139,12 +139,21 @@ variable "schedules" {
     timezone = optional(string, "UTC")
     type     = string
     input    = optional(string, "null")
+    options  = optional(string, "{}")
   }))
   default     = {}
-  description = "Tasks that are submitted at certain times, by name: at, an expression of EventBridge Scheduler (cron(0 3 * * ? *), rate(1 hour)); the task's type; and its input as JSON, in which <aws.scheduler.scheduled-time> stands for the time."
+  description = "Tasks that are submitted at certain times, by name: at, an expression of EventBridge Scheduler (cron(0 3 * * ? *), rate(1 hour)); the task's type; its input as JSON, in which <aws.scheduler.scheduled-time> stands for the time; and its options as JSON, jsonencode({ timeout = \"10m\", retry = { attempts = 3 } })."
   validation {
     condition     = alltrue([for name, one in var.schedules : can(regex("^[0-9A-Za-z_-]{1,64}$", name)) && can(jsondecode(one.input))])
     error_message = "Name schedules with 1 to 64 letters, digits, - and _, and write inputs as JSON: jsonencode(...)."
+  }
+  validation {
+    condition     = alltrue([for one in var.schedules : can(regex("^[0-9A-Za-z_][0-9A-Za-z._:/-]{0,127}$", one.type))])
+    error_message = "Types of tasks are 1 to 128 of letters, digits, '.', '_', ':', '/' and '-', beginning with a letter, digit or '_'."
+  }
+  validation {
+    condition     = alltrue([for one in var.schedules : try(length(setsubtract(keys(jsondecode(one.options)), ["delay", "expires_in", "key_window", "lease", "max_reschedules", "priority", "retention", "retry", "tags", "timeout"])) == 0, false)])
+    error_message = "Options are the JSON of an object, jsonencode({...}), with delay, expires_in, key_window, lease, max_reschedules, priority, retention, retry, tags or timeout."
   }
 }
 
@@ -511,7 +520,7 @@ resource "aws_lambda_permission" "tick" {
 }
 
 # Tasks by the clock. The key names the schedule and the time, so each time has one task, however often
-# the function is called for it.
+# the function is called for it, as long as that task does not fail.
 resource "aws_scheduler_schedule_group" "task" {
   count = length(var.schedules) == 0 ? 0 : 1
   name  = local.name
@@ -532,8 +541,11 @@ resource "aws_scheduler_schedule" "task" {
   target {
     arn      = aws_lambda_function.worker.arn
     role_arn = aws_iam_role.schedule[0].arn
-    # Put together by hand: jsonencode writes < and > in a way that the scheduler does not find its words in.
-    input = "{\"type\":${jsonencode(each.value.type)},\"input\":${each.value.input},\"key\":\"${each.key}:<aws.scheduler.scheduled-time>\"}"
+    # The scheduler does not find its words where jsonencode wrote < and > around them.
+    input = replace(
+      "${trimsuffix(jsonencode(merge(jsondecode(each.value.options), { type = each.value.type })), "}")},\"input\":${each.value.input},\"key\":\"${each.key}:<aws.scheduler.scheduled-time>\"}",
+      "/\\\\u003c(aws[.]scheduler[.][a-z-]+)\\\\u003e/", "<$1>"
+    )
   }
 }
 
@@ -622,22 +634,28 @@ resource "aws_lambda_function_url" "submit" {
 }
 
 locals {
+  of_worker    = { FunctionName = aws_lambda_function.worker.function_name }
+  of_submitter = { FunctionName = "${local.name}-submit" }
+  of_schedules = { ScheduleGroup = local.name }
   alarms = {
-    tasks-fail = { namespace = "oq", metric = local.failed, at = 1, periods = 1, below = false, why = "Tasks failed for good. The function's log says which and why; so does oq dead." }
-    failing    = { namespace = "AWS/Lambda", metric = "Errors", at = 5, periods = 1, below = false, why = "Invocations fail. The function's log says why." }
-    throttled  = { namespace = "AWS/Lambda", metric = "Throttles", at = 1, periods = 3, below = false, why = "More events than max_concurrency or the account allows. Tasks wait; nothing is lost." }
-    silent     = { namespace = "AWS/Lambda", metric = "Invocations", at = 1, periods = 1, below = true, why = "Not even the schedule starts the function any more." }
+    tasks-fail     = { on = true, namespace = "oq", metric = local.failed, of = {}, at = 1, periods = 1, below = false, why = "Tasks failed for good. The function's log says which and why; so does oq dead." }
+    failing        = { on = true, namespace = "AWS/Lambda", metric = "Errors", of = local.of_worker, at = 5, periods = 1, below = false, why = "Invocations fail. The function's log says why." }
+    dropped        = { on = true, namespace = "AWS/Lambda", metric = "AsyncEventsDropped", of = local.of_worker, at = 1, periods = 1, below = false, why = "Lambda gave up an event that failed three times or waited for an hour. A task that it was to submit is not there; those in the bucket the schedule finds. The function's log says why." }
+    throttled      = { on = true, namespace = "AWS/Lambda", metric = "Throttles", of = local.of_worker, at = 1, periods = 3, below = false, why = "More events than max_concurrency or the account allows. Tasks in the bucket wait, and the schedule finds them." }
+    silent         = { on = true, namespace = "AWS/Lambda", metric = "Invocations", of = local.of_worker, at = 1, periods = 1, below = true, why = "Not even the schedule starts the function any more." }
+    not-scheduled  = { on = length(var.schedules) > 0, namespace = "AWS/Scheduler", metric = "InvocationDroppedCount", of = local.of_schedules, at = 1, periods = 1, below = false, why = "EventBridge could not call the function for a schedule, and gave up: its task is not there." }
+    submit-failing = { on = local.submitters > 0, namespace = "AWS/Lambda", metric = "Errors", of = local.of_submitter, at = 5, periods = 1, below = false, why = "Invocations of the function that submits fail. Its log says why." }
   }
 }
 
 resource "aws_cloudwatch_metric_alarm" "worker" {
-  for_each            = local.alarms
+  for_each            = { for name, alarm in local.alarms : name => alarm if alarm.on }
   alarm_name          = "${local.name}-${each.key}"
   alarm_description   = each.value.why
   alarm_actions       = var.alarm_topic == "" ? [] : [var.alarm_topic]
   namespace           = each.value.namespace
   metric_name         = each.value.metric
-  dimensions          = each.value.namespace == "oq" ? {} : { FunctionName = aws_lambda_function.worker.function_name }
+  dimensions          = each.value.of
   statistic           = "Sum"
   period              = 300
   evaluation_periods  = each.value.periods

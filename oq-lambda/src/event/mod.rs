@@ -3,6 +3,7 @@
 //! One document after another source's is told apart by the members that only it has. Members that
 //! nobody asked for are skipped unread, so an event of 6 MB costs little memory.
 
+mod direct;
 mod drain;
 mod http;
 mod message;
@@ -92,8 +93,7 @@ impl Event {
             return Ok(Event::Drain(read(document, "the request to drain")?));
         }
         if outline.task_type.is_some() {
-            let task = Submit::parse(document).map_err(|e| Unknown(e.to_string()))?;
-            return Ok(Event::Submit(Box::new(task)));
+            return Ok(Event::Submit(Box::new(direct::task(document)?)));
         }
         Err(Unknown(format!("not an event that oq knows; {FORMS}")))
     }

@@ -71,9 +71,9 @@ async fn each_failure_is_a_line_with_the_task_its_attempt_and_its_error() {
     let [last] = last.as_slice() else {
         panic!("{last:?}")
     };
-    for (line, attempt) in [(again, "attempt=1"), (last, "attempts=2")] {
+    for (line, level, attempt) in [(again, "WARN", "attempt=1"), (last, "ERROR", "attempts=2")] {
         for part in [
-            "WARN",
+            level,
             "queue=default",
             &id,
             "task_type=fail",

@@ -68,3 +68,26 @@ async fn each_time_has_one_task_however_often_the_schedule_calls() {
     ids.dedup();
     assert_eq!(ids.len(), 3);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_key_in_which_nobody_put_the_time_is_refused_since_it_would_stand_for_every_time() {
+    let world = World::new();
+    let function = world.function().await;
+    let word = "<aws.scheduler.scheduled-time>";
+    let hidden = r"\u003caws.scheduler.scheduled-time\u003e";
+    for time in [word, hidden, "<aws.scheduler.execution-id>"] {
+        let event = NIGHT.replace("2026-11-21T03:00:00Z", time);
+        let failed = invoke(&function, &event, 60).await.unwrap_err();
+        let said = failed.to_string();
+        assert_eq!(failed.code(), "OQ-INVALID", "{said}");
+        for part in ["nightly:<aws.scheduler.", "each later time", "rule"] {
+            assert!(said.contains(part), "{said}");
+        }
+        assert_eq!(world.live().await, 0);
+    }
+    // In an input it is a text as any other.
+    let mut event: Value = serde_json::from_str(NIGHT).unwrap();
+    event["input"] = json!(word);
+    invoke(&function, &event.to_string(), 60).await.unwrap();
+    assert_eq!(world.live().await, 1);
+}
