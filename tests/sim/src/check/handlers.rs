@@ -135,7 +135,7 @@ impl<'a> One<'a> {
         let fits = match end {
             End::Completed => {
                 let late = charged && kind == Failure::TIMEOUT && self.was_late();
-                self.completed(outcome) || self.not_stored(outcome, kind) || late
+                self.completed(outcome) || self.not_stored(outcome, kind, charged) || late
             }
             End::Failed => charged && kind == "error",
             End::Fatal => charged && kind == "fatal" && is(Ending::Failed),
@@ -184,8 +184,9 @@ impl<'a> One<'a> {
 
     /// A result that gets an object of its own may fail to get it, or its worker was told to stop
     /// meanwhile: by the end of a drain after most of its time, which is charged.
-    fn not_stored(&self, outcome: Option<&Outcome>, kind: &str) -> bool {
-        let released = outcome.is_none() && kind != "error";
+    fn not_stored(&self, outcome: Option<&Outcome>, kind: &str, charged: bool) -> bool {
+        // What is shown may be an earlier attempt's failure.
+        let released = outcome.is_none() && !(charged && kind == "error");
         let machine = self.run.machines.get(&self.start.client);
         let drains = machine.is_some_and(|m| m.drain.is_some());
         let late = drains && kind == Failure::TIMEOUT;
