@@ -83,5 +83,8 @@ fn a_purge_waits_for_room_and_says_so() {
 
 #[test]
 fn a_drain_waits_for_room_and_says_so() {
-    tells_once(&["worker", "--drain", "--task", "echo=cat"], "\"completed\":4");
+    tells_once(
+        &["worker", "--drain", "--task", "echo=cat"],
+        "\"completed\":4",
+    );
 }
