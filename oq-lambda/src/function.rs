@@ -1,9 +1,9 @@
 //! A function: from the document of an invocation to its answer.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use oq_core::record::{MIN_LEASE, QueueName};
+use oq_core::record::{MIN_LEASE, QueueName, TaskType};
 use oq_core::worker::{Drain, Drained, Lead, LeadEnd, Stopped};
 use oq_core::{Queue, Worker};
 
@@ -13,7 +13,7 @@ use crate::failures;
 use crate::http::{self, DEFAULT_MAX_BODY, Reply, Rules};
 use crate::leads::{Asked, Ignored, asked};
 use crate::repeat;
-use crate::submit::submit_handler;
+use crate::submit::{Submit, submit_handler};
 use crate::thaw::Thaw;
 use crate::watch::Watch;
 
@@ -77,6 +77,7 @@ pub struct Function {
     worker: Option<Worker>,
     queue: Queue,
     rules: Option<Rules>,
+    declared: BTreeMap<TaskType, Submit>,
     linger: Duration,
     thaw: Thaw,
     watch: Watch,
@@ -113,6 +114,7 @@ impl Function {
             worker,
             queue,
             rules,
+            declared: BTreeMap::new(),
             linger: LINGER,
             thaw: Thaw::default(),
             watch: Watch::default(),
@@ -131,6 +133,16 @@ impl Function {
     /// Takes no tasks by HTTP.
     pub fn closed(mut self) -> Self {
         self.rules = None;
+        self
+    }
+
+    /// What tasks of these types say where their events do not, whether they come directly or by HTTP:
+    /// the queue, priority, timeout, lease, retry policy, expiry, retention and reschedules. Tasks of
+    /// other types are as they come.
+    pub fn declare(mut self, types: impl IntoIterator<Item = Submit>) -> Self {
+        let types = types.into_iter();
+        self.declared
+            .extend(types.map(|submit| (submit.task.task_type.clone(), submit)));
         self
     }
 
@@ -192,12 +204,16 @@ impl Function {
         let event = Event::read(document).map_err(|unknown| Failed::Event(unknown.0))?;
         match event {
             Event::Http(request) => Ok(Answer::Reply(match &self.rules {
-                Some(rules) => http::reply(&self.queue, rules, &request).await,
+                Some(rules) => {
+                    let declared = |submit| self.declared(submit);
+                    http::reply(&self.queue, rules, declared, &request).await
+                }
                 None => Reply::closed(),
             })),
-            Event::Submit(submit) => Ok(Answer::Accepted(
-                submit_handler(&self.queue, submit.once_for(request)).await?,
-            )),
+            Event::Submit(submit) => {
+                let submit = self.declared(*submit).once_for(request);
+                Ok(Answer::Accepted(submit_handler(&self.queue, submit).await?))
+            }
             Event::Tick => {
                 let how = Drain::all().sweep_one_in(SWEEP_ONE_IN);
                 self.drained(how, time).await
@@ -207,6 +223,14 @@ impl Function {
                 self.drained(how, time).await
             }
             Event::Objects(source, messages) => self.objects(source, &messages, time).await,
+        }
+    }
+
+    /// As it is submitted: with what its type declares.
+    fn declared(&self, submit: Submit) -> Submit {
+        match self.declared.get(&submit.task.task_type) {
+            Some(declared) => submit.or(declared),
+            None => submit,
         }
     }
 

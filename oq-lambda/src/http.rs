@@ -67,10 +67,15 @@ impl Reply {
     }
 }
 
-/// Submits the task of a request: 202 and its id, 200 if it was there under the same key, or what is
+/// Submits the task of a request, with what is declared of its type: 202 and its id, 200 if it was there under the same key, or what is
 /// wrong.
-pub async fn reply(queue: &Queue, rules: &Rules, request: &Request) -> Reply {
-    let submit = match understood(queue, rules, request) {
+pub async fn reply(
+    queue: &Queue,
+    rules: &Rules,
+    declared: impl FnOnce(Submit) -> Submit,
+    request: &Request,
+) -> Reply {
+    let submit = match understood(queue, rules, declared, request) {
         Ok(submit) => submit,
         Err(refused) => return *refused,
     };
@@ -85,7 +90,12 @@ fn said(accepted: &Accepted) -> Reply {
     Reply::new(status, &json!(accepted))
 }
 
-fn understood(queue: &Queue, rules: &Rules, request: &Request) -> Result<Submit, Box<Reply>> {
+fn understood(
+    queue: &Queue,
+    rules: &Rules,
+    declared: impl FnOnce(Submit) -> Submit,
+    request: &Request,
+) -> Result<Submit, Box<Reply>> {
     let wrong = |status, why: String| Err(Box::new(Reply::refused(status, "OQ-INVALID", why)));
     if request.method() != "POST" {
         let why = format!("{} is not possible here: POST a task", request.method());
@@ -112,7 +122,7 @@ fn understood(queue: &Queue, rules: &Rules, request: &Request) -> Result<Submit,
         Err(why) => return wrong(400, why.to_owned()),
     };
     let mut submit = match Submit::parse(&text) {
-        Ok(submit) => submit,
+        Ok(submit) => declared(submit),
         Err(e) => return wrong(400, format!("the body is not a task: {e}")),
     };
     match (request.header("idempotency-key"), &submit.task.key) {

@@ -59,6 +59,7 @@ pub use http::{DEFAULT_MAX_BODY, Reply};
 pub use programs::programs;
 pub use submit::{Accepted, Submit, submit_handler};
 
+use oq_core::record::QueueName;
 use oq_core::{Queue, Result};
 
 /// The queue that `OQ_QUEUE` names (`default` unless set), in the store that `OQ_URL` names. It is
@@ -66,7 +67,7 @@ use oq_core::{Queue, Result};
 ///
 /// # Errors
 ///
-/// [`Invalid`](oq_core::Error::Invalid) without `OQ_URL`, and those of [`Queue::connect`].
+/// [`Invalid`](oq_core::Error::Invalid) without `OQ_URL`, those of [`settings::queue`], and those of [`Queue::connect`].
 pub async fn connect() -> Result<Queue> {
     let Some(url) = settings::said("OQ_URL") else {
         return Err(oq_core::Error::Invalid {
@@ -74,7 +75,8 @@ pub async fn connect() -> Result<Queue> {
             why: "it is not set: name the store in it, as in s3://BUCKET/PREFIX".into(),
         });
     };
-    open(&url, settings::said("OQ_QUEUE").as_deref()).await
+    let queue = settings::queue()?;
+    open(&url, queue.as_ref().map(QueueName::as_str)).await
 }
 
 /// A queue (`default` unless named) of the store at a URL, [`quiet`].

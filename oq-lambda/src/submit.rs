@@ -84,6 +84,25 @@ impl Submit {
         })
     }
 
+    /// What it does not say itself of its queue and of how it is run, another one says for it. A retry
+    /// policy is one thing: one that it has is not mixed with the other's.
+    pub(crate) fn or(self, declared: &Submit) -> Submit {
+        let (said, unless) = (self.task, declared.task.clone());
+        Submit {
+            queue: self.queue.or_else(|| declared.queue.clone()),
+            task: TaskSpec {
+                priority: said.priority.or(unless.priority),
+                timeout: said.timeout.or(unless.timeout),
+                lease: said.lease.or(unless.lease),
+                retry: said.retry.or(unless.retry),
+                expires_in: said.expires_in.or(unless.expires_in),
+                retention: said.retention.or(unless.retention),
+                max_reschedules: said.max_reschedules.or(unless.max_reschedules),
+                ..said
+            },
+        }
+    }
+
     /// Accepted once for a request, unless it has a key of its own: Lambda repeats an asynchronous
     /// invocation under the id of the first.
     pub(crate) fn once_for(mut self, request: Option<&str>) -> Submit {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use oq_core::env::Env;
 use oq_core::queue::{Cancelled, Queue, TaskView};
 use oq_core::record::{Json, TaskId};
 use oq_core::{Error, Result};
@@ -159,12 +160,22 @@ impl Client {
         }))
     }
 
-    /// Waits until the workers' bells are rung for what was submitted.
-    fn flush(&self, py: Python<'_>) -> PyResult<Request> {
+    /// Waits until the workers' bells are rung for what was submitted, at most so many seconds; whether
+    /// there is nothing left to ring.
+    #[pyo3(signature = (within=None))]
+    fn flush(&self, py: Python<'_>, within: Option<f64>) -> PyResult<Request> {
         let store = self.store(py)?;
+        let within = within.map(|s| seconds("time to flush", s)).transpose();
+        let within = within.map_err(|e| raise(py, e))?;
         Ok(Request::new(async move {
-            store.flush().await;
-            Ok(())
+            Ok(match within {
+                None => {
+                    store.flush().await;
+                    true
+                }
+                // Even without any time it is seen that there is nothing to ring.
+                Some(within) => Env::system().within(within, store.flush()).await.is_some(),
+            })
         }))
     }
 

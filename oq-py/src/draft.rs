@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use oq_core::record::{Growth, Json, Priority, Retry, TaskType};
+use oq_core::queue::{Moment, RetrySpec, Span, TaskSpec};
+use oq_core::record::{Growth, Json, Priority, QueueName, TaskType};
 use oq_core::{Error, Result, StoreTime, Task};
+use oq_lambda::Submit;
 use pyo3::prelude::*;
 
 use crate::errors::raise;
@@ -17,6 +19,8 @@ type RetryParts = (u32, String, f64, f64, f64, Vec<String>, Vec<String>);
 pub struct Draft {
     /// The task, with nothing as its input.
     pub task: Task,
+    /// What was said of it.
+    spec: TaskSpec,
 }
 
 #[pymethods]
@@ -44,54 +48,38 @@ impl Draft {
         trace: Option<String>,
         max_snoozes: Option<u32>,
     ) -> PyResult<Draft> {
-        let build = || -> Result<Task> {
-            let mut task = Task::of(TaskType::new(task_type)?, Json::null())?;
-            if let Some(delay) = delay {
-                task = task.delay(seconds("delay", delay)?);
-            }
-            if let Some(at) = at {
-                let since_1970 = seconds("time", at.max(0.0))?.as_millis();
-                let millis = u64::try_from(since_1970).unwrap_or(u64::MAX);
-                task = task.available_at(StoreTime::from_millis(millis));
-            }
-            if let Some(priority) = priority {
-                task = task.priority(priority.parse::<Priority>()?);
-            }
-            if let Some(timeout) = timeout {
-                task = task.timeout(seconds("timeout", timeout)?);
-            }
-            if let Some(lease) = lease {
-                task = task.lease(seconds("lease", lease)?);
-            }
-            if let Some(parts) = retry {
-                task = task.retry(policy(parts)?);
-            }
-            if let Some(after) = expires_in {
-                task = task.expires_in(seconds("expires_in", after)?);
-            }
-            if let Some(retention) = retention {
-                task = task.retention(seconds("retention", retention)?);
-            }
-            if let Some(key) = key {
-                task = task.key(key);
-            }
-            if let Some(window) = key_window {
-                task = task.key_window(seconds("key_window", window)?);
-            }
-            for (name, value) in tags.into_iter().flatten() {
-                task = task.tag(name, value);
-            }
-            if let Some(trace) = trace {
-                task = task.trace_parent(trace);
-            }
-            if let Some(times) = max_snoozes {
-                task = task.max_reschedules(times);
-            }
-            task.check()?;
-            Ok(task)
+        let build = || -> Result<Draft> {
+            let spec = TaskSpec {
+                task_type: TaskType::new(task_type)?,
+                input: Json::null(),
+                delay: span("delay", delay)?,
+                at: at.map(moment).transpose()?,
+                priority: priority.map(str::parse::<Priority>).transpose()?,
+                timeout: span("timeout", timeout)?,
+                lease: span("lease", lease)?,
+                expires_in: span("expires_in", expires_in)?,
+                retention: span("retention", retention)?,
+                key,
+                key_window: span("key_window", key_window)?,
+                tags: tags.unwrap_or_default(),
+                retry: retry.map(policy).transpose()?,
+                max_reschedules: max_snoozes,
+                trace,
+            };
+            let task = spec.clone().task()?;
+            Ok(Draft { task, spec })
         };
-        let task = build().map_err(|e| raise(py, e))?;
-        Ok(Draft { task })
+        build().map_err(|e| raise(py, e))
+    }
+}
+
+impl Draft {
+    /// What its type declares: all that is said here of how it is run, and its queue.
+    pub fn declared(&self, queue: &str) -> Result<Submit> {
+        Ok(Submit {
+            task: self.spec.clone(),
+            queue: Some(QueueName::new(queue)?),
+        })
     }
 }
 
@@ -103,7 +91,17 @@ pub fn seconds(what: &str, value: f64) -> Result<Duration> {
     })
 }
 
-fn policy(parts: RetryParts) -> Result<Retry> {
+fn span(what: &str, value: Option<f64>) -> Result<Option<Span>> {
+    value.map(|s| seconds(what, s).map(Span)).transpose()
+}
+
+fn moment(at: f64) -> Result<Moment> {
+    let since_1970 = seconds("time", at.max(0.0))?.as_millis();
+    let millis = u64::try_from(since_1970).unwrap_or(u64::MAX);
+    Ok(Moment(StoreTime::from_millis(millis)))
+}
+
+fn policy(parts: RetryParts) -> Result<RetrySpec> {
     let (attempts, growth, base, cap, jitter, never, only) = parts;
     let growth = match growth.as_str() {
         "fixed" => Growth::Fixed,
@@ -116,12 +114,12 @@ fn policy(parts: RetryParts) -> Result<Retry> {
             });
         }
     };
-    Ok(Retry {
-        attempts,
-        growth,
-        base: seconds("retry base", base)?,
-        cap: seconds("retry cap", cap)?,
-        jitter,
+    Ok(RetrySpec {
+        attempts: Some(attempts),
+        growth: Some(growth),
+        base: span("retry base", Some(base))?,
+        cap: span("retry cap", Some(cap))?,
+        jitter: Some(jitter),
         never,
         only,
     })

@@ -6,13 +6,17 @@ use std::time::Duration;
 
 use oq_core::record::QueueName;
 use oq_core::{Error, Result};
+use oq_lambda::Submit;
 use pyo3::prelude::*;
 
 use crate::client::Client;
-use crate::draft::seconds;
+use crate::draft::{Draft, seconds};
 use crate::errors::raise;
 use crate::request::Request;
 use crate::worker::Worker;
+
+/// How tasks are declared, and their queues.
+type Declared = Vec<(Py<Draft>, String)>;
 
 /// A function that answers one event after the other.
 #[pyclass(frozen, module = "oq._oq")]
@@ -25,15 +29,20 @@ impl Function {
     fn handler(
         py: Python<'_>,
         worker: &Worker,
+        declared: Declared,
         open_to: Vec<String>,
         max_body: usize,
         linger: f64,
     ) -> PyResult<Request> {
-        let linger = seconds("linger", linger).map_err(|e| raise(py, e))?;
+        let read = || {
+            let linger = seconds("linger", linger)?;
+            Ok((linger, read(&declared)?, names(&open_to)?))
+        };
+        let (linger, declared, open_to) = read().map_err(|e| raise(py, e))?;
         let worker = worker.build();
         Ok(Request::new(async move {
             let function = oq_lambda::handler(worker.await?).linger(linger);
-            let open_to: Vec<_> = open_to.iter().map(QueueName::new).collect::<Result<_>>()?;
+            let function = function.declare(declared);
             Ok(Function(Arc::new(match open_to.is_empty() {
                 true => function,
                 false => function.open_to(open_to, max_body),
@@ -47,20 +56,24 @@ impl Function {
         oq_lambda::settings::concurrency().map_err(|e| raise(py, e))
     }
 
-    /// Only submits.
+    /// Only submits: to its queue, and to those of what is declared.
     #[staticmethod]
     fn submitter(
         py: Python<'_>,
         client: &Client,
         queue: String,
+        declared: Declared,
         max_body: usize,
     ) -> PyResult<Request> {
         let store = client.store(py)?;
+        let declared = read(&declared).map_err(|e| raise(py, e))?;
         Ok(Request::new(async move {
             let queue = store.queue(&queue).await?;
-            let open_to = [queue.name().clone()];
+            let own = std::iter::once(queue.name().clone());
+            let queues = declared.iter().filter_map(|submit| submit.queue.clone());
+            let open_to: Vec<_> = own.chain(queues).collect();
             let function = oq_lambda::submitter(queue).open_to(open_to, max_body);
-            Ok(Function(Arc::new(function)))
+            Ok(Function(Arc::new(function.declare(declared))))
         }))
     }
 
@@ -77,6 +90,17 @@ impl Function {
         let function = self.0.clone();
         Ok(Request::new(answer(function, event, deadline, request)))
     }
+}
+
+fn read(declared: &Declared) -> Result<Vec<Submit>> {
+    declared
+        .iter()
+        .map(|(draft, queue)| draft.get().declared(queue))
+        .collect()
+}
+
+fn names(queues: &[String]) -> Result<Vec<QueueName>> {
+    queues.iter().map(QueueName::new).collect()
 }
 
 async fn answer(

@@ -66,6 +66,7 @@ fn _oq(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(seconds, module)?)?;
     module.add_function(wrap_pyfunction!(check_seconds, module)?)?;
     module.add_function(wrap_pyfunction!(check_queue, module)?)?;
+    module.add_function(wrap_pyfunction!(named_queue, module)?)?;
     module.add_function(wrap_pyfunction!(first_line, module)?)?;
     module.add_function(wrap_pyfunction!(states, module)?)
 }
@@ -110,6 +111,13 @@ fn check_seconds(py: Python<'_>, what: &str, value: f64) -> PyResult<()> {
 fn check_queue(py: Python<'_>, name: &str) -> PyResult<()> {
     let checked = oq_core::record::QueueName::new(name);
     checked.map(drop).map_err(|e| errors::raise(py, e))
+}
+
+/// The queue that `OQ_QUEUE` names, if it names one.
+#[pyfunction]
+fn named_queue(py: Python<'_>) -> PyResult<Option<String>> {
+    let named = oq_lambda::settings::queue().map_err(|e| errors::raise(py, e))?;
+    Ok(named.map(|name| name.as_str().to_owned()))
 }
 
 /// The first line of a failure's message that says something.

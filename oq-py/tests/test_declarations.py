@@ -42,6 +42,7 @@ def task(memory_app):
 WRONG = [
     (lambda a, t: oq.App(3), "url: expected text, got 3"),
     (lambda a, t: oq.App(queue="a/b"), 'queue name "a/b"'),
+    (lambda a, t: oq.App(queue=""), 'queue name ""'),
     (lambda a, t: oq.App(queue=3), "queue: expected text, got 3"),
     (lambda a, t: a.task(queue="Bad Queue!"), 'queue name "Bad Queue!"'),
     (lambda a, t: a.task(queue=3), "queue: expected text"),

@@ -106,7 +106,10 @@ def test_the_real_runtime_client_answers_event_after_event(url, tmp_path):
 
 
 @linux
-def test_the_examples_of_the_page_run_and_pass_mypy(tmp_path, monkeypatch):
+@pytest.mark.parametrize("queue", ["", "mailq"])
+def test_the_examples_of_the_page_run_and_pass_mypy(queue, tmp_path, monkeypatch):
+    if queue:  # as both templates say it
+        monkeypatch.setenv("OQ_QUEUE", queue)
     page = (EVENTS.parents[2] / "docs/lambda.md").read_text()
     jobs, producer = re.findall(r"^```python\n(.*?)^```$", page, re.M | re.S)
     url = f"sqlite:{tmp_path}/oq.db"
@@ -132,6 +135,43 @@ def test_the_examples_of_the_page_run_and_pass_mypy(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     out, err, code = api.run(["--strict", "jobs.py", "producer.py"])
     assert code == 0, out + err
+
+
+IN_PROCESSES = """
+import os
+import oq
+
+app = oq.App()
+
+@app.on_start
+async def start() -> None:
+    with open("starts", "a") as file:
+        print(os.getpid(), file=file)
+
+@app.task(process=True)
+def heavy() -> "list[str]":
+    event = {"drain": True}
+    try:
+        return [str(os.getpid()), handler(event, None), submitter(event, None)]
+    except oq.Unusable as e:
+        submitter.close()
+        return [str(os.getpid()), str(e)]
+
+handler = oq.lambda_handler(app)
+submitter = oq.lambda_submitter(app)
+"""
+
+
+@linux
+def test_a_function_s_processes_start_it_no_second_time(tmp_path):
+    function = Lambda(tmp_path, f"sqlite:{tmp_path}/oq.db", IN_PROCESSES)
+    submit = function.file("submit", {"type": "heavy", "input": []})
+    tick = function.file("tick", TICK)
+    code, (accepted, *_, ran), err = function.run(submit, submit, tick)
+    assert (code, ran["completed"]) == (0, 2), err
+    (start,) = (tmp_path / "starts").read_text().split()
+    pid, says = function.app.handle(accepted["id"]).status_sync().output
+    assert pid != start and "process=True" in says
 
 
 @linux

@@ -3,7 +3,7 @@
 use oq_core::Queue;
 use oq_core::queue::TaskState;
 use oq_core::store::Faults;
-use oq_lambda::{Function, Time};
+use oq_lambda::{Function, Submit, Time};
 use serde_json::{Value, json};
 
 use crate::world::{DOWN, S, World, invoke, pause, post};
@@ -109,4 +109,71 @@ async fn by_http_the_header_alone_decides() {
             "{reply}"
         );
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_event_does_not_say_its_type_declares() {
+    let world = World::new();
+    let (queue, function) = submitter(&world).await;
+    let declared = r#"{ "type": "send", "queue": "mail", "priority": "high", "timeout": "30s",
+        "retry": { "attempts": 1, "never": ["no"] }, "retention": "7d", "max_reschedules": 3,
+        "lease": "40s", "expires_in": "1h" }"#;
+    let mail = queue.named("mail").await.unwrap();
+    let open = [mail.name().clone(), queue.name().clone()];
+    let function = function
+        .open_to(open, 1 << 20)
+        .declare([Submit::parse(declared).unwrap()]);
+    let bare = r#"{ "type": "send", "input": 1 }"#;
+    let said = r#"{ "type": "send", "input": 1, "timeout": 9, "retry": { "attempts": 4 },
+        "queue": "default" }"#;
+    let mut came = Vec::new();
+    for event in [
+        bare.to_owned(),
+        said.to_owned(),
+        post(None, bare),
+        post(None, said),
+    ] {
+        let answer = invoke(&function, &event, 60).await.unwrap();
+        let accepted = match answer["body"].as_str() {
+            Some(body) => serde_json::from_str(body).unwrap(),
+            None => answer,
+        };
+        let queue = match accepted["queue"].as_str().unwrap() {
+            "mail" => &mail,
+            _ => &queue,
+        };
+        let id = accepted["id"].as_str().unwrap().parse().unwrap();
+        let view = queue.get(id).await.unwrap();
+        let options = view.options.clone();
+        let seconds = |span: std::time::Duration| span.as_secs();
+        assert_eq!(
+            (
+                view.priority.value(),
+                options.max_reschedules,
+                seconds(options.retention)
+            ),
+            (8, Some(3), 7 * 24 * 3600)
+        );
+        assert_eq!(seconds(options.lease), 40);
+        assert_eq!(options.expires_at.unwrap().since(view.submitted), 3600 * S);
+        came.push((
+            queue.name().to_string(),
+            seconds(options.timeout),
+            options.retry.attempts,
+            options.retry.never.len(),
+        ));
+    }
+    let (declared, event) = (
+        ("mail".to_owned(), 30, 1, 1),
+        ("default".to_owned(), 9, 4, 0),
+    );
+    assert_eq!(
+        came,
+        [&declared, &event, &declared, &event].map(Clone::clone)
+    );
+    // Of another type nothing is declared.
+    let other = invoke(&function, TASK, 60).await.unwrap();
+    assert_eq!(other["queue"], "default");
+    let view = queue.get(other["id"].as_str().unwrap().parse().unwrap());
+    assert_eq!(view.await.unwrap().options.max_reschedules, None);
 }

@@ -29,7 +29,7 @@ from ._options import (
     to_seconds,
     whole,
 )
-from ._oq import Client, Event
+from ._oq import Client, Event, named_queue
 from ._task import Call, Task
 from .errors import Invalid, Unusable
 
@@ -62,12 +62,13 @@ class App:
     """A store and the tasks that are kept in it. Threads may share it.
 
     ``url`` is ``s3://bucket/prefix``, ``sqlite:path`` or ``memory:``; ``OQ_URL`` unless given. The
-    store is opened by the first request.
+    store is opened by the first request. ``queue`` is that of tasks that name none: what ``OQ_QUEUE``
+    names when the app is made, or ``default``, unless given.
     """
 
-    def __init__(self, url: str | None = None, *, queue: str = "default") -> None:
+    def __init__(self, url: str | None = None, *, queue: str | None = None) -> None:
         self._url = url if url is None else text(url, "url")
-        self.queue: str = queue_name(queue)
+        self.queue: str = (named_queue() or "default") if queue is None else queue_name(queue)
         """The queue of tasks that name none."""
         self.tasks: dict[str, Task[..., Any, Any]] = {}
         """The tasks by their names."""

@@ -12,7 +12,7 @@ import threading
 from queue import SimpleQueue
 from typing import Any
 
-from . import _answer, _forks
+from . import _answer, _forks, _process
 from ._context import Context, running
 from ._process import receive, send
 from ._task import Task
@@ -132,6 +132,7 @@ def main(descriptor: int) -> None:
     if first is None:
         return
     sys.path[:] = first["path"]
+    _process.is_child = True
     _forks_leave(end)
     starts: SimpleQueue[dict[str, Any]] = SimpleQueue()
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import atexit
 import json
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterable
@@ -18,13 +17,13 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ._bridge import answer
-from ._oq import Function
-from ._options import CONCURRENCY, Duration, to_seconds
+from ._oq import Function, named_queue
+from ._options import CONCURRENCY, Duration, queue_name, to_seconds, whole
 from .errors import Invalid, Unusable
 
 if TYPE_CHECKING:
     from ._app import App, Queues
-    from ._oq import Request, Worker
+    from ._oq import Draft, Request, Worker
     from ._worker import Attempts, WorkerOptions
 
 T = TypeVar("T")
@@ -66,29 +65,55 @@ def lambda_handler(
     grants for that. ``queues`` is what ``OQ_QUEUE`` names, or all that tasks name; ``concurrency``,
     how many run at once, what ``OQ_CONCURRENCY`` says, or 32. ``linger`` says
     for how long it waits for a task that an event tells of and that is not due yet. With ``http``
-    it also takes tasks by HTTP, for its own queues or for those that are named.
+    it also takes tasks by HTTP, for its own queues or for those that are named. What an event does not
+    say of a task of the app, its declaration says: ``queue``, ``retry``, ``timeout`` and so on.
     """
+    from . import _process
+
+    if _process.is_child:
+        return _InChild()
     if queues is None:
-        queues = os.environ.get("OQ_QUEUE") or None
+        queues = named_queue()
     if concurrency is None:
         concurrency = Function.concurrency() or CONCURRENCY
     options = app._worker_options(queues, concurrency=concurrency)
-    own = [name for name, _ in options.queues]
-    open_to = (own if http else []) if isinstance(http, bool) else list(http)
-    seconds = to_seconds(linger)
+    open_to = _open_to(http, [name for name, _ in options.queues])
+    body, seconds = whole(max_body, "max_body"), to_seconds(linger, "linger")
+    declared = _declared(app)
 
     def opened(worker: Worker | None) -> Request[Function]:
         assert worker is not None
-        return Function.handler(worker, open_to, max_body, seconds)
+        return Function.handler(worker, declared, open_to, body, seconds)
 
     return LambdaFunction(app, options, opened)
 
 
 def lambda_submitter(app: App, *, max_body: int = MAX_BODY) -> LambdaFunction:
-    """A function for AWS Lambda that only submits, to the queue that ``OQ_QUEUE`` or the app names:
-    by HTTP, and by direct invocation."""
-    queue = os.environ.get("OQ_QUEUE") or app.queue
-    return LambdaFunction(app, None, lambda _: Function.submitter(app._client, queue, max_body))
+    """A function for AWS Lambda that only submits: by HTTP, and by direct invocation. Tasks of the
+    app go where they are declared to go, others to the queue that ``OQ_QUEUE`` or the app names."""
+    from . import _process
+
+    if _process.is_child:
+        return _InChild()
+    queue, body = named_queue() or app.queue, whole(max_body, "max_body")
+    declared = _declared(app)
+    return LambdaFunction(
+        app, None, lambda _: Function.submitter(app._client, queue, declared, body)
+    )
+
+
+def _declared(app: App) -> list[tuple[Draft, str]]:
+    """What is said of tasks that come as events, unless the event says it."""
+    return [(task._draft, task.queue) for task in app.tasks.values()]
+
+
+def _open_to(http: Any, own: list[str]) -> list[str]:
+    """The queues that take tasks by HTTP."""
+    if isinstance(http, bool):
+        return own if http else []
+    if not isinstance(http, Iterable):
+        raise Invalid(f"http: expected True, False or names of queues, got {http!r}")
+    return [queue_name(name, "http") for name in ([http] if isinstance(http, str) else http)]
 
 
 class LambdaFunction:
@@ -116,7 +141,7 @@ class LambdaFunction:
 
     def __call__(self, event: Any, context: LambdaContext | None = None) -> Any:
         """Answers one event. What it raises is for Lambda, which repeats an asynchronous event."""
-        left = context.get_remaining_time_in_millis() / 1000 if context else _ALONE
+        left = _ALONE if context is None else _left(context)
         # Both are readings of one clock: it may be wrong, their sum is not.
         deadline = time.time() + left
         try:
@@ -148,8 +173,6 @@ class LambdaFunction:
         return await answer(open(self._python and self._python[0]))
 
     async def _answer(self, document: str, deadline: float, request: str | None) -> str:
-        import asyncio
-
         try:
             return await answer(self._function.answer(document, deadline, request))
         finally:
@@ -160,9 +183,7 @@ class LambdaFunction:
                 left = await attempts.settled(min(_ENDING, _until(deadline - _ANSWER)))
                 if left:
                     log.warning("still running when the function answers: %s", ", ".join(left))
-            try:
-                await asyncio.wait_for(self._app.flush(), _until(deadline - _ANSWER / 2))
-            except asyncio.TimeoutError:  # its own class before Python 3.11
+            if not await answer(self._app._client.flush(_until(deadline - _ANSWER / 2))):
                 log.warning("workers were not told of all that was enqueued: they find it later")
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
@@ -172,12 +193,43 @@ class LambdaFunction:
             asyncio.get_running_loop()
         except RuntimeError:
             with self._lock:
+                if self._loop.is_closed():
+                    work.close()
+                    raise Unusable("this function was closed: nothing can be answered any more") from None
                 return self._loop.run_until_complete(work)
         work.close()
         raise Unusable(
             "a function has an event loop of its own, and one runs in this thread already: "
             "call it by asyncio.to_thread"
         )
+
+
+class _InChild(LambdaFunction):
+    """What a module has for its function where a task of it with ``process=True`` runs: nothing is
+    started there, and no event comes."""
+
+    def __init__(self) -> None:
+        pass
+
+    def __call__(self, event: Any, context: LambdaContext | None = None) -> Any:
+        raise Unusable(
+            "this is the process of a task with process=True: events are answered by the function's own"
+        )
+
+    def close(self) -> None:
+        pass
+
+
+def _left(context: LambdaContext) -> float:
+    """How many seconds there are."""
+    ask = getattr(context, "get_remaining_time_in_millis", None)
+    left = ask() if callable(ask) else None
+    if isinstance(left, bool) or not isinstance(left, int | float):
+        raise Invalid(
+            "the context: expected one whose get_remaining_time_in_millis() gives a number, as Lambda "
+            f"passes it, or None, got {context!r}"
+        )
+    return left / 1000
 
 
 def _until(then: float) -> float:

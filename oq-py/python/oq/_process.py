@@ -36,6 +36,10 @@ _LOOK = 500
 """Milliseconds between two looks whether a silent child is still there."""
 
 
+is_child = False
+"""Whether this is the process of a task, which imports the user's module for the function in it."""
+
+
 def send(to: socket.socket, message: dict[str, Any]) -> None:
     body = json.dumps(message, ensure_ascii=False).encode("utf-8", "surrogatepass")
     to.sendall(_LENGTH.pack(len(body)) + body)

@@ -386,6 +386,13 @@ def read_queues(queues: Queues, app: App) -> list[tuple[str, int]]:
         raise Invalid("worker: the app has no tasks; import the modules that define them first")
     if queues is None:
         return [(name, 1) for name in sorted({task.queue for task in app.tasks.values()})]
+    weighted = _weighted(queues)
+    if not weighted:
+        raise Invalid("queues: expected one at least, got none; None is all that tasks name")
+    return weighted
+
+
+def _weighted(queues: Any) -> list[tuple[str, int]]:
     if isinstance(queues, Mapping):
         return [
             (queue_name(name, "queues"), whole(weight, f"queues: {name}"))
