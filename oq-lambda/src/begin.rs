@@ -14,6 +14,9 @@ use crate::settings::said;
 const LEVEL: &str = "AWS_LAMBDA_LOG_LEVEL";
 const RUST: &str = "RUST_LOG";
 
+/// Lambda's crate says once more what a function failed with, as a print for programmers.
+const TOLD: &str = "lambda_runtime::layers::panic=off";
+
 /// Logs to stdout from now on, unless this program logs already: as much as `OQ_LOG` says, or else
 /// Lambda's own setting (`AWS_LAMBDA_LOG_LEVEL`), or `RUST_LOG`; `info` unless set. As lines of text,
 /// or of JSON if Lambda's log format is that.
@@ -27,7 +30,7 @@ pub fn log() -> Result<()> {
         .with_target(false)
         .without_time()
         .with_ansi(false)
-        .with_env_filter(EnvFilter::builder().parse_lossy(directives));
+        .with_env_filter(EnvFilter::builder().parse_lossy(format!("{directives},{TOLD}")));
     // Who logs already goes on as before.
     let _theirs = match said("AWS_LAMBDA_LOG_FORMAT") {
         Some(format) if format.eq_ignore_ascii_case("json") => lines.json().try_init(),

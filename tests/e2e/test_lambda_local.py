@@ -100,3 +100,87 @@ def test_the_page_s_commands_run_a_task_in_the_program_that_is_deployed(tmp_path
         timeout=60,
     )
     assert json.loads(result.stdout) == "CAT", result.stderr
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    """A folder with the function's program, a handler, and nothing in its store."""
+    (tmp_path / "bootstrap").symlink_to(binary().with_name("bootstrap"))
+    (tmp_path / "handlers").mkdir()
+    (tmp_path / "handlers/shout").write_text("#!/bin/sh\ntr a-z A-Z\n")
+    (tmp_path / "handlers/shout").chmod(0o755)
+    return tmp_path
+
+
+def at(here: Path, *args: str, say: str = "") -> "subprocess.CompletedProcess[str]":
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "OQ_URL": f"sqlite:{here}/oq.db",
+        "OQ_HANDLERS": f"{here}/handlers",
+    }
+    return subprocess.run(
+        [binary(), *args],
+        cwd=here,
+        env=environment,
+        input=say,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def invoked(here: Path, event: str, *args: str) -> "subprocess.CompletedProcess[str]":
+    return at(here, "lambda", "invoke", "--local", *args, "-", say=event)
+
+
+def test_the_event_of_a_task_is_that_by_which_a_function_runs_it(here):
+    one, two = (at(here, "submit", "shout", text).stdout.strip() for text in ('"cat"', '"dog"'))
+    made = at(here, "lambda", "event", one, two)
+    assert (made.returncode, made.stderr) == (0, "")
+    records = json.loads(made.stdout)["Records"]
+    assert len(records) == 2 and all(r["s3"]["object"]["size"] > 100 for r in records)
+    # A name alone is the program that is here.
+    done = invoked(here, made.stdout, "--function", "bootstrap")
+    assert json.loads(done.stdout) == {
+        "leads": {"ran": 2},
+        "claimed": 2,
+        "completed": 2,
+        "stopped": "empty",
+    }
+    over = at(here, "lambda", "event", one)
+    assert (over.returncode, over.stdout) == (2, "")
+    assert f"task {one} is completed" in over.stderr
+    none = at(here, "lambda", "event", "01M7K0Q4Z7X8Y9ABCDEFGHJKMN"[:26])
+    assert none.returncode != 0 and none.stdout == ""
+
+
+def test_packed_tasks_have_one_event(here):
+    lines = "".join(json.dumps({"type": "shout", "input": str(n)}) + "\n" for n in range(5))
+    ids = at(here, "submit", "--jsonl", "-", "--pack", "5", say=lines).stdout.split()
+    made = at(here, "lambda", "event", "-", say="\n".join(ids))
+    assert made.returncode == 0, made.stderr
+    assert len(json.loads(made.stdout)["Records"]) == 1
+    assert json.loads(invoked(here, made.stdout).stdout)["completed"] == 5
+
+
+def test_what_an_invocation_failed_with_is_logged_once(here):
+    done = invoked(here, "{}")
+    assert done.returncode == 1
+    assert done.stderr.count("not an event that oq knows") == 1, done.stderr
+    assert json.loads(done.stdout)["errorType"] == "OQ-INVALID"
+
+
+def test_quietly_a_function_logs_errors_only(here):
+    task = '{"type": "shout", "input": "cat"}'
+    assert "answered" in invoked(here, task).stderr
+    assert invoked(here, task, "--quiet").stderr == ""
+    assert "not an event" in invoked(here, "{}", "--quiet").stderr
+
+
+def test_a_link_to_nothing_and_a_file_that_cannot_be_executed_are_passed_over_with_a_warning(here):
+    (here / "handlers/gone").symlink_to("nowhere")
+    (here / "handlers/README.md").write_text("not a program")
+    done = invoked(here, '{"drain": true}')
+    assert done.returncode == 0
+    warned = [line for line in done.stderr.splitlines() if "no program: " in line]
+    assert [line.partition("file=")[2].rpartition("/")[2] for line in warned] == ["README.md", "gone"]

@@ -462,6 +462,21 @@ def test_names_that_would_never_match_are_refused(name, good, bad):
         assert not any(re.search(one, text) for text in bad), one
 
 
+def test_a_function_in_python_is_to_be_named():
+    """The handler that holds unless set is no module of anybody's."""
+    read = yaml.load(SAM.read_text(), _Functions)
+    rule = read["Rules"]["HandlerIsNamed"]
+    assert rule["RuleCondition"] == [["Runtime", read["Parameters"]["Runtime"]["Default"]]]
+    assert [one["Assert"] for one in rule["Assertions"]] == [
+        [["Handler", read["Parameters"]["Handler"]["Default"]]],
+        [["SubmitAuth", "off"], [["SubmitHandler", read["Parameters"]["SubmitHandler"]["Default"]]]],
+    ]
+    for function, said in [("worker", "handler"), ("submit", "submit_handler")]:
+        (life,) = terraform().resources[f"aws_lambda_function.{function}"]["lifecycle"]
+        (before,) = life["precondition"]
+        assert f"[.]\", var.{said})" in before["condition"].replace("\\", "")
+
+
 def test_only_runtimes_on_which_the_wheel_can_run_are_allowed():
     read = yaml.load(SAM.read_text(), _Functions)["Parameters"]["Runtime"]["AllowedValues"]
     condition = terraform().variables["runtime"]["validation"][0]["condition"]

@@ -1,5 +1,7 @@
 //! `oq lambda`: templates, and functions on this machine.
 
+mod event;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use serde_json::value::RawValue;
 
 use crate::exit::Exit;
 use crate::failed::Failed;
-use crate::said;
+use crate::said::{self, Ids};
 use crate::session::Session;
 use crate::signals::Signals;
 
@@ -45,13 +47,21 @@ enum Verb {
         #[arg(long, required = true)]
         local: bool,
 
-        /// The function's program.
+        /// The function's program; a name alone is looked for here first.
         #[arg(long, default_value = "./bootstrap", value_name = "PROGRAM")]
         function: PathBuf,
 
         /// The function's timeout.
         #[arg(long, default_value = "60s", value_parser = said::duration)]
         timeout: Duration,
+    },
+    /// Print the event of S3 by which a function is told of tasks, to try one with.
+    ///
+    /// It is what the bucket would say if their objects had been written just now: `oq lambda event ID | oq
+    /// lambda invoke --local -`. Costs 1 GET for each object.
+    Event {
+        #[command(flatten)]
+        ids: Ids,
     },
 }
 
@@ -80,6 +90,7 @@ impl Lambda {
                 oq.print.data(format_args!("{text}"))?;
                 Ok(Exit::Ok)
             }
+            Verb::Event { ids } => event::print(oq, &ids).await,
             Verb::Invoke {
                 events,
                 function,
@@ -108,8 +119,12 @@ async fn invoke(
     // A function in Python that is told of none serves all that its tasks name.
     let named = oq.global.said.queue.is_some() || queue != DEFAULT_QUEUE;
     let queue = named.then_some(("OQ_QUEUE", queue));
-    let environment = [("OQ_URL", url)].into_iter().chain(queue);
-    let local = Local::start(function, environment, timeout).await;
+    // What it logs is not this command's, unless nobody says how much that is.
+    let levels = ["OQ_LOG", "RUST_LOG"].map(std::env::var_os);
+    let quiet = oq.global.quiet && levels.iter().all(Option::is_none);
+    let log = quiet.then_some(("OQ_LOG", "error"));
+    let environment = [("OQ_URL", url)].into_iter().chain(queue).chain(log);
+    let local = Local::start(&here(function), environment, timeout).await;
     let mut local = local.map_err(|e| {
         let next = "name a function's program with --function";
         Failed::usage(format!("{}: {e}", function.display()), next)
@@ -129,6 +144,14 @@ async fn invoke(
         }
     }
     Ok(exit)
+}
+
+/// A name alone would only be looked for where programs are.
+fn here(function: &Path) -> PathBuf {
+    match function.components().count() == 1 && function.is_file() {
+        true => Path::new(".").join(function),
+        false => function.to_owned(),
+    }
 }
 
 fn read(path: &Path) -> Result<String, Failed> {

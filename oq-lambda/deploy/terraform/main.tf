@@ -470,6 +470,13 @@ resource "aws_lambda_function" "worker" {
   environment {
     variables = merge(local.environment, var.concurrency == 0 ? {} : { OQ_CONCURRENCY = tostring(var.concurrency) })
   }
+
+  lifecycle {
+    precondition {
+      condition     = startswith(var.runtime, "provided") || can(regex("[.]", var.handler))
+      error_message = "Name the function in Python by handler, as MODULE.NAME."
+    }
+  }
 }
 
 # The schedule finds what was not run; an event of yesterday tells nothing.
@@ -624,6 +631,13 @@ resource "aws_lambda_function" "submit" {
   logging_config {
     log_format = "Text"
     log_group  = aws_cloudwatch_log_group.worker.name
+  }
+
+  lifecycle {
+    precondition {
+      condition     = startswith(var.runtime, "provided") || can(regex("[.]", var.submit_handler))
+      error_message = "Name the function in Python that submits by submit_handler, as MODULE.NAME."
+    }
   }
 }
 

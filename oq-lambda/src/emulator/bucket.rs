@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use oq_core::StoreTime;
 use oq_core::store::{Etag, Place, Store, StoreError, StoreKey, Write};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// A store that keeps an event document for every write of a live object, as a bucket with the
 /// notification of the templates would send it.
@@ -58,14 +58,23 @@ impl Bucket {
 
 /// S3's notification of a write: the n-th of its key, of so many bytes, at this time.
 pub fn created(place: &Place, key: &str, size: u64, n: u64, at: StoreTime) -> String {
+    event(vec![record(place, key, size, n, at)])
+}
+
+/// A notification of several writes.
+pub fn event(records: Vec<Value>) -> String {
+    json!({ "Records": records }).to_string()
+}
+
+/// What it says of one.
+pub fn record(place: &Place, key: &str, size: u64, n: u64, at: StoreTime) -> Value {
     let encoded = percent_encoding::utf8_percent_encode(key, KEPT).to_string();
     let prefix = percent_encoding::utf8_percent_encode(&place.prefix, KEPT).to_string();
     let object = json!({ "key": format!("{prefix}{encoded}"), "size": size, "eTag": "e",
         "sequencer": format!("{n:018X}") });
-    json!({ "Records": [{ "eventVersion": "2.1", "eventSource": "aws:s3",
+    json!({ "eventVersion": "2.1", "eventSource": "aws:s3",
         "eventName": "ObjectCreated:Put", "eventTime": at.to_string(),
-        "s3": { "bucket": { "name": place.bucket }, "object": object } }] })
-    .to_string()
+        "s3": { "bucket": { "name": place.bucket }, "object": object } })
 }
 
 /// What S3 leaves as it is in the keys of its notifications.

@@ -17,7 +17,7 @@ use oq_core::env::Env;
 use tokio::process::Command;
 
 use crate::settings::LAMBDA;
-pub use bucket::{Bucket, created};
+pub use bucket::{Bucket, created, event, record};
 use process::Process;
 pub use routes::Invoked;
 use routes::Shared;

@@ -110,6 +110,7 @@ async fn a_file_that_cannot_be_executed_and_hidden_ones_are_no_handlers() {
     for name in ["READ ME.md", ".hidden (copy)"] {
         std::fs::write(folder.handlers().join(name), "not a program").unwrap();
     }
+    std::os::unix::fs::symlink("nowhere", folder.handlers().join("broken link")).unwrap();
     let mut function = folder.function(&folder.url(), 60).await;
     function.ready().await.unwrap();
 }

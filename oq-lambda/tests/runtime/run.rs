@@ -93,6 +93,35 @@ async fn exit_codes_mean_what_they_mean_in_a_worker_and_nothing_is_left_behind()
 }
 
 #[tokio::test]
+async fn a_program_that_cannot_be_started_says_what_is_missing() {
+    let folder = Folder::new();
+    let queue = Queue::connect(&folder.url()).await.unwrap();
+    let table = [
+        (
+            "gone",
+            "#!/no/such/shell -e\nexit\n",
+            "/no/such/shell, which",
+        ),
+        ("windows", "#!/bin/sh\r\nexit\r\n", "end with CR and LF"),
+        ("nameless", "echo hello\n", "name its interpreter"),
+    ];
+    for (name, script, _) in table {
+        let path = folder.handlers().join(name);
+        std::fs::copy(folder.handlers().join("shout"), &path).unwrap();
+        std::fs::write(path, script).unwrap();
+    }
+    let mut function = folder.function(&folder.url(), 60).await;
+    for (name, _, says) in table {
+        let once = task(name, &json!(null)).retry(Retry::fixed(1, Duration::ZERO));
+        let id = queue.submit(once).await.unwrap().id;
+        answer(function.invoke(TICK).await.unwrap());
+        let failure = queue.get(id).await.unwrap().failure.unwrap();
+        assert_eq!(failure.kind, "not-started");
+        assert!(failure.message.contains(says), "{}", failure.message);
+    }
+}
+
+#[tokio::test]
 async fn one_process_answers_event_after_event_and_says_what_is_wrong_with_one() {
     let folder = Folder::new();
     let queue = Queue::connect(&folder.url()).await.unwrap();
