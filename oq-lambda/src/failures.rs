@@ -1,7 +1,8 @@
 //! A line in the function's log for each task that fails. `deploy/` counts those of the first kind by
 //! its words, which are to be there at every level: change them there, too.
 
-use oq_core::record::{Ending, Failure};
+use oq_core::Error;
+use oq_core::record::{Ending, Failure, TaskType};
 use oq_core::worker::Event;
 
 /// How much of an error's first line is shown, in characters.
@@ -43,6 +44,12 @@ pub fn log(event: &Event) {
         }
         _ => {}
     }
+}
+
+/// Logs which task an invocation brought and could not submit: it is nowhere else.
+pub fn not_submitted(task_type: &TaskType, key: Option<&str>, error: &Error) {
+    let (key, code) = (key.unwrap_or_default(), error.code());
+    tracing::error!(%task_type, key, code, "a task was not submitted");
 }
 
 fn said(failure: Option<&Failure>) -> (&str, String) {

@@ -212,7 +212,13 @@ impl Function {
             })),
             Event::Submit(submit) => {
                 let submit = self.declared(*submit).once_for(request);
-                Ok(Answer::Accepted(submit_handler(&self.queue, submit).await?))
+                let (task_type, key) = (submit.task.task_type.clone(), submit.task.key.clone());
+                let accepted = submit_handler(&self.queue, submit)
+                    .await
+                    .inspect_err(|error| {
+                        failures::not_submitted(&task_type, key.as_deref(), error);
+                    });
+                Ok(Answer::Accepted(accepted?))
             }
             Event::Tick => {
                 let how = Drain::all().sweep_one_in(SWEEP_ONE_IN);

@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex};
 
 use lambda_runtime::tracing::subscriber::fmt;
 use oq_core::record::{Key, QueueName, Retry};
-use oq_core::store::Place;
+use oq_core::store::{Faults, Place};
 use oq_core::{Queue, Task};
 use oq_lambda::emulator::created;
 use serde_json::json;
 
-use crate::world::{S, World, invoke, pause};
+use crate::world::{DOWN, S, World, invoke, pause};
 
 const TICK: &str = include_str!("../events/eventbridge-schedule.json");
 
@@ -115,4 +115,33 @@ async fn what_no_handler_takes_and_what_is_another_queue_s_is_counted_apart_and_
     assert_eq!(answer, expected);
     let lines = log.lines("does not take from their queues");
     assert!(lines.len() == 1 && lines[0].contains("other"), "{lines:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_could_not_be_submitted_is_named_since_it_is_nowhere_else() {
+    let world = World::new();
+    world.queue().await;
+    let store = world.faulty();
+    let function = oq_lambda::submitter(world.queue_of(store.clone()).await);
+    let log = Log::default();
+    let _kept = log.kept();
+    let night = include_str!("../events/direct-scheduled.json");
+    store.set(DOWN);
+    invoke(&function, night, 60).await.unwrap_err();
+    let words = "a task was not submitted";
+    let lines = log.lines(words);
+    let [line] = lines.as_slice() else {
+        panic!("{lines:?}")
+    };
+    for part in [
+        "ERROR",
+        "task_type=sleep",
+        "nightly:2026-11-21T03:00:00Z",
+        "OQ-UNAVAILABLE",
+    ] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+    store.set(Faults::default());
+    invoke(&function, night, 60).await.unwrap();
+    assert_eq!(log.lines(words).len(), 1);
 }
