@@ -61,6 +61,7 @@ WRONG = [
     (lambda a, t: a.task(priority=True), "priority: expected 0 to 31"),
     (lambda a, t: a.task(timeout=b"1s"), 'timeout: expected text such as "1h30m"'),
     (lambda a, t: t.using(delay=10**400), "delay: so many seconds have no date"),
+    (lambda a, t: t.using(delay=1, at=dt.datetime.now(dt.timezone.utc)), "both delay and at"),
     (lambda a, t: oq.Retry(-1), "retry: attempts: expected 1 to 1000, got -1"),
     (lambda a, t: oq.Retry(10**12), "retry: attempts: expected 1 to 1000"),
     (lambda a, t: oq.Retry("3"), "retry: attempts: expected an integer, got '3'"),
