@@ -74,6 +74,9 @@ impl From<Error> for CannotRun {
     fn from(error: Error) -> CannotRun {
         let next = match &error {
             Error::Invalid { .. } => "correct it, and deploy the function again",
+            Error::Denied(why) if why.contains("RequestTimeTooSkewed") => {
+                "set this machine's clock"
+            }
             Error::Denied(_) => {
                 "see what the function's role may do in this bucket: oq iam --role worker, --role producer"
             }
@@ -129,5 +132,13 @@ mod tests {
             shown.starts_with("OQ-UNAVAILABLE: the store is unavailable: no answer\nnext: "),
             "{shown}"
         );
+        let table = [
+            ("AccessDenied", "oq iam --role worker"),
+            ("RequestTimeTooSkewed", "next: set this machine's clock"),
+        ];
+        for (code, says) in table {
+            let shown = CannotRun::from(Error::Denied(format!("403 {code}"))).to_string();
+            assert!(shown.contains(says), "{shown}");
+        }
     }
 }
