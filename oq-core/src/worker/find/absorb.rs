@@ -9,9 +9,8 @@ use super::buffer::Entry;
 use super::help;
 use super::judge::Verdict;
 use super::memory::{Known, Then};
-use super::plan::Job;
 use super::state::State;
-use super::walk::{Delayed, Walk, Walked};
+use super::walk::{Delayed, Walk};
 use crate::env::{Env, Mono};
 use crate::record::{Hint, ObjectId, Shard, prefix};
 use crate::store::{List, Listed, Page};
@@ -53,43 +52,17 @@ fn entry(line: &Listed, why: Why, probe: bool, now: Mono) -> Entry {
 }
 
 impl State {
-    /// Begins to list a shard.
-    pub fn begin(&mut self, job: Job, now: Now) -> Walk {
-        let want = self.room.max(16);
-        let queue = self.queue.clone();
-        match self.shards.get_mut(&job.shard) {
-            Some(s) if !job.help => {
-                s.rung = false;
-                s.unseen = false;
-                s.listed_at = Some(now.0);
-                let walk = Walk::new(queue, job.shard, want, job.head, &s.stretches, now);
-                if walk.from_head {
-                    // From here on it says what the memory forgets meanwhile.
-                    s.next_look = None;
-                }
-                walk
-            }
-            _ => {
-                let old = self.foreign.entry(job.shard).or_default();
-                let walk = Walk::new(queue, job.shard, want, false, old, now).short();
-                match job.from {
-                    Some(from) => walk.from(from),
-                    None => walk,
-                }
-            }
-        }
-    }
-
     /// Takes note of a page of a shard of one's own.
     pub fn absorb(&mut self, walk: &mut Walk, page: &Page, now: Now) {
         if walk.pages == 0 {
-            self.buffer.clear(walk.shard, now.0);
+            let covered = |id| walk.covers(id);
+            self.buffer.clear_part(walk.shard, now.0, covered);
         }
         for line in &page.entries {
-            let Some(id) = self.parse(line).filter(|id| !walk.skips(*id)) else {
+            let key = line.key.as_str();
+            let Some(id) = self.parse(line).filter(|id| !walk.skips(*id, key)) else {
                 continue;
             };
-            let key = line.key.as_str();
             match self.look(id, line, now.0, now.1) {
                 None => walk.passed(key, None),
                 Some(Verdict::Now { why, probe }) => {
@@ -122,45 +95,12 @@ impl State {
         walk.turn(page);
     }
 
-    /// Ends the listing of a shard of one's own.
-    pub fn finish(&mut self, walk: Walk, started: Mono) {
-        let (shard, head) = (walk.shard, walk.from_head);
-        if let Some(s) = self.shards.get_mut(&shard) {
-            let Walked {
-                stretches,
-                next_look,
-                beyond,
-            } = walk.finish(s.next_look);
-            s.stretches = stretches;
-            s.next_look = next_look;
-            s.backlog = beyond;
-            if head {
-                s.head_at = Some(started);
-            }
-        }
-    }
-
-    /// A listing failed: it is still to be done.
-    pub fn failed(&mut self, shard: Shard) {
-        if let Some(s) = self.shards.get_mut(&shard) {
-            s.rung = true;
-        }
-    }
-
-    /// Ends the listing of a foreign shard.
-    pub fn finish_foreign(&mut self, walk: Walk, job: Job) {
-        let shard = walk.shard;
-        if job.from.is_some() {
-            return;
-        }
-        self.foreign.insert(shard, walk.finish(None).stretches);
-    }
-
     /// Takes note of a page of a foreign shard; how much it held to help with.
     pub fn absorb_foreign(&mut self, walk: &mut Walk, page: &Page, env: &Env, now: Now) -> usize {
         let mut foreign = Foreign::default();
         for line in &page.entries {
-            let Some(id) = self.parse(line).filter(|id| !walk.skips(*id)) else {
+            let key = line.key.as_str();
+            let Some(id) = self.parse(line).filter(|id| !walk.skips(*id, key)) else {
                 continue;
             };
             let verdict = self.look(id, line, now.0, now.1);

@@ -141,10 +141,21 @@ impl Buffer {
 
     /// Drops what listings showed of a shard up to then; returns the best of it.
     pub fn clear(&mut self, shard: Shard, then: Mono) -> Option<Rank> {
+        self.clear_part(shard, then, |_| true)
+    }
+
+    /// The same of a part of a shard.
+    pub fn clear_part(
+        &mut self,
+        shard: Shard,
+        then: Mono,
+        part: impl Fn(ObjectId) -> bool,
+    ) -> Option<Rank> {
         let mut best = None;
         for map in [&mut self.sure, &mut self.guesses] {
             map.retain(|rank, entry| {
-                let keep = rank.1.shard() != shard || entry.listed.is_none_or(|at| at > then);
+                let listed = rank.1.shard() == shard && entry.listed.is_some_and(|at| at <= then);
+                let keep = !(listed && part(rank.1));
                 if !keep {
                     best = Some(best.map_or(*rank, |b: Rank| b.min(*rank)));
                 }

@@ -191,6 +191,7 @@ impl Finder {
         }
         self.state().settled = true;
         self.look.notify_one();
+        self.crowds.notify_one();
     }
 
     /// Tells others that one more is here, unless somebody makes them look again anyway: of many who

@@ -1,7 +1,13 @@
 //! Listing shards, one's own and those of others.
 
+use futures::StreamExt;
+use futures::future::join_all;
+use futures::stream::FuturesUnordered;
+
 use super::Finder;
-use super::plan::{Job, Plan};
+use super::plan::{AT_ONCE, Job, Plan, from_head};
+use super::walk::Walk;
+use super::walks::Patient;
 use crate::store::StoreError;
 
 impl Finder {
@@ -15,7 +21,7 @@ impl Finder {
             let ok = match plan {
                 Plan::List(jobs) => {
                     let walks = jobs.into_iter().map(|job| self.walk(job));
-                    let ended = futures::future::join_all(walks).await;
+                    let ended = join_all(walks).await;
                     ended.into_iter().all(|ok| ok)
                 }
                 Plan::Wide => self.sweep_wide().await,
@@ -54,49 +60,108 @@ impl Finder {
 
     /// Lists one shard as far as that is useful; whether the store answered.
     async fn walk(&self, job: Job) -> bool {
+        let now = self.now();
+        let mut walks = self.state().begin(job, now);
+        let (mut ok, mut found, mut amid) = (true, false, None);
+        while !walks.is_empty() {
+            let pages = walks.drain(..).map(|walk| self.pages(job, walk));
+            for ended in join_all(pages).await {
+                match ended {
+                    Ended::Done { found: some } => found |= some,
+                    Ended::Failed => ok = false,
+                    Ended::Amid(both) => {
+                        let (walk, far) = *both;
+                        amid = Some(walk);
+                        walks.extend(far);
+                    }
+                }
+            }
+        }
+        if let Some(walk) = amid {
+            let mut state = self.state();
+            let urgent = !found && state.buffer.is_empty();
+            state.patient.push(Patient { walk, urgent });
+            self.crowds.notify_one();
+        }
+        ok
+    }
+
+    /// Goes on with the walks through crowds, beside all others.
+    pub(super) async fn run_crowds(&self) {
+        let mut walks = FuturesUnordered::new();
+        loop {
+            let more = self.state().patient(AT_ONCE - walks.len());
+            walks.extend(more.into_iter().map(|w| self.pages(from_head(w.shard), w)));
+            tokio::select! {
+                biased;
+                () = self.crowds.notified() => {}
+                Some(_) = walks.next() => self.look.notify_one(),
+            }
+        }
+    }
+
+    /// Lists as far as that is useful.
+    async fn pages(&self, job: Job, mut walk: Walk) -> Ended {
         let env = self.root.env();
-        let started = env.now();
-        let mut walk = {
-            let now = self.now();
-            self.state().begin(job, now)
-        };
         let mut found = 0;
         while let Some(list) = walk.request() {
             let page = match self.root.list(&list).await {
                 Ok(page) => page.value,
-                Err(e) => return self.walk_failed(job, &e),
+                Err(e) => {
+                    self.walk_failed(job, &walk, &e);
+                    return Ended::Failed;
+                }
             };
             let now = self.now();
             if job.help {
                 found += self.state().absorb_foreign(&mut walk, &page, env, now);
-            } else {
-                self.state().absorb(&mut walk, &page, now);
+                self.announce();
+                continue;
             }
+            self.state().absorb(&mut walk, &page, now);
             self.announce();
-            if !job.help && !self.state().own.contains(&job.shard) {
+            let mut state = self.state();
+            if !state.own.contains(&job.shard) {
                 // It has passed to somebody else, who walks it from the head.
-                return true;
+                return Ended::Done { found: false };
+            }
+            if let Some(far) = state.part(&mut walk, now) {
+                return Ended::Amid(Box::new((walk, far)));
             }
         }
-        let now = env.now();
         if job.help {
-            self.state().steal.looked(now, job.shard, found);
+            self.state().steal.looked(env.now(), job.shard, found);
             self.state().finish_foreign(walk, job);
-        } else {
-            self.state().finish(walk, started);
+            return Ended::Done { found: found > 0 };
         }
-        true
+        let found = walk.has_found();
+        self.state().finish(walk);
+        Ended::Done { found }
     }
 
-    fn walk_failed(&self, job: Job, e: &StoreError) -> bool {
+    fn walk_failed(&self, job: Job, walk: &Walk, e: &StoreError) {
         tracing::warn!(queue = %self.queue, shard = %job.shard.code(), error = %e,
             "a shard could not be listed");
         let now = self.root.env().now();
+        let mut state = self.state();
         if job.help {
-            self.state().steal.looked(now, job.shard, 0);
+            state.steal.looked(now, job.shard, 0);
+        } else if walk.through {
+            state.failed_through(job.shard);
         } else {
-            self.state().failed(job.shard);
+            state.failed(job.shard);
         }
-        false
     }
+}
+
+/// How a walk ended.
+enum Ended {
+    /// Where it was to end.
+    Done {
+        found: bool,
+    },
+    Failed,
+    /// It is amid a crowd and to go on later; what is beyond that is the other's, if that one is still to
+    /// begin.
+    Amid(Box<(Walk, Option<Walk>)>),
 }

@@ -5,9 +5,9 @@
 //! of candidates. All of it is economy: a claim decides for itself, so two finders may look at the
 //! same shard and nothing breaks.
 //!
-//! The knowledge is in `state` (with `heard`, `judge`, `walk`, `memory`, `buffer`, `help`, `assign`), what to
+//! The knowledge is in `state` (with `heard`, `judge`, `walk`, `walks`, `memory`, `buffer`, `help`, `assign`), what to
 //! do next in `plan`, both without I/O. The requests are in `bell`, `look`, `sweep` and `fleet`,
-//! four loops over one state.
+//! five loops over one state.
 
 mod absorb;
 mod assign;
@@ -26,6 +26,7 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 mod walk;
+mod walks;
 
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -140,6 +141,8 @@ pub(crate) struct Finder {
     ready: Notify,
     /// There may be something to list.
     look: Notify,
+    /// There may be a crowd to walk through.
+    crowds: Notify,
     /// The bell should be asked sooner.
     listen: Notify,
     /// The settings should be read.
@@ -161,6 +164,7 @@ impl Finder {
             initial: Arc::new(Settings::initial(stamp)),
             ready: Notify::new(),
             look: Notify::new(),
+            crowds: Notify::new(),
             listen: Notify::new(),
             settings: Notify::new(),
             muster: Notify::new(),
@@ -182,7 +186,8 @@ impl Finder {
         let bell = self.run_bell(seen);
         let (look, sweep) = (self.run_look(), self.run_sweep());
         let fleet = self.run_fleet();
-        futures::future::join4(bell, look, sweep, fleet).await;
+        let crowds = self.run_crowds();
+        futures::future::join5(bell, look, sweep, fleet, crowds).await;
     }
 
     /// The best candidate there is, if any.

@@ -22,7 +22,7 @@ const BUSY: Duration = Duration::from_millis(500);
 const HEAD_EVERY: Duration = Duration::from_secs(10);
 
 /// How many shards are listed at once.
-const AT_ONCE: usize = 8;
+pub(super) const AT_ONCE: usize = 8;
 
 /// From so many rung shards on, one listing of a small queue is cheaper than one for each.
 const WIDE_FROM: usize = 3;
@@ -196,9 +196,11 @@ impl State {
     fn urgent(&self, now: Mono, date: StoreTime, hungry: bool, wake: &mut Wake) -> Vec<Job> {
         let mut jobs = Vec::new();
         for (shard, s) in &self.shards {
-            let due = s.next_look.is_some_and(|t| t <= date);
+            // What is due may be where that walk has been already.
+            let next_look = s.next_look.filter(|_| s.through.is_none());
+            let due = next_look.is_some_and(|t| t <= date);
             if !s.rung && !due {
-                if let Some(t) = s.next_look {
+                if let Some(t) = next_look {
                     wake.by(t.since(date));
                 }
                 continue;
@@ -219,7 +221,9 @@ impl State {
         let mut waiting: Vec<(Rank, Shard)> = self
             .shards
             .iter()
-            .filter_map(|(shard, s)| Some((s.backlog?, *shard)))
+            .filter_map(|(shard, s)| Some((s.backlog?, *shard, s.through.as_ref())))
+            .filter(|((_, id), _, t)| t.is_none_or(|t| !t.meets(&self.queue, *id)))
+            .map(|(rank, shard, _)| (rank, shard))
             .collect();
         waiting.sort_unstable();
         let best = self.buffer.best().map(|(p, _)| p);
@@ -330,7 +334,7 @@ fn help_with(shard: Shard) -> Job {
     }
 }
 
-fn from_head(shard: Shard) -> Job {
+pub(super) fn from_head(shard: Shard) -> Job {
     Job {
         shard,
         head: true,

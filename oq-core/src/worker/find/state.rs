@@ -10,7 +10,8 @@ use super::judge::{Verdict, judge};
 use super::memory::{Known, Memory, Then};
 use super::pace::Pace;
 use super::plan::{HelpCall, Steal};
-use super::walk::Stretch;
+use super::walk::{Beyond, Stretch};
+use super::walks::{Patient, Through};
 use super::{Candidate, News, Why};
 use crate::env::Mono;
 use crate::record::{Bell, Hint, Key, ObjectId, QueueName, Settings, Shard};
@@ -53,6 +54,8 @@ pub(super) struct ShardState {
     /// There is more than the buffer holds, from here on.
     pub backlog: Option<Rank>,
     pub stretches: Vec<Stretch>,
+    /// A walk goes through a crowd, and is not at its end yet.
+    pub through: Option<Through>,
 }
 
 /// An object that was handed out.
@@ -92,6 +95,9 @@ pub(super) struct State {
     /// Something was found since the bell was last asked.
     pub found: bool,
     hands: BTreeMap<ObjectId, Hand>,
+    /// Beyond what the last walk from a head met, if that was a crowd.
+    pub crowd: Option<Beyond>,
+    pub patient: Vec<Patient>,
     pub bell: Option<Bell>,
     /// There was no bell yet when it was last asked.
     pub silent: bool,
@@ -122,6 +128,8 @@ impl State {
             small: false,
             found: false,
             hands: BTreeMap::new(),
+            crowd: None,
+            patient: Vec::new(),
             bell: None,
             silent: false,
             odd: BTreeSet::new(),

@@ -1,5 +1,6 @@
 //! The real finder over a store in memory, on virtual time, with every request counted.
 
+mod crowd;
 mod world;
 
 use std::sync::atomic::Ordering::Relaxed;

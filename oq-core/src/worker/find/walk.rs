@@ -2,13 +2,16 @@
 //!
 //! Keys sort by priority, then by due time. Behind the first keys of a priority that are not due
 //! yet nothing of that priority is, so the walk goes on behind it. Long stretches of keys that run
-//! or wait are remembered, so that later walks jump over them.
+//! or wait are remembered, so that later walks jump over them; the first one is split (`crowd`).
+
+mod crowd;
 
 use std::time::Duration;
 
+pub(super) use self::crowd::{Beyond, live_key};
 use super::buffer::{Rank, rank};
 use crate::env::Mono;
-use crate::record::{Key, ObjectId, Priority, QueueName, Shard, prefix};
+use crate::record::{ObjectId, Priority, QueueName, Shard, prefix};
 use crate::store::{List, Page};
 use crate::testing::mutant::{Mutant, mutated};
 use crate::time::StoreTime;
@@ -66,6 +69,15 @@ pub(super) struct Walk {
     after: Option<String>,
     pub pages: u32,
     pub from_head: bool,
+    /// It says nothing of what is in front of this …
+    start: String,
+    /// … or from here on.
+    until: Option<String>,
+    /// All keys so far wait: where else something may be to try.
+    pub crowd: Option<Beyond>,
+    amid: bool,
+    /// It is to go through the crowd.
+    pub through: bool,
     old: Vec<Stretch>,
     made: Vec<Stretch>,
     run: Option<Stretch>,
@@ -78,7 +90,7 @@ pub(super) struct Walk {
     last: Option<Rank>,
     beyond: Option<Rank>,
     done: bool,
-    started: Mono,
+    pub started: Mono,
 }
 
 /// What is known of a shard after a walk.
@@ -109,6 +121,11 @@ impl Walk {
             after: None,
             pages: 0,
             from_head: true,
+            start: String::new(),
+            until: None,
+            crowd: None,
+            amid: false,
+            through: false,
             made: Vec::new(),
             run: None,
             skip: None,
@@ -139,12 +156,10 @@ impl Walk {
     }
 
     /// The same, but from there on; what it shows of the head of the shard is nothing.
-    pub fn from(mut self, (priority, id): Rank) -> Walk {
+    pub fn from(self, (priority, id): Rank) -> Walk {
         let first = ObjectId::from_parts(id.due(), 0, priority, 1, self.shard);
-        self.from_head = false;
-        self.run = None;
-        self.after = Some(Key::Live(self.queue.clone(), first).store_key().to_string());
-        self
+        let first = live_key(&self.queue, first);
+        self.behind(first)
     }
 
     /// The next question to the store, until there is none.
@@ -160,7 +175,10 @@ impl Walk {
     }
 
     /// Whether this key lies in a priority that the walk has left.
-    pub fn skips(&mut self, id: ObjectId) -> bool {
+    pub fn skips(&mut self, id: ObjectId, key: &str) -> bool {
+        if !self.done && self.is_over(key) {
+            self.end();
+        }
         if self.done {
             return true;
         }
@@ -228,7 +246,9 @@ impl Walk {
             self.done = true;
             return;
         };
-        let mut after = match self.skip.take() {
+        let skip = self.skip.take();
+        self.see_crowd(skip);
+        let mut after = match skip {
             Some(p) => prefix::behind_priority(&self.queue, self.shard, p),
             None => next.clone(),
         };
@@ -241,6 +261,10 @@ impl Walk {
         if let Some(jump) = self.old.iter().find(inside).cloned() {
             self.extend(&after, &jump.last, jump.keys, jump.next);
             after = jump.last;
+            self.amid = false;
+        }
+        if self.is_over(&after) {
+            self.end();
         }
         self.after = Some(after);
     }
@@ -268,10 +292,11 @@ impl Walk {
 
     fn extend(&mut self, first: &str, last: &str, keys: usize, next: StoreTime) {
         self.look_at(next);
-        let head = self.from_head && self.found == 0;
-        let (started, made) = (self.started, self.made.is_empty());
+        let whole = self.found == 0 && self.made.is_empty();
+        let first = if whole { &self.start } else { first };
+        let started = self.started;
         let run = self.run.get_or_insert_with(|| Stretch {
-            first: if head && made { "" } else { first }.to_owned(),
+            first: first.to_owned(),
             last: String::new(),
             keys: 0,
             next,
