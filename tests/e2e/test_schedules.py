@@ -45,7 +45,7 @@ def expression() -> str:
 def by_hand(name: str, schedule: dict[str, str]) -> str:
     text, pattern, by = re.findall(r'(?m)(?<=[ (])"(.*?)"(?=,?$|, ")', expression())
     options = json.loads(schedule.get("options", "{}")) | {"type": schedule["type"]}
-    said = "${trimsuffix(jsonencode(merge(jsondecode(each.value.options), { type = each.value.type })), \"}\")}"
+    said = '${trimsuffix(jsonencode(merge(jsondecode(each.value.options), { type = each.value.type })), "}")}'
     for part, value in {
         said: encoded(options).removesuffix("}"),
         "${each.value.input}": schedule.get("input", "null"),
@@ -61,7 +61,9 @@ def run(folder: Path, schedules: "dict[str, dict[str, str]]") -> "subprocess.Com
     """Terraform itself with the template's variable and expression, without a provider."""
     (variable,) = re.findall(r'(?ms)^variable "schedules" \{$.*?^\}$', TERRAFORM.read_text())
     each = expression().replace("each.value.", "one.").replace("each.key", "name")
-    sent = f'output "sent" {{\n  value = {{ for name, one in var.schedules : name => {each} }}\n}}\n'
+    sent = (
+        f'output "sent" {{\n  value = {{ for name, one in var.schedules : name => {each} }}\n}}\n'
+    )
     (folder / "main.tf").write_text(f"{variable}\n{sent}")
     (folder / "terraform.tfvars.json").write_text(json.dumps({"schedules": schedules}))
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "CHECKPOINT_DISABLE": "1"}
@@ -91,7 +93,11 @@ needs_terraform = pytest.mark.skipif(not shutil.which("terraform"), reason="no T
         # What is meant by the letter stays as it is.
         ({"input": '"a\\\\u003cb \\u003c <&"'}, {"input": "a\\u003cb < <&"}),
         (
-            {"options": encoded({"timeout": "10m", "retry": {"attempts": 3}, "tags": {"a": "<b>"}})},
+            {
+                "options": encoded(
+                    {"timeout": "10m", "retry": {"attempts": 3}, "tags": {"a": "<b>"}}
+                )
+            },
             {"timeout": "10m", "retry": {"attempts": 3}, "tags": {"a": "<b>"}},
         ),
     ],
@@ -114,15 +120,28 @@ def test_without_schedules_there_is_nothing_of_them():
 
 def test_options_are_the_members_of_a_task_that_a_schedule_leaves_open():
     """The function would refuse others, each night."""
-    (named,) = re.findall(r"A task is the object .*?; and beside them `queue`", PAGE.read_text(), re.DOTALL)
+    (named,) = re.findall(
+        r"A task is the object .*?; and beside them `queue`", PAGE.read_text(), re.DOTALL
+    )
     members = set(re.findall(r"`(\w+)`", named)) - {"queue"}
     (options,) = re.findall(r"setsubtract\(keys\(.*?\)\), \[(.*?)\]", TERRAFORM.read_text())
     own = {"type", "input", "key", "at", "trace"}
     assert set(re.findall(r'"(\w+)"', options)) == members - own and own < members
 
 
-@pytest.mark.parametrize("task_type, good", [("sleep", True), ("_a/b:c.d-9", True), ("t" * 128, True),
-    ("", False), ("t" * 129, False), ("-a", False), ("two words", False), ("sleep\n", False)])
+@pytest.mark.parametrize(
+    "task_type, good",
+    [
+        ("sleep", True),
+        ("_a/b:c.d-9", True),
+        ("t" * 128, True),
+        ("", False),
+        ("t" * 129, False),
+        ("-a", False),
+        ("two words", False),
+        ("sleep\n", False),
+    ],
+)
 def test_types_are_those_that_a_task_may_have(task_type, good):
     pattern = re.search(r'regex\("([^"]+)", one\.type\)', TERRAFORM.read_text())
     assert pattern and bool(re.search(pattern[1].replace("$", r"\Z"), task_type)) == good
@@ -149,8 +168,10 @@ def test_a_schedule_that_could_never_submit_is_refused_when_it_is_planned(wrong,
 
 def test_the_documented_schedule_of_terraform_s_is_one(tmp_path):
     (block,) = re.findall(r"```hcl\n(schedules = .*?)```", PAGE.read_text(), re.DOTALL)
-    said = dict(re.findall(r'(?m)^    (\w+) += (.*)$', block))
-    plain = {name: re.sub(r'^"(.*)"$|^jsonencode\((.*)\)$', r"\1\2", text) for name, text in said.items()}
+    said = dict(re.findall(r"(?m)^    (\w+) += (.*)$", block))
+    plain = {
+        name: re.sub(r'^"(.*)"$|^jsonencode\((.*)\)$', r"\1\2", text) for name, text in said.items()
+    }
     plain["options"] = re.sub(r"(\w+) = ", r'"\1": ', plain["options"])
     sent = at_three(by_hand("nightly", plain))
     assert sent == json.loads(SCHEDULED.read_text()) | json.loads(plain["options"])
