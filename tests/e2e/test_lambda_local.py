@@ -175,6 +175,13 @@ def test_quietly_a_function_logs_errors_only(here):
     assert "answered" in invoked(here, task).stderr
     assert invoked(here, task, "--quiet").stderr == ""
     assert "not an event" in invoked(here, "{}", "--quiet").stderr
+    # What the alarm of the templates counts is one of them, at whatever level.
+    (here / "handlers/fail").write_text("#!/bin/sh\nexit 3\n")
+    (here / "handlers/fail").chmod(0o755)
+    invoked(here, '{"type": "fail", "retry": {"attempts": 1}}')
+    done = invoked(here, '{"drain": true}', "--quiet")
+    assert json.loads(done.stdout)["failed"] == 1
+    assert "a task failed for good" in done.stderr and "answered" not in done.stderr
 
 
 def test_a_link_to_nothing_and_a_file_that_cannot_be_executed_are_passed_over_with_a_warning(here):
