@@ -107,7 +107,8 @@ async fn a_burst_behind_a_crowd_that_waits_costs_few_listings_too() {
             .await;
     }
     let (_, _, lists) = burst(&world, 10).await;
-    assert!(lists <= 300, "{lists}");
+    // A fifth more than with nothing in front may be asked: those who start together split the same walks.
+    assert!(lists <= 360, "{lists}");
 }
 
 async fn burst(world: &World, workers: usize) -> (u64, u64, u64) {

@@ -3,7 +3,7 @@
 use super::absorb::Now;
 use super::plan::Job;
 use super::state::State;
-use super::walk::{Beyond, Walk, Walked, live_key};
+use super::walk::{Walk, Walked, live_key};
 use crate::env::Mono;
 use crate::record::{ObjectId, QueueName, Shard};
 
@@ -37,8 +37,7 @@ impl State {
         let want = self.room.max(16);
         let queue = self.queue.clone();
         let hungry = self.is_hungry(now.0);
-        let free = |crowd: &Beyond| matches!(crowd, Beyond::Priority(_));
-        let likely = self.crowd.filter(|c| !self.scatters() || free(c));
+        let likely = self.crowd;
         match self.shards.get_mut(&job.shard) {
             Some(s) if !job.help => {
                 let rung = std::mem::take(&mut s.rung);
@@ -71,8 +70,8 @@ impl State {
     /// Whether a walk is amid a crowd: it is to go on by itself, and the rest of the shard is another
     /// walk's; that one, if it has not begun yet.
     pub fn part(&mut self, walk: &mut Walk, (now, date): Now) -> Option<Option<Walk>> {
-        // A split costs a listing, and of those who start together several would split the same shard.
-        if walk.until().is_none() && (self.scatters() || !self.is_hungry(now)) {
+        // A split costs a listing.
+        if walk.until().is_none() && !self.is_hungry(now) {
             return None;
         }
         let s = self.shards.get_mut(&walk.shard)?;
