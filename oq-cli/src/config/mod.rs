@@ -53,7 +53,8 @@ pub const SETTINGS: [Setting; 6] = [
     Setting {
         name: "queue",
         env: "OQ_QUEUE",
-        what: "The queue that commands are about, and in Python that of tasks that name none.",
+        what: "The queue that commands are about. Python reads only the variable: it is the queue of \
+               tasks that name none.",
         default: "default",
         check: |text| QueueName::new(text).map(drop).map_err(|e| e.to_string()),
     },
