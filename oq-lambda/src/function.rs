@@ -9,11 +9,11 @@ use oq_core::{Queue, Worker};
 
 use crate::answer::{Answer, Failed, Report};
 use crate::event::{DrainRequest, Event, Message, Source, What};
-use crate::failures;
+use crate::failures::{self, By};
 use crate::http::{self, DEFAULT_MAX_BODY, Reply, Rules};
 use crate::leads::{Asked, Ignored, asked};
 use crate::repeat;
-use crate::submit::{Submit, submit_handler};
+use crate::submit::Submit;
 use crate::thaw::Thaw;
 use crate::watch::Watch;
 
@@ -212,13 +212,9 @@ impl Function {
             })),
             Event::Submit(submit) => {
                 let submit = self.declared(*submit).once_for(request);
-                let (task_type, key) = (submit.task.task_type.clone(), submit.task.key.clone());
-                let accepted = submit_handler(&self.queue, submit)
-                    .await
-                    .inspect_err(|error| {
-                        failures::not_submitted(&task_type, key.as_deref(), error);
-                    });
-                Ok(Answer::Accepted(accepted?))
+                Ok(Answer::Accepted(
+                    failures::submit(&self.queue, submit, By::Event).await?,
+                ))
             }
             Event::Tick => {
                 let how = Drain::all().sweep_one_in(SWEEP_ONE_IN);

@@ -9,7 +9,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::event::Request;
-use crate::submit::{Accepted, Submit, submit_handler};
+use crate::failures::{self, By};
+use crate::submit::{Accepted, Submit};
 
 /// How long a body may be unless set. Lambda takes 6 MB.
 pub const DEFAULT_MAX_BODY: usize = 1 << 20;
@@ -79,7 +80,7 @@ pub async fn reply(
         Ok(submit) => submit,
         Err(refused) => return *refused,
     };
-    match submit_handler(queue, submit).await {
+    match failures::submit(queue, submit, By::Request).await {
         Ok(accepted) => said(&accepted),
         Err(error) => failed(&error),
     }
@@ -153,13 +154,10 @@ fn failed(error: &Error) -> Reply {
         }
         Error::Unavailable(_) => refused(503).with("retry-after", RETRY_AFTER),
         // What is wrong with the function's own configuration is not the client's business.
-        other => {
-            tracing::error!(error = %other, "a task could not be submitted");
-            Reply::refused(
-                500,
-                other.code(),
-                "the function cannot use its store; see its log",
-            )
-        }
+        other => Reply::refused(
+            500,
+            other.code(),
+            "the function cannot use its store; see its log",
+        ),
     }
 }

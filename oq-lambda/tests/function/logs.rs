@@ -10,7 +10,8 @@ use oq_core::{Queue, Task};
 use oq_lambda::emulator::created;
 use serde_json::json;
 
-use crate::world::{DOWN, S, World, invoke, pause};
+use crate::refused::ReadOnly;
+use crate::world::{DOWN, S, World, invoke, pause, post};
 
 const TICK: &str = include_str!("../events/eventbridge-schedule.json");
 
@@ -126,22 +127,52 @@ async fn a_task_that_could_not_be_submitted_is_named_since_it_is_nowhere_else() 
     let log = Log::default();
     let _kept = log.kept();
     let night = include_str!("../events/direct-scheduled.json");
+    let request = post(Some("k-1"), r#"{ "type": "sleep", "input": 1 }"#);
     store.set(DOWN);
     invoke(&function, night, 60).await.unwrap_err();
-    let words = "a task was not submitted";
-    let lines = log.lines(words);
-    let [line] = lines.as_slice() else {
+    let reply = invoke(&function, &request, 60).await.unwrap();
+    assert_eq!(reply["statusCode"], 503, "{reply}");
+    let lines = log.lines("ERROR");
+    let [event, http] = lines.as_slice() else {
         panic!("{lines:?}")
     };
-    for part in [
-        "ERROR",
-        "task_type=sleep",
-        "nightly:2026-11-21T03:00:00Z",
-        "OQ-UNAVAILABLE",
-    ] {
-        assert!(line.contains(part), "{part}: {line}");
+    for (line, key) in [(event, "nightly:2026-11-21T03:00:00Z"), (http, "k-1")] {
+        for part in [
+            "a task was not submitted",
+            "task_type=sleep",
+            key,
+            "OQ-UNAVAILABLE",
+            "error=\"the store is unavailable: ",
+        ] {
+            assert!(line.contains(part), "{part}: {line}");
+        }
     }
     store.set(Faults::default());
     invoke(&function, night, 60).await.unwrap();
-    assert_eq!(log.lines(words).len(), 1);
+    invoke(&function, &request, 60).await.unwrap();
+    assert_eq!(log.lines("ERROR").len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_s_mistake_is_answered_and_not_logged_and_the_function_s_own_is_one_line() {
+    let world = World::new();
+    world.queue().await;
+    let store = Arc::new(ReadOnly(world.store.clone()));
+    let function = oq_lambda::submitter(world.queue_of(store).await);
+    let log = Log::default();
+    let _kept = log.kept();
+    let wrong = post(None, r#"{ "type": "sleep", "input": 1, "delay": "4000d" }"#);
+    let reply = invoke(&function, &wrong, 60).await.unwrap();
+    assert_eq!(reply["statusCode"], 400, "{reply}");
+    assert!(log.lines("ERROR").is_empty());
+    let task = post(Some("k-1"), r#"{ "type": "sleep", "input": 1 }"#);
+    let reply = invoke(&function, &task, 60).await.unwrap();
+    assert_eq!(reply["statusCode"], 500, "{reply}");
+    let lines = log.lines("ERROR");
+    let [line] = lines.as_slice() else {
+        panic!("{lines:?}")
+    };
+    for part in ["task_type=sleep", "k-1", "OQ-DENIED", "role/secret may not"] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
 }

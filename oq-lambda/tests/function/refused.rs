@@ -48,7 +48,7 @@ impl<S: Store> Passing for OfLive<S> {
 
 /// A store that lets nobody write.
 #[derive(Debug)]
-struct ReadOnly(Arc<dyn Store>);
+pub struct ReadOnly(pub Arc<dyn Store>);
 
 #[async_trait]
 impl Passing for ReadOnly {
