@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 from conftest import ROOT
-from test_templates import PAGE, SAM, TERRAFORM, _Functions, lint, terraform
+from templates import PAGE, SAM, TERRAFORM, Functions, lint, terraform
 
 SCHEDULED = ROOT / "oq-lambda/tests/events/direct-scheduled.json"
 """What a schedule sends for one time; tests of the function give it what this is."""
@@ -184,5 +184,5 @@ def test_the_documented_schedule_of_sam_s_sends_the_same(tmp_path):
     (tmp_path / "template.yaml").write_text(template)
     done = lint(tmp_path / "template.yaml")
     assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
-    nightly = yaml.load(event, _Functions)["Nightly"]["Properties"]
+    nightly = yaml.load(event, Functions)["Nightly"]["Properties"]
     assert at_three(nightly["Input"]) == json.loads(SCHEDULED.read_text())

@@ -7,20 +7,13 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import hcl2
 import pytest
 import yaml
-from conftest import ROOT, binary
+from conftest import binary
+from templates import PAGE, SAM, TERRAFORM, Functions, Template, flat, lint, sam, terraform
 from terraform_schema import SCHEMA, used
-
-SAM = ROOT / "oq-lambda/deploy/sam/template.yaml"
-TERRAFORM = ROOT / "oq-lambda/deploy/terraform/main.tf"
-PAGE = ROOT / "docs/lambda.md"
 
 
 def test_the_command_prints_the_templates():
@@ -31,11 +24,6 @@ def test_the_command_prints_the_templates():
 
 
 # SAM
-
-
-def lint(path: Path) -> "subprocess.CompletedProcess[str]":
-    beside = Path(sys.executable).parent / "cfn-lint"
-    return subprocess.run([beside, "-t", path], capture_output=True, text=True, timeout=120)
 
 
 def test_cfn_lint_finds_nothing_in_the_sam_template():
@@ -59,118 +47,7 @@ def test_a_bent_sam_template_is_refused(good, bad, tmp_path):
     assert lint(tmp_path / "template.yaml").returncode != 0
 
 
-class _Functions(yaml.SafeLoader):
-    """`!Sub x` as `x`, `!GetAtt a.b` as `a.b`."""
-
-
-def _plain(loader: yaml.SafeLoader, _: str, node: yaml.Node) -> Any:
-    if isinstance(node, yaml.ScalarNode):
-        return loader.construct_scalar(node)
-    assert isinstance(node, yaml.SequenceNode)
-    return loader.construct_sequence(node)
-
-
-_Functions.add_multi_constructor("!", _plain)
-
-
-def sam() -> dict[str, Any]:
-    resources: dict[str, Any] = yaml.load(SAM.read_text(), _Functions)["Resources"]
-    return resources
-
-
 # Terraform
-
-
-class Template:
-    """A Terraform template, read, and what is wrong with it by the provider's schema."""
-
-    def __init__(self, text: str) -> None:
-        read = _plainly(hcl2.loads(text))
-        self.text = text
-        self.resources = _addressed("", read["resource"])
-        self.data = _addressed("data.", read["data"])
-        self.variables = _merged(read["variable"])
-        self.locals = _merged(read["locals"])
-
-    def wrong(self) -> "list[str]":
-        schema = json.loads(SCHEMA.read_text())
-        found = []
-        for address, body in (self.resources | self.data).items():
-            kind = address.rpartition(".")[0].replace("data.", "data_")
-            if kind not in schema:
-                found.append(f"{address}: there is no such kind")
-            else:
-                found += self._arguments(address, body, schema[kind]["arguments"])
-        return found + list(self._references(schema))
-
-    def _arguments(self, where: str, body: dict[str, Any], known: dict[str, Any]) -> Iterator[str]:
-        for name, value in body.items():
-            if name in ("count", "depends_on", "for_each", "lifecycle"):
-                continue
-            if name not in known:
-                yield f"{where}: no argument {name}"
-                continue
-            block = known[name].get("block")
-            inside = [v for v in value if isinstance(v, Block)] if isinstance(value, list) else []
-            if bool(inside) != bool(block):
-                yield f"{where}.{name}: {'a block' if inside else 'no block'}"
-            for one in inside:
-                yield from self._arguments(f"{where}.{name}", one, block or {})
-        for name, about in known.items():
-            if about["required"] and name not in body:
-                yield f"{where}: {name} is missing"
-
-    def _references(self, schema: dict[str, Any]) -> Iterator[str]:
-        code = re.sub(r"#.*", "", self.text)
-        for name in re.findall(r"\bvar\.(\w+)", code):
-            if name not in self.variables:
-                yield f"no variable {name}"
-        for name in re.findall(r"\blocal\.(\w+)", code):
-            if name not in self.locals:
-                yield f"no local {name}"
-        there = self.resources | self.data
-        for data, kind, name, attribute in re.findall(
-            r"\b(data\.)?(aws_\w+)\.(\w+)(?:\.(\w+))?", code
-        ):
-            if f"{data}{kind}.{name}" not in there:
-                yield f"no {data}{kind}.{name}"
-            elif attribute and attribute not in (
-                schema[("data_" if data else "") + kind]["attributes"]
-            ):
-                yield f"{kind}.{name} has no {attribute}"
-
-
-def _merged(blocks: "list[dict[str, Any]]") -> dict[str, Any]:
-    """What several blocks say, by name."""
-    return {name: body for block in blocks for name, body in block.items()}
-
-
-def _addressed(before: str, blocks: "list[dict[str, Any]]") -> dict[str, Any]:
-    """What has a kind and a name, by its address."""
-    kinds = [(kind, named) for block in blocks for kind, named in block.items()]
-    return {f"{before}{kind}.{name}": body for kind, named in kinds for name, body in named.items()}
-
-
-class Block(dict[str, Any]):
-    """What stands in braces after a name, as opposed to a value."""
-
-
-def _plainly(value: Any) -> Any:
-    """Without the reader's own marks and the quotes around texts."""
-    if isinstance(value, dict):
-        kind = Block if "__is_block__" in value else dict
-        return kind(
-            (_plainly(k), _plainly(v)) for k, v in value.items() if not k.startswith("__")
-        )
-    if isinstance(value, list):
-        return [_plainly(v) for v in value]
-    if isinstance(value, str) and value[:1] == value[-1:] == '"':
-        return value[1:-1]
-    return value
-
-
-def terraform() -> Template:
-    return Template(TERRAFORM.read_text())
 
 
 def test_the_provider_knows_all_that_the_terraform_template_says():
@@ -205,27 +82,6 @@ def test_what_is_no_terraform_is_refused():
 
 
 # What both promise
-
-ROLES = ("worker", "producer")
-
-
-def flat(value: Any) -> str:
-    """As one line, with Terraform's, SAM's and the tool's words for one thing made alike."""
-    text = json.dumps(value)
-    for named, plain in [
-        ("${aws_s3_bucket.store.arn}", "BUCKET"),
-        ("arn:${AWS::Partition}:s3:::${BucketName}", "BUCKET"),
-        ("arn:aws:s3:::bucket", "BUCKET"),
-        ("${var.prefix}", "PREFIX"),
-        ("${Prefix}", "PREFIX"),
-        ("BUCKET/prefix/", "BUCKET/PREFIX/"),
-        ('"prefix/', '"PREFIX/'),
-        ("${var.queue}", "QUEUE"),
-        ("${Queue}", "QUEUE"),
-        ("/queue/", "/QUEUE/"),
-    ]:
-        text = text.replace(named, plain)
-    return text
 
 
 def listed(value: Any) -> "list[Any]":
@@ -266,7 +122,7 @@ def tool(*args: str) -> Rules:
 
 
 def test_roles_may_do_what_the_tool_says_that_they_need_and_no_more():
-    worker, producer = (tool("--role", role, "--only", "queue") for role in ROLES)
+    worker, producer = (tool("--role", role, "--only", "queue") for role in ("worker", "producer"))
     assert len(worker) > 10 and len(producer) > 5
     # Handlers submit, and whoever comes first marks the store.
     mark = ("Allow", "s3:PutObject", "BUCKET/PREFIX/oq.json", "[]")
@@ -327,54 +183,6 @@ def test_a_minute_s_schedule_is_the_backstop():
     assert tick["Schedule"] == rule["schedule_expression"] == "rate(1 minute)"
 
 
-def alarms_of_sam() -> dict[str, Any]:
-    found = {n: b for n, b in sam().items() if b["Type"] == "AWS::CloudWatch::Alarm"}
-    return {n: b["Properties"] | {"on": b.get("Condition")} for n, b in found.items()}
-
-
-def test_alarms_tell_of_what_fails_what_is_lost_and_what_stops():
-    alarms, template = alarms_of_sam(), terraform()
-    told = {
-        # What it counts, of whom, how many of it in five minutes, and what no word means.
-        ("FailedTasks/${BucketName}/${Prefix}/${Queue}", None, 1, "notBreaching"),
-        ("Errors", "Worker", 5, "notBreaching"),
-        ("AsyncEventsDropped", "Worker", 1, "notBreaching"),
-        ("Throttles", "Worker", 1, "notBreaching"),
-        ("Invocations", "Worker", 1, "breaching"),
-        ("Errors", "Submit", 5, "notBreaching"),
-    }
-    of = {n: b.get("Dimensions", [{"Value": None}])[0]["Value"] for n, b in alarms.items()}
-    keys = ("MetricName", "Threshold", "TreatMissingData")
-    said = {(b[keys[0]], of[n], b[keys[1]], b[keys[2]]) for n, b in alarms.items()}
-    assert said == told
-    # A function that is not there has no alarm.
-    assert {n for n, b in alarms.items() if b["on"]} == {"SubmitFailing"}
-    assert alarms["SubmitFailing"]["on"] == "SubmitsByHttp"
-    other = template.locals["alarms"]
-    of = {"${local.of_worker}": "Worker", "${local.of_submitter}": "Submit"}
-    failed = "${local.failed}"
-    assert {
-        (
-            "FailedTasks/${BucketName}/${Prefix}/${Queue}" if b["metric"] == failed else b["metric"],
-            of.get(str(b["of"])),
-            b["at"],
-            "breaching" if b["below"] is True or b["below"] == "true" else "notBreaching",
-        )
-        for b in other.values()
-        if b["metric"] != "InvocationDroppedCount"
-    } == told
-    when = {name: b["on"] for name, b in other.items() if b["on"] not in (True, "true")}
-    assert when == {
-        "not-scheduled": "${length(var.schedules) > 0}",
-        "submit-failing": "${local.submitters > 0}",
-    }
-    # Whoever is named is told; without anybody they only show their state.
-    topic = ["AlarmsAreSent", "AlarmTopic", "AWS::NoValue"]
-    assert all(body["AlarmActions"] == [topic] for body in alarms.values())
-    alarm = template.resources["aws_cloudwatch_metric_alarm.worker"]
-    assert "var.alarm_topic" in alarm["alarm_actions"]
-
-
 def test_events_beyond_the_concurrency_wait_an_hour_and_failures_are_repeated_twice():
     said = sam()["Worker"]["Properties"]["EventInvokeConfig"]
     assert said == {"MaximumEventAgeInSeconds": 3600, "MaximumRetryAttempts": 2}
@@ -388,39 +196,12 @@ def test_events_beyond_the_concurrency_wait_an_hour_and_failures_are_repeated_tw
         for body in sam().values()
         if body["Type"] == "AWS::CloudWatch::Alarm"
     }
-    page = " ".join((ROOT / "docs/lambda.md").read_text().split())
+    page = " ".join(PAGE.read_text().split())
     assert "Events beyond it wait up to an hour, then the schedule finds their tasks." in page
 
 
-def test_failed_tasks_are_counted_at_every_level_that_a_function_may_log_at():
-    """By words of a line that is there even where only errors are logged."""
-    levels = yaml.load(SAM.read_text(), _Functions)["Parameters"]["LogLevel"]["AllowedValues"]
-    condition = terraform().variables["log_level"]["validation"][0]["condition"]
-    assert levels == re.findall(r'"(\w+)"', condition) and "error" in levels
-    words = sam()["FailedTasks"]["Properties"]["FilterPattern"].strip('"')
-    (line,) = re.findall(rf'.*"{words}"\);', (ROOT / "oq-lambda/src/failures.rs").read_text())
-    assert line.strip().startswith("tracing::error!(")
-
-
-def test_failed_tasks_are_counted_by_the_words_that_a_function_logs():
-    resources, template = sam(), terraform()
-    filters = resources["FailedTasks"]["Properties"]
-    other = template.resources["aws_cloudwatch_log_metric_filter.failed"]
-    words = filters["FilterPattern"].strip('"')
-    assert words in other["pattern"]
-    assert f'"{words}")' in (ROOT / "oq-lambda/src/failures.rs").read_text()
-    assert filters["LogGroupName"] == "Logs" == resources["Worker"]["Properties"]["LoggingConfig"]["LogGroup"]
-    assert "aws_cloudwatch_log_group.worker" in other["log_group_name"]
-    (made,) = filters["MetricTransformations"]
-    (same,) = other["metric_transformation"]
-    assert (made["MetricNamespace"], made["MetricValue"]) == (same["namespace"], same["value"])
-    assert json.loads(flat(made["MetricName"])) in json.loads(
-        flat(template.text).replace("${var.bucket}", "${BucketName}")
-    )
-
-
 def test_tasks_are_taken_by_http_only_if_that_is_wanted_and_by_who_may_only_submit():
-    read, template = yaml.load(SAM.read_text(), _Functions), terraform()
+    read, template = yaml.load(SAM.read_text(), Functions), terraform()
     auth = read["Parameters"]["SubmitAuth"]
     assert (auth["Default"], auth["AllowedValues"]) == ("off", ["off", "AWS_IAM", "NONE"])
     assert read["Conditions"]["SubmitsByHttp"] == [["SubmitAuth", "off"]]
@@ -443,8 +224,8 @@ def test_tasks_are_taken_by_http_only_if_that_is_wanted_and_by_who_may_only_subm
 
 def pattern(name: str) -> "tuple[str, str]":
     """What a parameter may be, in both templates."""
-    sam_name, *_ = (n for n in yaml.load(SAM.read_text(), _Functions)["Parameters"] if n.lower() == name)
-    read = yaml.load(SAM.read_text(), _Functions)["Parameters"][sam_name]["AllowedPattern"]
+    sam_name, *_ = (n for n in yaml.load(SAM.read_text(), Functions)["Parameters"] if n.lower() == name)
+    read = yaml.load(SAM.read_text(), Functions)["Parameters"][sam_name]["AllowedPattern"]
     condition = terraform().variables[name]["validation"][0]["condition"]
     return f"^({read})$", re.search(r'regex\("([^"]+)"', condition)[1]
 
@@ -464,7 +245,7 @@ def test_names_that_would_never_match_are_refused(name, good, bad):
 
 def test_a_function_in_python_is_to_be_named():
     """The handler that holds unless set is no module of anybody's."""
-    read = yaml.load(SAM.read_text(), _Functions)
+    read = yaml.load(SAM.read_text(), Functions)
     rule = read["Rules"]["HandlerIsNamed"]
     assert rule["RuleCondition"] == [["Runtime", read["Parameters"]["Runtime"]["Default"]]]
     assert [one["Assert"] for one in rule["Assertions"]] == [
@@ -478,7 +259,7 @@ def test_a_function_in_python_is_to_be_named():
 
 
 def test_only_runtimes_on_which_the_wheel_can_run_are_allowed():
-    read = yaml.load(SAM.read_text(), _Functions)["Parameters"]["Runtime"]["AllowedValues"]
+    read = yaml.load(SAM.read_text(), Functions)["Parameters"]["Runtime"]["AllowedValues"]
     condition = terraform().variables["runtime"]["validation"][0]["condition"]
     one = re.search(r'regex\("([^"]+)"', condition)[1]
     assert "provided.al2023" in read and "python3.12" in read
@@ -498,7 +279,7 @@ def test_names_of_two_stores_in_one_account_differ_and_are_short_enough():
 
 
 def test_functions_are_built_for_arm_or_x86():
-    read = yaml.load(SAM.read_text(), _Functions)
+    read = yaml.load(SAM.read_text(), Functions)
     assert read["Parameters"]["Architecture"]["AllowedValues"] == ["arm64", "x86_64"]
     assert read["Parameters"]["Runtime"]["Default"] == "provided.al2023"
     variables = terraform().variables
