@@ -90,7 +90,7 @@ impl Finder {
     pub(super) async fn run_crowds(&self) {
         let mut walks = FuturesUnordered::new();
         loop {
-            let more = self.state().patient(AT_ONCE - walks.len());
+            let more = self.state().take_patient(AT_ONCE - walks.len());
             walks.extend(more.into_iter().map(|w| self.pages(from_head(w.shard), w)));
             tokio::select! {
                 biased;

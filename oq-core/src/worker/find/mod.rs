@@ -6,8 +6,8 @@
 //! same shard and nothing breaks.
 //!
 //! The knowledge is in `state` (with `heard`, `judge`, `walk`, `walks`, `memory`, `buffer`, `help`, `assign`), what to
-//! do next in `plan`, both without I/O. The requests are in `bell`, `look`, `sweep` and `fleet`,
-//! five loops over one state.
+//! do next in `plan`, both without I/O. The requests are in `bell`, `look` (two), `sweep` and `fleet`: five
+//! loops over one state.
 
 mod absorb;
 mod assign;

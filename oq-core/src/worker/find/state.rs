@@ -51,11 +51,25 @@ pub(super) struct ShardState {
     pub head_at: Option<Mono>,
     /// Something in it may be worth a try then.
     pub next_look: Option<StoreTime>,
+    /// The same of what was remembered by itself when it was last listed from its head, and is not any more.
+    pub forgotten: Option<StoreTime>,
     /// There is more than the buffer holds, from here on.
     pub backlog: Option<Rank>,
     pub stretches: Vec<Stretch>,
     /// A walk goes through a crowd, and is not at its end yet.
     pub through: Option<Through>,
+}
+
+impl ShardState {
+    /// From here on there is work that the buffer does not hold.
+    pub fn owe(&mut self, queue: &QueueName, from: Rank) {
+        // In front of where a walk goes on, only that walk's end tells what to do.
+        let owed = match &mut self.through {
+            Some(through) if through.meets(queue, from.1) => &mut through.owed,
+            _ => &mut self.backlog,
+        };
+        *owed = owed.iter().copied().chain([from]).min();
+    }
 }
 
 /// An object that was handed out.
@@ -203,7 +217,7 @@ impl State {
     pub fn owe(&mut self, aged: &[ObjectId]) {
         for id in aged {
             if let Some(s) = self.shards.get_mut(&id.shard()) {
-                s.backlog = Some(s.backlog.map_or(rank(*id), |r| r.min(rank(*id))));
+                s.owe(&self.queue, rank(*id));
             }
         }
     }
@@ -347,7 +361,8 @@ impl State {
     /// Something in this shard may be worth a try then.
     fn look_by(&mut self, shard: Shard, until: StoreTime) {
         if let Some(shard) = self.shards.get_mut(&shard) {
-            shard.next_look = Some(shard.next_look.map_or(until, |t| t.min(until)));
+            shard.next_look = shard.next_look.into_iter().chain([until]).min();
+            shard.forgotten = shard.forgotten.into_iter().chain([until]).min();
             shard.stretches.iter_mut().for_each(|s| s.look_by(until));
         }
     }
@@ -419,7 +434,7 @@ impl State {
         }
         let best = self.buffer.clear(shard, now - BEATEN);
         if let (Some(best), Some(s)) = (best, self.shards.get_mut(&shard)) {
-            s.backlog = Some(s.backlog.map_or(best, |r| r.min(best)));
+            s.owe(&self.queue, best);
         }
     }
 

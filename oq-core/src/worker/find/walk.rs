@@ -157,8 +157,7 @@ impl Walk {
 
     /// The same, but from there on; what it shows of the head of the shard is nothing.
     pub fn from(self, (priority, id): Rank) -> Walk {
-        let first = ObjectId::from_parts(id.due(), 0, priority, 1, self.shard);
-        let first = live_key(&self.queue, first);
+        let first = prefix::live_since(&self.queue, self.shard, priority, id.due());
         self.behind(first)
     }
 

@@ -1,6 +1,10 @@
 //! How walks of shards begin and end, and what is known of a shard then.
 
+#[cfg(test)]
+mod tests;
+
 use super::absorb::Now;
+use super::buffer::Rank;
 use super::plan::Job;
 use super::state::State;
 use super::walk::{Walk, Walked, live_key};
@@ -14,6 +18,8 @@ pub(super) struct Through {
     until: String,
     /// It is to be listed from the head again: it was to be so meanwhile.
     again: bool,
+    /// From here on there is work that the buffer does not hold, in front of the end.
+    pub owed: Option<Rank>,
 }
 
 impl Through {
@@ -43,6 +49,8 @@ impl State {
                 let rung = std::mem::take(&mut s.rung);
                 s.unseen = false;
                 s.listed_at = Some(now.0);
+                // All of it is listed anew; what comes from here on is owed.
+                s.backlog = None;
                 let mut walk = Walk::new(queue, job.shard, want, job.head, &s.stretches, now);
                 if let Some(through) = &mut s.through {
                     through.again |= rung;
@@ -52,7 +60,7 @@ impl State {
                     return vec![walk];
                 }
                 // From here on it says what the memory forgets meanwhile.
-                s.next_look = None;
+                (s.next_look, s.forgotten) = (None, None);
                 let far = hungry.then(|| walk.split_first(likely, now.1)).flatten();
                 [walk].into_iter().chain(far).collect()
             }
@@ -82,10 +90,14 @@ impl State {
         if far.is_some() {
             self.crowd = Some(crowd);
         }
+        let until = walk.until()?;
+        let in_front = |(_, id): &mut Rank| live_key(&self.queue, *id) < until;
+        let owed = s.backlog.take_if(in_front);
         s.through = Some(Through {
             started: walk.started,
-            until: walk.until()?,
+            until,
             again: false,
+            owed,
         });
         walk.through = true;
         Some(far)
@@ -99,7 +111,7 @@ impl State {
 
     /// Up to so many of the walks through crowds that may go on. While it is not known who else is
     /// here, others would go through the same crowds.
-    pub fn patient(&mut self, most: usize) -> Vec<Walk> {
+    pub fn take_patient(&mut self, most: usize) -> Vec<Walk> {
         let (own, settled) = (&self.own, self.settled);
         self.patient.retain(|p| own.contains(&p.walk.shard));
         let ready = self.patient.extract_if(.., |p| p.urgent || settled);
@@ -122,16 +134,16 @@ impl State {
             && let Some(through) = s.through.take_if(|t| t.started == walk.started)
         {
             s.rung |= through.again;
+            s.backlog = s.backlog.into_iter().chain(through.owed).min();
         }
         s.stretches.retain(|stretch| walk.spares(stretch));
-        s.backlog = s.backlog.filter(|(_, id)| !walk.covers(*id));
         let Walked {
             stretches,
             next_look,
             beyond,
-        } = walk.finish(s.next_look);
+        } = walk.finish(s.forgotten);
         s.stretches.extend(stretches);
-        s.next_look = next_look;
+        s.next_look = s.next_look.into_iter().chain(next_look).min();
         s.backlog = s.backlog.into_iter().chain(beyond).min();
     }
 

@@ -39,10 +39,7 @@ impl Walk {
     pub fn split(&mut self, beyond: Beyond, date: StoreTime) -> Option<Walk> {
         let from = match beyond {
             Beyond::Priority(p) => prefix::behind_priority(&self.queue, self.shard, p),
-            Beyond::Recent(p) => {
-                let first = ObjectId::from_parts(date.minus(RECENT), 0, p, 1, self.shard);
-                live_key(&self.queue, first)
-            }
+            Beyond::Recent(p) => prefix::live_since(&self.queue, self.shard, p, date.minus(RECENT)),
         };
         self.split_at(from, date)
     }
