@@ -115,6 +115,7 @@ impl From<Error> for Failed {
             Error::NotFound(_) => {
                 "check --url and --queue (an id is known in its queue only): oq queue list".into()
             }
+            error if error.is_of_the_clock() => "set this machine's clock (NTP)".into(),
             Error::Denied(_) => "check the credentials and what they may do in this bucket: \
                  aws sts get-caller-identity"
                 .into(),
@@ -180,5 +181,21 @@ impl fmt::Display for Failed {
             write!(f, "\nnext: {}", self.next)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_refused_for_a_wrong_clock_is_not_sent_to_the_credentials() {
+        let next = |why: &str| Failed::from(Error::Denied(why.to_owned())).to_string();
+        assert!(next("403 AccessDenied").ends_with("aws sts get-caller-identity"));
+        let shown = next("403 RequestTimeTooSkewed; this machine's clock is wrong");
+        assert!(
+            shown.ends_with("\nnext: set this machine's clock (NTP)"),
+            "{shown}"
+        );
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::record::TaskId;
 use crate::span;
-use crate::store::StoreError;
+use crate::store::{CLOCK_WRONG, StoreError};
 
 /// What went wrong, and what to do about it.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -72,6 +72,16 @@ impl Error {
     /// Whether the same call may succeed later without a change.
     pub fn is_transient(&self) -> bool {
         matches!(self, Error::Unavailable(_) | Error::TimedOut(_))
+    }
+
+    /// Whether access was refused since this machine's clock is wrong: credentials have no part in that.
+    ///
+    /// ```
+    /// let refused = |why: &str| oq_core::Error::Denied(why.to_owned()).is_of_the_clock();
+    /// assert_eq!(["403 RequestTimeTooSkewed", "403 AccessDenied"].map(refused), [true, false]);
+    /// ```
+    pub fn is_of_the_clock(&self) -> bool {
+        matches!(self, Error::Denied(why) if why.contains(CLOCK_WRONG))
     }
 
     pub(crate) fn invalid(what: impl Into<String>, why: impl Into<String>) -> Error {

@@ -33,7 +33,8 @@ pub const CODES: &[Explained] = &[
     Explained {
         code: "OQ-DENIED",
         what: "The store refused access.",
-        why: "The credentials are missing, expired, or may not do this with this bucket and prefix.",
+        why: "The credentials are missing, expired, or may not do this with this bucket and prefix; \
+              or this machine's clock is wrong.",
         next: "Check which credentials the AWS tools find (`aws sts get-caller-identity`), and that \
                their policy allows get, put, delete and list below the prefix.",
     },

@@ -4,11 +4,9 @@ use std::fmt;
 
 use lambda_runtime::tracing::subscriber::EnvFilter;
 use lambda_runtime::tracing::subscriber::fmt as lines;
-use oq_core::words::{self, LOG};
+use oq_core::words::{self, LOG, said};
 use oq_core::{Error, Result, explain};
 use tracing::Level;
-
-use crate::settings::said;
 
 /// What says how much is logged beside [`LOG`]: Lambda's own setting, and Rust's.
 const LEVEL: &str = "AWS_LAMBDA_LOG_LEVEL";
@@ -74,9 +72,7 @@ impl From<Error> for CannotRun {
     fn from(error: Error) -> CannotRun {
         let next = match &error {
             Error::Invalid { .. } => "correct it, and deploy the function again",
-            Error::Denied(why) if why.contains("RequestTimeTooSkewed") => {
-                "set this machine's clock"
-            }
+            error if error.is_of_the_clock() => "set this machine's clock",
             Error::Denied(_) => {
                 "see what the function's role may do in this bucket: oq iam --role worker, --role producer"
             }

@@ -60,22 +60,22 @@ pub use programs::programs;
 pub use submit::{Accepted, Submit, submit_handler};
 
 use oq_core::record::QueueName;
-use oq_core::{Queue, Result};
+use oq_core::{Queue, Result, words};
 
 /// The queue that `OQ_QUEUE` names (`default` unless set), in the store that `OQ_URL` names. It is
 /// [`quiet`]: on Lambda events of the bucket start workers.
 ///
 /// # Errors
 ///
-/// [`Invalid`](oq_core::Error::Invalid) without `OQ_URL`, those of [`settings::queue`], and those of [`Queue::connect`].
+/// [`Invalid`](oq_core::Error::Invalid) without `OQ_URL`, those of [`words::queue`], and those of [`Queue::connect`].
 pub async fn connect() -> Result<Queue> {
-    let Some(url) = settings::said("OQ_URL") else {
+    let Some(url) = words::said("OQ_URL") else {
         return Err(oq_core::Error::Invalid {
             what: "OQ_URL".into(),
             why: "it is not set: name the store in it, as in s3://BUCKET/PREFIX".into(),
         });
     };
-    let queue = settings::queue()?;
+    let queue = words::queue()?;
     open(&url, queue.as_ref().map(QueueName::as_str)).await
 }
 

@@ -1,7 +1,6 @@
 //! Handlers that are programs: each file of a folder runs the tasks of the type that it is named
 //! after. What they are told and what their end means is [`oq_core::program`], as for `oq worker`.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -13,9 +12,6 @@ use rustix::fs::{Access, access};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, Command};
-
-/// How much of a program's first line the system reads.
-const FIRST_LINE: u64 = 256;
 
 /// Adds the programs of a folder to a worker, one for each type. What cannot be executed is passed
 /// over, with a warning in the log, and so is a link to nothing; folders and names that begin with a dot
@@ -75,10 +71,7 @@ pub fn programs(mut builder: WorkerBuilder, folder: &Path) -> Result<WorkerBuild
 }
 
 async fn run(program: PathBuf, task: Context, input: Json) -> Result<Json, TaskError> {
-    let not_started = |e: &std::io::Error| {
-        let why = missing(&program, e).map(std::io::Error::other);
-        verdict::not_started(&program.display().to_string(), why.as_ref().unwrap_or(e))
-    };
+    let not_started = |e: &std::io::Error| verdict::not_started(&program, e);
     let mut child = Command::new(&program)
         .envs(environment::of(&task))
         // Its name before it was the same as elsewhere.
@@ -112,30 +105,6 @@ async fn run(program: PathBuf, task: Context, input: Json) -> Result<Json, TaskE
         Ok(status) => verdict::of(status, out, &err, LATER),
         Err(e) => Err(not_started(&e)),
     }
-}
-
-/// What is not there where a program is: the system says "not found" of both.
-fn missing(program: &Path, e: &std::io::Error) -> Option<String> {
-    if e.kind() != std::io::ErrorKind::NotFound || !program.exists() {
-        return None;
-    }
-    let mut start = Vec::new();
-    let mut file = std::fs::File::open(program).ok()?.take(FIRST_LINE);
-    file.read_to_end(&mut start).ok()?;
-    let line = String::from_utf8_lossy(start.split(|byte| *byte == b'\n').next()?).into_owned();
-    let Some(named) = line.strip_prefix("#!") else {
-        let why = "the loader or C library that it needs is not here: build it for this system";
-        return Some(why.to_owned());
-    };
-    let interpreter = named.split_whitespace().next().unwrap_or_default();
-    Some(match named.ends_with('\r') {
-        true => {
-            "its lines end with CR and LF, as on Windows, and the CR is taken for a part of its \
-             interpreter's name: save it with LF alone"
-                .to_owned()
-        }
-        false => format!("its first line names {interpreter}, which is not here"),
-    })
 }
 
 /// A program and what it started; killed when this is dropped.

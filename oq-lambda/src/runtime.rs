@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
+use oq_core::words::said;
 use serde_json::value::RawValue;
 
 use crate::answer::Failed;
 use crate::begin::log;
 use crate::function::Function;
-use crate::settings::{LAMBDA, said};
+use crate::settings::LAMBDA;
 
 impl From<Failed> for Diagnostic {
     fn from(failed: Failed) -> Diagnostic {

@@ -4,11 +4,8 @@
 use std::num::NonZero;
 use std::path::PathBuf;
 
-use oq_core::record::QueueName;
-use oq_core::{Error, Result, words};
-
-/// The queue.
-pub const QUEUE: &str = "OQ_QUEUE";
+use oq_core::words::{self, said};
+use oq_core::{Error, Result};
 
 /// A folder of programs, or [`NONE`].
 pub const HANDLERS: &str = "OQ_HANDLERS";
@@ -39,27 +36,6 @@ pub(crate) const LAMBDA: [&str; 4] = [
 
 /// A program at once for each so many MB, unless set.
 const MB_A_PROGRAM: usize = 128;
-
-/// A variable that is set to something.
-pub fn said(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|text| !text.is_empty())
-}
-
-/// The queue, if one is named; of what is no queue's name the command line says the same.
-///
-/// # Errors
-///
-/// [`Error::Invalid`] for what no queue can be called: there is one, not a list.
-pub fn queue() -> Result<Option<QueueName>> {
-    said(QUEUE).map(|text| named(&text)).transpose()
-}
-
-fn named(text: &str) -> Result<QueueName> {
-    QueueName::new(text).map_err(|e| Error::Invalid {
-        what: format!("{QUEUE}: queue {text:?}"),
-        why: e.to_string(),
-    })
-}
 
 /// A variable that turns something on or off.
 ///
@@ -180,16 +156,6 @@ mod tests {
         }
         let error = truth(HTTP, "ja").unwrap_err().to_string();
         assert_eq!(error, "OQ_HTTP=ja: write on or off");
-    }
-
-    #[test]
-    fn a_queue_is_one_name() {
-        assert_eq!(named("mail").unwrap().as_str(), "mail");
-        for wrong in ["a,b", "A/B", " "] {
-            let error = named(wrong).unwrap_err().to_string();
-            let says = format!("OQ_QUEUE: queue {wrong:?}: queue name {wrong:?}: ");
-            assert!(error.starts_with(&says), "{error}");
-        }
     }
 
     #[test]

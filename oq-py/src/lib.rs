@@ -116,7 +116,7 @@ fn check_queue(py: Python<'_>, name: &str) -> PyResult<()> {
 /// The queue that `OQ_QUEUE` names, if it names one.
 #[pyfunction]
 fn named_queue(py: Python<'_>) -> PyResult<Option<String>> {
-    let named = oq_lambda::settings::queue().map_err(|e| errors::raise(py, e))?;
+    let named = oq_core::words::queue().map_err(|e| errors::raise(py, e))?;
     Ok(named.map(|name| name.as_str().to_owned()))
 }
 

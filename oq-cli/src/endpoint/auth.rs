@@ -12,6 +12,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use http::HeaderMap;
+use oq_core::words::said;
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::host::{S3Host, VirtualHost};
 use s3s::{S3Error, S3Result, s3_error};
@@ -43,7 +44,6 @@ impl fmt::Debug for Credentials {
 impl Credentials {
     /// Those of the environment, else the well-known ones.
     pub fn of_environment() -> Credentials {
-        let said = |name| std::env::var(name).ok().filter(|v| !v.is_empty());
         Credentials::new(said(KEY_ID), said(SECRET))
     }
 

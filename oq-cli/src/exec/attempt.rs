@@ -47,7 +47,7 @@ pub async fn run(
     task: Context,
     input: Json,
 ) -> Result<Json, TaskError> {
-    let not_started = |e: &std::io::Error| verdict::not_started(&program.to_string(), e);
+    let not_started = |e: &std::io::Error| verdict::not_started(&program.file, e);
     // What this machine lacks is no fault of the task: it comes again, here or elsewhere.
     let notes = Notes::new(&task).map_err(|why| {
         tracing::warn!(id = %task.id(), "{why}; the task comes again later");

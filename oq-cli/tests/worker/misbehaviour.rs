@@ -73,19 +73,29 @@ async fn a_program_that_is_killed_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_no_program_is_told() {
+async fn a_program_that_cannot_be_started_says_what_is_missing() {
     use std::os::unix::fs::PermissionsExt;
     let world = World::new().await;
-    let id = world.submit(task("text").retry(Retry::none())).await;
-    let path = world.path("text");
-    std::fs::write(&path, "no first line").unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-    world
-        .drain(&["--task", &format!("text={}", path.display())])
-        .await;
-    let (kind, message) = world.failure(id).await;
-    assert_eq!(kind, "not-started");
-    assert!(message.contains("name its interpreter"), "{message}");
+    for (name, script, says) in [
+        ("text", "no first line", "name its interpreter"),
+        (
+            "gone",
+            "#!/no/such/shell -e\nexit\n",
+            "/no/such/shell, which is not here",
+        ),
+        ("windows", "#!/bin/sh\r\nexit\r\n", "end with CR and LF"),
+    ] {
+        let id = world.submit(task(name).retry(Retry::none())).await;
+        let path = world.path(name);
+        std::fs::write(&path, script).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        world
+            .drain(&["--task", &format!("{name}={}", path.display())])
+            .await;
+        let (kind, message) = world.failure(id).await;
+        assert_eq!(kind, "not-started");
+        assert!(message.contains(says), "{message}");
+    }
 }
 
 #[tokio::test]

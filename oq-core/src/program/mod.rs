@@ -1,8 +1,9 @@
 //! What a program that runs tasks is told, and what its end means: one contract for `oq worker --task`
-//! and for the programs of a function on Lambda. No I/O: whoever starts programs feeds, reads and ends
-//! them.
+//! and for the programs of a function on Lambda. Whoever starts programs feeds, reads and ends them: here
+//! is no I/O but a look at the first line of one that cannot be started.
 
 pub mod environment;
+mod missing;
 mod tail;
 pub mod verdict;
 

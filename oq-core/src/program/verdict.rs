@@ -1,5 +1,4 @@
 //! What becomes of a task when its program ended: exit code, stdout and stderr as an answer.
-//! No I/O.
 //!
 //! | the program | the task |
 //! |---|---|
@@ -9,10 +8,11 @@
 //! | exits with anything else, or is killed | fails, and is tried again as its retry policy says |
 
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use super::{MAX_OUTPUT, Tail};
+use super::{MAX_OUTPUT, Tail, missing};
 use crate::record::{Failure, Json, quoted};
 use crate::{TaskError, span};
 
@@ -71,19 +71,20 @@ pub fn too_much() -> TaskError {
     ))
 }
 
-/// The answer for a program that could not be started.
-pub fn not_started(program: &str, e: &std::io::Error) -> TaskError {
+/// The answer for a program that could not be started: what is missing where the system only says "not
+/// found".
+pub fn not_started(program: &Path, e: &std::io::Error) -> TaskError {
     const NO_FORMAT: i32 = 8;
     let why = match e.raw_os_error() {
         Some(NO_FORMAT) => {
             "it is no program and has no first line such as #!/bin/sh: name its interpreter"
                 .to_owned()
         }
-        _ => e.to_string(),
+        _ => missing::of(program, e).unwrap_or_else(|| e.to_string()),
     };
     TaskError::of_kind(
         "not-started",
-        format!("{program} could not be started: {why}"),
+        format!("{} could not be started: {why}", program.display()),
     )
 }
 

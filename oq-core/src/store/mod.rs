@@ -179,6 +179,9 @@ pub enum StoreError {
     TooLarge(u64),
 }
 
+/// S3's word for a clock that is too wrong: with another, access is not what is wrong.
+pub(crate) const CLOCK_WRONG: &str = "RequestTimeTooSkewed";
+
 /// One question of a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct List {

@@ -1,5 +1,5 @@
-//! The processes of a function that runs on this machine: none of them outlives it, as in a sandbox of
-//! Lambda's.
+//! The processes of a function that runs on this machine: as in a sandbox of Lambda's none is to outlive
+//! it.
 
 use std::collections::BTreeSet;
 use std::process::ExitStatus;
@@ -7,8 +7,9 @@ use std::process::ExitStatus;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::process::{Child, Command};
 
-/// A function's program in a process group of its own. All that it started is killed when it ends by
-/// itself, and with it when this is dropped.
+/// A function's program in a process group of its own. What it started is killed when it ends by
+/// itself, and with it when this is dropped: what is in its group, and what has its mark in its
+/// environment. One that has neither (`setsid env -i`) is left.
 #[derive(Debug)]
 pub struct Process {
     child: Child,

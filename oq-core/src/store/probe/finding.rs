@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::error::Error;
 use crate::store::StoreError;
 
 /// How bad it is, the least first.
@@ -100,7 +101,7 @@ impl Finding {
     pub fn of_error(check: &'static str, error: &StoreError) -> Finding {
         let what = error.to_string();
         match error {
-            StoreError::Denied(why) if why.contains("RequestTimeTooSkewed") => {
+            _ if Error::from(error.clone()).is_of_the_clock() => {
                 Finding::fault(check, what, "set this machine's clock (NTP)")
             }
             StoreError::Denied(_) => Finding::fault(

@@ -15,7 +15,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_xml::decode::{Document, try_data};
 
 use super::witness::Seen;
-use crate::store::{StoreError, Write};
+use crate::store::{CLOCK_WRONG, StoreError, Write};
 
 /// How the SDK begins when the service that tells a machine's role does not answer.
 const NO_ROLE: &str = "IMDS";
@@ -241,7 +241,7 @@ impl Failure {
             How::Answer { status, code, .. } => (*status, code.as_deref()),
         };
         match (status, code) {
-            (_, Some("RequestTimeTooSkewed")) => {
+            (_, Some(CLOCK_WRONG)) => {
                 StoreError::Denied(format!("{said}; this machine's clock is wrong"))
             }
             (
