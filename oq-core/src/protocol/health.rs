@@ -15,7 +15,8 @@ const SILENT_REQUESTS: u32 = 3;
 const SILENT_FOR: Duration = Duration::from_secs(3);
 
 /// An outage is over when requests are answered this long after the last sign of it, and each kind of
-/// request that was refused has been allowed once: some are made a few times in a minute only.
+/// request that was refused has been allowed once: some are made a few times in a minute only. So has
+/// a PUT been answered, if so many were not that they alone are an outage.
 const QUIET: Duration = Duration::from_secs(30);
 
 /// A kind of request that is refused for so long and has never worked will not: new policies take
@@ -79,16 +80,24 @@ struct State {
     kinds: [Access; 4],
 }
 
-/// Since when no request was answered, and how many were not.
+/// Since when no request was answered, until when, and how many were not.
 #[derive(Debug, Default)]
-struct Silence(Option<(Mono, u32)>);
+struct Silence {
+    since: Option<Mono>,
+    lasted: Duration,
+    requests: u32,
+}
 
 impl Silence {
-    /// One more was not answered; whether they are enough.
+    /// One more was not answered; whether they are an outage.
     fn goes_on(&mut self, now: Mono) -> bool {
-        let (since, before) = self.0.unwrap_or((now, 0));
-        self.0 = Some((since, before.saturating_add(1)));
-        before + 1 >= SILENT_REQUESTS && now.since(since) >= SILENT_FOR
+        self.lasted = now.since(*self.since.get_or_insert(now));
+        self.requests = self.requests.saturating_add(1);
+        self.is_outage()
+    }
+
+    fn is_outage(&self) -> bool {
+        self.requests >= SILENT_REQUESTS && self.lasted >= SILENT_FOR
     }
 }
 
@@ -110,10 +119,10 @@ impl Health {
             worked: true,
             refused_since: None,
         };
-        let written = state.unwritten.0.is_none();
-        let allowed = written && state.kinds.iter().all(|kind| kind.refused_since.is_none());
+        let allowed = state.kinds.iter().all(|kind| kind.refused_since.is_none());
         if let Some((since, _)) = state.condition.outage
             && allowed
+            && !state.unwritten.is_outage()
             && now.since(state.last_sign) >= QUIET
         {
             state.condition.outage = None;
@@ -150,13 +159,18 @@ impl Health {
         }
     }
 
+    /// How the store stands now.
+    pub fn condition(&self) -> Condition {
+        self.state().condition.clone()
+    }
+
     /// Waits until the condition is another one than `seen`, and returns it.
     pub async fn other_than(&self, seen: &Condition) -> Condition {
         loop {
             let changed = self.0.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            let condition = self.state().condition.clone();
+            let condition = self.condition();
             if condition != *seen {
                 return condition;
             }
@@ -217,6 +231,18 @@ mod tests {
         health.answered(Kind::Get, at(99));
         assert!(outage(&health), "nothing was written since");
         health.answered(Kind::Put, at(99));
+        assert!(!outage(&health));
+    }
+
+    #[test]
+    fn a_write_without_an_answer_does_not_keep_an_outage_open() {
+        let health = Health::default();
+        for t in [1, 3, 5] {
+            health.failed(Kind::List, at(t), &silence());
+        }
+        health.failed(Kind::Put, at(6), &silence());
+        assert!(outage(&health));
+        health.answered(Kind::List, at(36));
         assert!(!outage(&health));
     }
 

@@ -11,6 +11,7 @@ use super::error::TaskError;
 use super::find::FindOptions;
 use super::hooks::{Event, Hooks};
 use super::registry::{Handler, Registry, typed};
+use super::watch::Outages;
 use crate::env::BoxFuture;
 use crate::error::{Error, Result};
 use crate::protocol::payload::MAX_INLINE;
@@ -56,6 +57,7 @@ pub struct Worker {
     pub(super) inline_limit: usize,
     pub(super) longest_lease: Duration,
     pub(super) find: FindOptions,
+    pub(super) outages: Outages,
 }
 
 /// Collects what a [`Worker`] needs. Mistakes show in [`build`](WorkerBuilder::build).
@@ -79,6 +81,7 @@ impl Worker {
             inline_limit: 128 << 10,
             longest_lease: MAX_LEASE,
             find: FindOptions::default(),
+            outages: Outages::default(),
         };
         WorkerBuilder {
             worker,

@@ -205,11 +205,11 @@ impl Worker {
         });
         tracing::info!(worker = %shared.id, "started");
         let mut dispatcher = Dispatcher::new(shared.clone(), sources, turns);
-        let roots = self.queues.iter().map(|(queue, _)| queue.root().clone());
+        let roots = distinct(self.queues().map(|queue| queue.root().clone()));
         let ended = tokio::select! {
             biased;
             () = shutdown => Ok(()),
-            error = watch::stores(distinct(roots), shared.hooks.clone()) => Err(error),
+            error = self.outages.watch(&roots, &shared.hooks) => Err(error),
             error = watch::parts(&mut finding, &mut deleting) => Err(error),
             () = dispatcher.claim_on() => Ok(()),
         };

@@ -1,5 +1,7 @@
 //! Watches what a worker stands on: its store, and the parts of it that run in the background.
 
+use std::sync::{Mutex, PoisonError};
+
 use futures::future::select_all;
 use tokio::task::JoinSet;
 
@@ -9,38 +11,62 @@ use crate::metric;
 use crate::protocol::Root;
 use crate::protocol::health::Condition;
 
-/// Tells of outages of the stores. Completes when one of them refuses what a worker cannot do
-/// without, and always has.
-pub(super) async fn stores(roots: Vec<Root>, hooks: Hooks) -> Error {
-    let (error, ..) = select_all(roots.into_iter().map(|root| Box::pin(store(root, &hooks)))).await;
-    error
-}
+/// What a worker has told of outages of its stores. It outlives the drains: one outage may last for
+/// many.
+#[derive(Debug, Default)]
+pub(super) struct Outages(Mutex<Vec<Root>>);
 
-async fn store(root: Root, hooks: &Hooks) -> Error {
-    let mut seen = Condition::default();
-    let gauge = metrics::gauge!(metric::STORE_FAILING.name);
-    loop {
-        let now = root.health().other_than(&seen).await;
-        match (&seen.outage, &now.outage) {
-            (None, Some((_, error))) => {
+impl Outages {
+    /// Tells of outages of the stores. Completes when one of them refuses what a worker cannot do
+    /// without, and always has.
+    pub async fn watch(&self, roots: &[Root], hooks: &Hooks) -> Error {
+        let each = roots.iter().map(|root| Box::pin(self.store(root, hooks)));
+        let (error, ..) = select_all(each).await;
+        error
+    }
+
+    async fn store(&self, root: &Root, hooks: &Hooks) -> Error {
+        loop {
+            let now = root.health().condition();
+            self.tell(root, &now, hooks);
+            if let Some(error) = now.never {
+                return error.into();
+            }
+            root.health().other_than(&now).await;
+        }
+    }
+
+    /// Tells what is known by now.
+    pub fn look(&self, roots: &[Root], hooks: &Hooks) {
+        for root in roots {
+            self.tell(root, &root.health().condition(), hooks);
+        }
+    }
+
+    fn tell(&self, root: &Root, now: &Condition, hooks: &Hooks) {
+        let mut failing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = failing.iter().position(|other| other.is(root));
+        match (told, &now.outage) {
+            (None, Some(_)) => failing.push(root.clone()),
+            (Some(at), None) => drop(failing.swap_remove(at)),
+            _ => return,
+        }
+        metrics::gauge!(metric::STORE_FAILING.name).set(u8::from(!failing.is_empty()));
+        // A hook may take its time.
+        drop(failing);
+        match &now.outage {
+            Some((_, error)) => {
                 tracing::error!(%error, "the store fails; what it does not answer is tried again");
-                gauge.set(1);
                 hooks.tell(|| Event::StoreFailing {
                     error: error.clone().into(),
                 });
             }
-            (Some(_), None) => {
+            None => {
                 let after = now.lasted;
                 tracing::warn!(?after, "the store answers again");
-                gauge.set(0);
                 hooks.tell(|| Event::StoreRecovered { after });
             }
-            _ => {}
         }
-        if let Some(error) = now.never {
-            return error.into();
-        }
-        seen = now;
     }
 }
 

@@ -14,7 +14,7 @@ use oq_core::store::{
     StoreKey, Write,
 };
 use oq_core::testing::sim_clock::SimHost;
-use oq_core::worker::{Event, WorkerBuilder};
+use oq_core::worker::{Drain, Event, WorkerBuilder};
 use oq_core::{Context, Error, Queue, Task, TaskError, Worker};
 
 use crate::world::{World, outcome, pause, start};
@@ -84,6 +84,97 @@ async fn an_outage_is_told_once_and_its_end_too() {
     assert_eq!(told, ["OQ-UNAVAILABLE", "5 min", "OQ-UNAVAILABLE", "2 min"]);
     worker.stop().await;
     world.assert_at_rest().await;
+}
+
+/// A worker whose store fails as told; it drains, time and again.
+async fn drainer(world: &World, host: u16) -> (Arc<Faulty>, Queue, Worker, Told) {
+    let env = SimHost::new(host, S, 0).env(1);
+    let faulty = Arc::new(Faulty::new(world.store.clone(), Faults::default(), env));
+    let queue = queue(faulty.clone(), host + 1).await;
+    let told = Told::default();
+    let worker = sleeper(&queue).on_event(note_outages(&told));
+    (faulty, queue, worker.build().unwrap(), told)
+}
+
+async fn drain_now_and_then(worker: &Worker, times: u32, every: f64) -> u64 {
+    let mut completed = 0;
+    for _ in 0..times {
+        let how = Drain::all().within(60 * S);
+        completed += worker.drain(how).await.unwrap().completed;
+        pause(every).await;
+    }
+    completed
+}
+
+const DOWN: Faults = Faults {
+    again: 1.0,
+    unknown_not_applied: 0.0,
+    unknown_applied: 0.0,
+    unavailable: 1.0,
+};
+
+const READ_ONLY: Faults = Faults {
+    unavailable: 0.0,
+    ..DOWN
+};
+
+#[tokio::test(start_paused = true)]
+async fn one_outage_is_told_once_over_many_drains() {
+    let world = World::new();
+    let (faulty, _, worker, told) = drainer(&world, 78).await;
+    drain_now_and_then(&worker, 2, 5.0).await;
+    faulty.set(DOWN);
+    drain_now_and_then(&worker, 12, 10.0).await;
+    assert_eq!(*told.lock().unwrap(), ["OQ-UNAVAILABLE"]);
+    faulty.set(Faults::default());
+    drain_now_and_then(&worker, 12, 5.0).await;
+    assert_eq!(*told.lock().unwrap(), ["OQ-UNAVAILABLE", "2 min"]);
+    faulty.set(DOWN);
+    drain_now_and_then(&worker, 12, 5.0).await;
+    faulty.set(Faults::default());
+    pause(3600.0).await;
+    drain_now_and_then(&worker, 1, 0.0).await;
+    let told = told.lock().unwrap().clone();
+    assert_eq!(told, ["OQ-UNAVAILABLE", "2 min", "OQ-UNAVAILABLE", "1 min"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn drains_that_write_nothing_recover_although_the_last_write_failed() {
+    let world = World::new();
+    let (faulty, queue, worker, told) = drainer(&world, 80).await;
+    faulty.set(DOWN);
+    drain_now_and_then(&worker, 6, 10.0).await;
+    let root = queue.root();
+    let key = StoreKey::listed("once");
+    let written = root.send(&key, Bytes::new(), None).await.unwrap();
+    assert!(matches!(written, Write::Again { .. }), "{written:?}");
+    faulty.set(Faults::default());
+    drain_now_and_then(&worker, 10, 60.0).await;
+    assert_eq!(*told.lock().unwrap(), ["OQ-UNAVAILABLE", "1 min"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn writes_that_failed_are_told_once_until_one_is_answered() {
+    let world = World::new();
+    let (faulty, _, worker, told) = drainer(&world, 82).await;
+    let other = world.queue().await;
+    let task = other.submit(Task::new("sleep", &1).unwrap()).await.unwrap();
+    faulty.set(READ_ONLY);
+    drain_now_and_then(&worker, 3, 10.0).await;
+    assert_eq!(*told.lock().unwrap(), ["OQ-UNAVAILABLE"]);
+    faulty.set(Faults::default());
+    let helper = start(sleeper(&other));
+    outcome(&other, task.id).await;
+    helper.stop().await;
+    assert_eq!(drain_now_and_then(&worker, 10, 60.0).await, 0);
+    assert_eq!(*told.lock().unwrap(), ["OQ-UNAVAILABLE"]);
+    other.submit(Task::new("sleep", &1).unwrap()).await.unwrap();
+    assert_eq!(drain_now_and_then(&worker, 1, 0.0).await, 1);
+    let told = told.lock().unwrap().clone();
+    assert!(
+        matches!(&told[..], [_, after] if after.ends_with("min")),
+        "{told:?}"
+    );
 }
 
 const FINE: u8 = 0;

@@ -19,7 +19,7 @@ pub use leads::{Lead, LeadEnd};
 pub use report::{Drained, Stopped};
 pub(super) use run::MOST_RESERVE;
 
-use super::{Worker, distinct, watch};
+use super::{Worker, distinct};
 use crate::error::{Error, Result};
 use crate::record::{MIN_LEASE, QueueName};
 use crate::span;
@@ -184,11 +184,14 @@ impl Worker {
         how.check(self)?;
         let roots = distinct(self.queues().map(|queue| queue.root().clone()));
         let mut drained = pin!(run::drain(self, how, shutdown));
-        Ok(tokio::select! {
+        let drained = tokio::select! {
             biased;
             drained = &mut drained => drained,
             // What is refused for good the drain meets itself.
-            _refused = watch::stores(roots, self.hooks.clone()) => drained.await,
-        })
+            _refused = self.outages.watch(&roots, &self.hooks) => drained.await,
+        };
+        // What its last requests showed would else be told by the next drain, if there is one.
+        self.outages.look(&roots, &self.hooks);
+        Ok(drained)
     }
 }
