@@ -5,9 +5,9 @@
 //! of candidates. All of it is economy: a claim decides for itself, so two finders may look at the
 //! same shard and nothing breaks.
 //!
-//! The knowledge is in `state` (with `heard`, `judge`, `walk`, `walks`, `memory`, `buffer`, `help`, `assign`), what to
-//! do next in `plan`, both without I/O. The requests are in `bell`, `look` (two), `sweep` and `fleet`: five
-//! loops over one state.
+//! The knowledge is in `state` (with `shard`, `heard`, `judge`, `walk`, `walks`, `memory`, `buffer`,
+//! `help`, `assign`), what to do next in `plan`, both without I/O. The requests are in `bell`, `look`
+//! (two), `sweep` and `fleet`: five loops over one state.
 
 mod absorb;
 mod assign;
@@ -21,6 +21,7 @@ mod look;
 mod memory;
 mod pace;
 mod plan;
+mod shard;
 mod state;
 mod sweep;
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::absorb::Now;
 use super::buffer::Rank;
+use super::shard::ShardState;
 use super::state::State;
 use crate::env::{Env, Mono};
 use crate::record::Shard;
@@ -297,7 +298,7 @@ impl State {
         {
             return None;
         }
-        let waits = |s: &super::state::ShardState| s.rung || s.unseen || s.backlog.is_some();
+        let waits = |s: &ShardState| s.rung || s.unseen || s.backlog.is_some();
         let mut shards = self.shards.iter();
         let shard = shards
             .find_map(|(shard, s)| waits(s).then_some(*shard))

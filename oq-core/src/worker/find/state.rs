@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::buffer::{Buffer, Entry, Rank, rank};
+use super::buffer::{Buffer, Entry, rank};
 use super::judge::{Verdict, judge};
 use super::memory::{Known, Memory, Then};
 use super::pace::Pace;
 use super::plan::{HelpCall, Steal};
+use super::shard::ShardState;
 use super::walk::{Beyond, Stretch};
-use super::walks::{Patient, Through};
+use super::walks::Patient;
 use super::{Candidate, News, Why};
 use crate::env::Mono;
 use crate::record::{Bell, Hint, Key, ObjectId, QueueName, Settings, Shard};
@@ -39,38 +40,6 @@ const BEATEN: Duration = Duration::from_millis(250);
 
 /// Trying what is left of fewer costs no more than listing them again.
 const WORTH: usize = 24;
-
-/// How a shard of one's own stands.
-#[derive(Debug, Default)]
-pub(super) struct ShardState {
-    /// It is to be listed.
-    pub rung: bool,
-    /// It was not listed since it became one's own.
-    pub unseen: bool,
-    pub listed_at: Option<Mono>,
-    pub head_at: Option<Mono>,
-    /// Something in it may be worth a try then.
-    pub next_look: Option<StoreTime>,
-    /// The same of what was remembered by itself when it was last listed from its head, and is not any more.
-    pub forgotten: Option<StoreTime>,
-    /// There is more than the buffer holds, from here on.
-    pub backlog: Option<Rank>,
-    pub stretches: Vec<Stretch>,
-    /// A walk goes through a crowd, and is not at its end yet.
-    pub through: Option<Through>,
-}
-
-impl ShardState {
-    /// From here on there is work that the buffer does not hold.
-    pub fn owe(&mut self, queue: &QueueName, from: Rank) {
-        // In front of where a walk goes on, only that walk's end tells what to do.
-        let owed = match &mut self.through {
-            Some(through) if through.meets(queue, from.1) => &mut through.owed,
-            _ => &mut self.backlog,
-        };
-        *owed = owed.iter().copied().chain([from]).min();
-    }
-}
 
 /// An object that was handed out.
 #[derive(Debug)]
@@ -361,9 +330,7 @@ impl State {
     /// Something in this shard may be worth a try then.
     fn look_by(&mut self, shard: Shard, until: StoreTime) {
         if let Some(shard) = self.shards.get_mut(&shard) {
-            shard.next_look = shard.next_look.into_iter().chain([until]).min();
-            shard.forgotten = shard.forgotten.into_iter().chain([until]).min();
-            shard.stretches.iter_mut().for_each(|s| s.look_by(until));
+            shard.look_by(until);
         }
     }
 
