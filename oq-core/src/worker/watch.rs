@@ -49,11 +49,14 @@ impl Outages {
         match (told, &now.outage) {
             (None, Some(_)) => failing.push(root.clone()),
             (Some(at), None) => drop(failing.swap_remove(at)),
-            _ => return,
+            _ => {}
         }
         metrics::gauge!(metric::STORE_FAILING.name).set(u8::from(!failing.is_empty()));
         // A hook may take its time.
         drop(failing);
+        if told.is_some() == now.outage.is_some() {
+            return;
+        }
         match &now.outage {
             Some((_, error)) => {
                 tracing::error!(%error, "the store fails; what it does not answer is tried again");
