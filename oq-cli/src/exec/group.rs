@@ -42,6 +42,7 @@ impl Groups {
         Ok(Group {
             id,
             child: Some(child),
+            asked: false,
             groups: self.clone(),
             env: env.clone(),
             kill_after,
@@ -77,6 +78,8 @@ pub struct Group {
     id: Pid,
     /// Until it was waited for.
     child: Option<Child>,
+    /// It was asked to end, and a task of its own waits for that.
+    asked: bool,
     groups: Groups,
     env: Env,
     kill_after: Duration,
@@ -130,9 +133,14 @@ impl Drop for Group {
         let Some(child) = self.child.take() else {
             return;
         };
+        if self.asked {
+            // A runtime that ends drops that task, and would drop the next one as well.
+            return self.kill();
+        }
         self.end();
         let mut group = Group {
             child: Some(child),
+            asked: true,
             groups: self.groups.clone(),
             env: self.env.clone(),
             ..*self
@@ -156,4 +164,55 @@ impl Drop for Group {
 fn signal(group: Pid, signal: Signal) {
     // It may be gone, which is what is wanted.
     let _gone = kill_process_group(group, signal);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_runtime_that_ends_kills_a_group_that_would_not_end() {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let groups = Groups::default();
+        let id = runtime.block_on(async {
+            let mut command = Command::new("sh");
+            command.args(["-c", "trap '' TERM; echo ready; while :; do sleep 1; done"]);
+            command.stdout(std::process::Stdio::piped());
+            let minute = Duration::from_secs(60);
+            let mut group = groups.spawn(&mut command, &Env::system(), minute).unwrap();
+            let (_, stdout, _) = group.pipes();
+            let mut lines = tokio::io::BufReader::new(stdout.unwrap());
+            let mut line = String::new();
+            tokio::io::AsyncBufReadExt::read_line(&mut lines, &mut line)
+                .await
+                .unwrap();
+            let id = group.id;
+            tokio::spawn(async move {
+                let _group = group;
+                std::future::pending::<()>().await;
+            });
+            id
+        });
+        drop(runtime);
+        // The kernel may take a moment; what is dead and not waited for is no member any more.
+        let dead = |_: &u32| rustix::process::test_kill_process_group(id).is_err() || zombie(id);
+        assert!((0..1000).any(|n| dead(&n) || {
+            #[allow(clippy::disallowed_methods)] // a real process
+            std::thread::sleep(Duration::from_millis(10));
+            false
+        }));
+    }
+
+    /// Whether only the leader is left of the group, and waits to be waited for.
+    fn zombie(id: Pid) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", id.as_raw_pid()));
+        stat.is_ok_and(|stat| {
+            stat.rsplit_once(')')
+                .is_some_and(|(_, rest)| rest.starts_with(" Z"))
+        })
+    }
 }

@@ -42,16 +42,17 @@ fn serve(answers: Vec<String>) -> (u16, JoinHandle<Vec<String>>) {
 
 fn answer(server: &TcpListener, answer: &str) -> String {
     let (mut client, _) = server.accept().expect("a client comes");
-    // Small requests come in one or two pieces; the last of them ends the head or the body.
-    client
-        .set_read_timeout(Some(Duration::from_millis(100)))
-        .expect("a socket has timeouts");
     let (mut read, mut piece) = (Vec::new(), [0; 4096]);
-    while let Ok(n) = client.read(&mut piece) {
-        if n == 0 {
-            break;
+    loop {
+        // A client may be slow with its head. The body of a small request comes with it or right after.
+        let whole = read.windows(4).any(|four| four == b"\r\n\r\n");
+        let patience = Duration::from_millis(if whole { 100 } else { 10_000 });
+        let set = client.set_read_timeout(Some(patience));
+        set.expect("a socket has timeouts");
+        match client.read(&mut piece) {
+            Ok(0) | Err(_) => break,
+            Ok(n) => read.extend_from_slice(&piece[..n]),
         }
-        read.extend_from_slice(&piece[..n]);
     }
     let _ = client.write_all(answer.as_bytes());
     String::from_utf8(read).expect("requests here are text")
