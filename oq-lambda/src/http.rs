@@ -68,8 +68,8 @@ impl Reply {
     }
 }
 
-/// Submits the task of a request, with what is declared of its type: 202 and its id, 200 if it was there under the same key, or what is
-/// wrong.
+/// Submits the task of a request, with what is declared of its type: 202 and its id, 200 if it was
+/// there under the same key, or what is wrong.
 pub async fn reply(
     queue: &Queue,
     rules: &Rules,

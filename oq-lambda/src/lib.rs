@@ -67,7 +67,8 @@ use oq_core::{Queue, Result, words};
 ///
 /// # Errors
 ///
-/// [`Invalid`](oq_core::Error::Invalid) without `OQ_URL`, those of [`words::queue`], and those of [`Queue::connect`].
+/// [`Invalid`](oq_core::Error::Invalid) without `OQ_URL`, those of [`words::queue`], and those of
+/// [`Queue::connect`].
 pub async fn connect() -> Result<Queue> {
     let Some(url) = words::said("OQ_URL") else {
         return Err(oq_core::Error::Invalid {

@@ -43,7 +43,6 @@ impl State {
         let want = self.room.max(16);
         let queue = self.queue.clone();
         let hungry = self.is_hungry(now.0);
-        let likely = self.crowd;
         match self.shards.get_mut(&job.shard) {
             Some(s) if !job.help => {
                 let rung = std::mem::take(&mut s.rung);
@@ -61,7 +60,9 @@ impl State {
                 }
                 // From here on it says what the memory forgets meanwhile.
                 (s.next_look, s.forgotten) = (None, None);
-                let far = hungry.then(|| walk.split_first(likely, now.1)).flatten();
+                let far = hungry
+                    .then(|| walk.split_first(self.crowd, now.1))
+                    .flatten();
                 [walk].into_iter().chain(far).collect()
             }
             _ => {
