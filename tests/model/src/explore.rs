@@ -35,14 +35,7 @@ fn rules(name: &'static str, objects: &[usize], tick: Duration, left: Left) -> R
 }
 
 /// Nothing goes wrong.
-const CALM: Left = Left {
-    faults: 0,
-    crashes: 0,
-    stops: 0,
-    cancels: 0,
-    failures: 0,
-    ticks: 0,
-};
+const CALM: Left = Left::CALM;
 
 /// A lease and its margin.
 const LONG: Duration = Duration::from_secs(35);

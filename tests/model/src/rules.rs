@@ -191,14 +191,7 @@ impl World {
 
     fn can_be_finished_by(&self, w: usize, backwards: bool) -> bool {
         let mut world = self.clone();
-        world.left = Left {
-            faults: 0,
-            crashes: 0,
-            stops: 0,
-            cancels: 0,
-            failures: 0,
-            ticks: 0,
-        };
+        world.left = Left::CALM;
         for _ in 0..200 {
             if world.things.iter().all(Thing::is_over) {
                 return true;

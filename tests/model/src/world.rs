@@ -123,6 +123,18 @@ pub struct Left {
     pub ticks: u8,
 }
 
+impl Left {
+    /// Nothing goes wrong.
+    pub const CALM: Left = Left {
+        faults: 0,
+        crashes: 0,
+        stops: 0,
+        cancels: 0,
+        failures: 0,
+        ticks: 0,
+    };
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct World {
     /// How often time passed.

@@ -105,14 +105,7 @@ fn worlds(rules: &Rules) -> Vec<World> {
 /// There are two ways to number the workers, and two to number the objects if there are two.
 #[test]
 fn no_more_are_taken_for_one_than_there_are_ways_to_number_them() {
-    let calm = Left {
-        faults: 0,
-        crashes: 0,
-        stops: 0,
-        cancels: 0,
-        failures: 0,
-        ticks: 0,
-    };
+    let calm = Left::CALM;
     let faulty = Left { faults: 1, ..calm };
     let dying = Left {
         crashes: 1,
