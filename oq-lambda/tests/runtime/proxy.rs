@@ -7,14 +7,16 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Requests that went through.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// Requests that went through and were answered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Seen {
     pub get: u64,
     pub put: u64,
     pub delete: u64,
     pub list: u64,
     pub connections: u64,
+    /// What was asked and answered, a line each, failures of the server's too.
+    pub asked: Vec<String>,
 }
 
 impl Seen {
@@ -89,8 +91,22 @@ impl Drop for Proxy {
 async fn pass(client: TcpStream, server: TcpStream, number: u64, shared: Arc<Mutex<Shared>>) {
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
+    // One request at a time goes through a connection.
+    let asked = Mutex::new(None::<String>);
     let answers = async {
-        let _hung_up = tokio::io::copy(&mut from_server, &mut to_client).await;
+        let (mut buffer, mut line) = (vec![0; 64 << 10], Vec::new());
+        while let Ok(n @ 1..) = from_server.read(&mut buffer).await {
+            for_each_line(&buffer[..n], &mut line, |line| {
+                if let Some(status) = status(line)
+                    && let Some(asked) = asked.lock().unwrap().take()
+                {
+                    count(&mut shared.lock().unwrap().seen, asked, status);
+                }
+            });
+            if to_client.write_all(&buffer[..n]).await.is_err() {
+                break;
+            }
+        }
         let _hung_up = to_client.shutdown().await;
     };
     let requests = async {
@@ -100,13 +116,11 @@ async fn pass(client: TcpStream, server: TcpStream, number: u64, shared: Arc<Mut
                 // Taken, and never answered.
                 std::future::pending::<()>().await;
             }
-            for byte in &buffer[..n] {
-                line.push(*byte);
-                if *byte == b'\n' {
-                    count(&mut shared.lock().unwrap().seen, &line);
-                    line.clear();
+            for_each_line(&buffer[..n], &mut line, |line| {
+                if let Some(request) = request(line) {
+                    *asked.lock().unwrap() = Some(request);
                 }
-            }
+            });
             if to_server.write_all(&buffer[..n]).await.is_err() {
                 break;
             }
@@ -115,21 +129,46 @@ async fn pass(client: TcpStream, server: TcpStream, number: u64, shared: Arc<Mut
     tokio::join!(answers, requests);
 }
 
-/// A request's first line tells it; a body of JSON has none that ends so.
-fn count(seen: &mut Seen, line: &[u8]) {
-    let line = String::from_utf8_lossy(line);
-    let Some(said) = line.trim_end().strip_suffix(" HTTP/1.1") else {
-        return;
-    };
-    // A body without a line's end stands before the next request.
-    let word = |method: &str| said.rfind(&format!("{method} /"));
-    let last = ["GET", "PUT", "DELETE", "POST"].map(|m| (word(m), m));
-    match last.into_iter().max() {
-        Some((Some(_), "GET")) if said.contains("list-type=2") => seen.list += 1,
-        Some((Some(_), "GET")) => seen.get += 1,
-        Some((Some(_), "PUT")) => seen.put += 1,
-        // Deletions of many keys are POSTs.
-        Some((Some(_), _)) => seen.delete += 1,
-        _ => {}
+/// Whole lines, however they arrive.
+fn for_each_line(bytes: &[u8], line: &mut Vec<u8>, mut with: impl FnMut(&str)) {
+    for byte in bytes {
+        line.push(*byte);
+        if *byte == b'\n' {
+            with(String::from_utf8_lossy(line).trim_end());
+            line.clear();
+        }
     }
+}
+
+/// A request's first line tells it; a body of JSON has none that ends so.
+fn request(line: &str) -> Option<String> {
+    let said = line.strip_suffix(" HTTP/1.1")?;
+    // A body without a line's end stands before the next request.
+    let word = |method: &&str| said.rfind(&format!("{method} /"));
+    let from = ["GET", "PUT", "DELETE", "POST"]
+        .iter()
+        .filter_map(word)
+        .max()?;
+    Some(said[from..].to_owned())
+}
+
+/// A whole answer's status. A body without a line's end stands before the next answer.
+fn status(line: &str) -> Option<u16> {
+    let from = line.rfind("HTTP/1.")?;
+    let status = line[from..].split(' ').nth(1)?.parse().ok()?;
+    (status >= 200).then_some(status)
+}
+
+/// What a server failed to answer, a client has to ask again: that is not of the program's making.
+fn count(seen: &mut Seen, asked: String, status: u16) {
+    let list = asked.contains("list-type=2");
+    match asked.split(' ').next() {
+        _ if status >= 500 => {}
+        Some("GET") if list => seen.list += 1,
+        Some("GET") => seen.get += 1,
+        Some("PUT") => seen.put += 1,
+        // Deletions of many keys are POSTs.
+        _ => seen.delete += 1,
+    }
+    seen.asked.push(format!("{asked} {status}"));
 }
