@@ -42,11 +42,13 @@ def loopback_only() -> None:
 
 
 def one_write_at_a_time() -> None:
-    """Let moto decide between writers as S3 does.
+    """Let moto decide between writers as S3 does, and list while somebody writes.
 
     moto 5.2 looks whether a condition holds and then writes. Another thread can write in between, as it
-    does on a busy machine: then two writers are told that they were first.
+    does on a busy machine: then two writers are told that they were first. A listing goes through the
+    bucket's dictionary, and answers 500 if that changes meanwhile.
     """
+    from moto.s3.models import S3Backend
     from moto.s3.responses import S3Response
 
     lock = threading.RLock()
@@ -60,6 +62,7 @@ def one_write_at_a_time() -> None:
 
     for name in ("put_object", "delete_object", "_bucket_response_delete_keys"):
         setattr(S3Response, name, alone(getattr(S3Response, name)))
+    S3Backend.list_objects = alone(S3Backend.list_objects)
 
 
 def main() -> None:
