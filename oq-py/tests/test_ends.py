@@ -2,12 +2,9 @@
 
 import asyncio
 import logging
-import os
-import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
 
 import oq
 import pytest
@@ -59,14 +56,6 @@ def test_a_drain_that_is_cancelled_lets_its_tasks_end(memory_app):
     handle = ends.enqueue_sync()
     asyncio.run(main())
     assert handle.result_sync("1s") == "ended"
-
-
-@pytest.fixture
-def ctrl_c() -> Iterator[Callable[[], None]]:
-    """Presses it. A shell that starts the tests in the background has it ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield lambda: os.kill(os.getpid(), signal.SIGINT)
-    signal.signal(signal.SIGINT, before)
 
 
 def test_ctrl_c_in_a_drain_gives_its_tasks_back(memory_app, ctrl_c):

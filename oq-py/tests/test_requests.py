@@ -5,7 +5,6 @@ import datetime
 import os
 import pathlib
 import re
-import signal
 import sys
 import threading
 import time
@@ -218,9 +217,9 @@ def test_each_loop_has_its_own_answers(welcome):
     assert len(ids) == 5
 
 
-def test_waiting_can_be_interrupted(welcome):
+def test_waiting_can_be_interrupted(welcome, ctrl_c):
     handle = welcome.enqueue_sync("a")
-    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+    threading.Timer(0.2, ctrl_c).start()
     with pytest.raises(KeyboardInterrupt):
         handle.wait_sync(timeout=60)
 
