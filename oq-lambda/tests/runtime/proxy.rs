@@ -20,6 +20,11 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// GET, PUT, DELETE and LIST.
+    pub fn by_verb(&self) -> (u64, u64, u64, u64) {
+        (self.get, self.put, self.delete, self.list)
+    }
+
     pub fn requests(&self) -> u64 {
         self.get + self.put + self.delete + self.list
     }
